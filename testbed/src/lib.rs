@@ -1,0 +1,1 @@
+//! Real systems for tests, built from package registries: Apache Kafka.

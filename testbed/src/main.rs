@@ -1,0 +1,3 @@
+//! `batchpipe-testbed`: starts what tests use, for people.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The `batchpipe` command: parse and dispatch, nothing else.
+
+fn main() {}

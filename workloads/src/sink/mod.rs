@@ -1,0 +1,100 @@
+//! Where records go: one file for each kind, behind two small traits.
+//!
+//! A [`Sink`] is shared by the process; each partition gets a [`Writer`] of its own, used by one thread. A
+//! writer says from which offset on things are not yet durable; only what is durable is committed.
+
+use std::{ops::Range, time::Instant};
+
+/// The good records of one message.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// Offset of the message.
+    pub offset: i64,
+    /// Timestamp of the message, milliseconds since the epoch.
+    pub timestamp_ms: i64,
+    /// The batch: records joined with `\n`, without one at the end.
+    pub text: &'a [u8],
+    /// Which parts of `text` are to be delivered, in order; each is one or more whole records joined with
+    /// `\n`, without one at the end. A flawless batch is one run over the whole text.
+    pub runs: &'a [Range<usize>],
+    /// Number of records in all runs.
+    pub records: u32,
+}
+
+/// How far a writer's partition is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durable {
+    /// Everything that was written.
+    All,
+    /// Every message before this offset.
+    Before(i64),
+}
+
+/// Why a sink did not take records.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// Local output failed; it is tried again.
+    #[error("cannot {action} {target}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file or stream.
+        target: String,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Whoever reads our output has gone; going on makes no sense.
+    #[error("{target} was closed by its reader")]
+    Closed {
+        /// The stream.
+        target: String,
+    },
+    /// Another process uses the folder.
+    #[error("{path} is in use by another writer (lock file {lock}); give each consumer a folder of its own")]
+    Locked {
+        /// The folder.
+        path: String,
+        /// The file that holds the lock.
+        lock: String,
+    },
+}
+
+/// Something that records go to.
+pub trait Sink: Send + Sync {
+    /// The name in metrics and messages.
+    fn name(&self) -> &'static str;
+
+    /// A writer for one partition that was assigned to this process.
+    fn open(&self, topic: &str, partition: i32) -> Result<Box<dyn Writer>, WriteError>;
+}
+
+/// The sink's side of one partition.
+pub trait Writer: Send {
+    /// The offset of the first message that the sink does not have yet, when it knows better than the group's
+    /// committed offset; messages before it are not delivered again.
+    fn resume_at(&self) -> Option<i64> {
+        None
+    }
+
+    /// Takes the records of one message. After an error nothing of the message counts as written, and the
+    /// same message is offered again.
+    fn write(&mut self, delivery: &Delivery<'_>, now: Instant) -> Result<Durable, WriteError>;
+
+    /// Notes that the message at `offset` needs nothing from the sink (a tombstone, or dead-lettered whole).
+    fn skip(&mut self, offset: i64) -> Durable {
+        let _ = offset;
+        Durable::All
+    }
+
+    /// Called at least once a second, also without traffic.
+    fn tick(&mut self, now: Instant) -> Result<Durable, WriteError> {
+        let _ = now;
+        Ok(Durable::All)
+    }
+
+    /// Makes everything durable that was written: before a partition is given back and at the end.
+    fn flush(&mut self) -> Result<Durable, WriteError> {
+        Ok(Durable::All)
+    }
+}

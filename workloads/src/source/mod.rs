@@ -1,0 +1,95 @@
+//! Where records come from: one file for each kind, behind one small trait.
+//!
+//! A source hands over blocks of whole lines and is told, in order, which of them are safe in Kafka. It knows
+//! nothing of batches, partitions or JSON.
+
+use std::time::Duration;
+
+/// How far a source has come: its own, ever increasing number for the end of a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position(pub u64);
+
+/// Lines on their way from a source.
+#[derive(Debug, Default)]
+pub struct Block {
+    /// Whole lines, separated by `\n`; whether the last one ends with `\n` does not matter.
+    pub text: Vec<u8>,
+    /// Lines that were too long to be kept.
+    pub oversize: Vec<Oversize>,
+}
+
+/// A line longer than a record may be: its start and its size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Oversize {
+    /// The first bytes, at most [`OVERSIZE_PREFIX`].
+    pub prefix: Vec<u8>,
+    /// The size of the whole line in bytes, without its line end.
+    pub bytes: u64,
+}
+
+/// How much of a line that is too long is kept for the dead-letter topic, in bytes.
+pub const OVERSIZE_PREFIX: usize = 64 * 1024;
+/// What a source aims at for a block that it can fill at once, in bytes: large enough that handing it over
+/// costs nothing, small enough to stay in the L2 cache until it is compressed.
+pub const BLOCK_BYTES: usize = 256 * 1024;
+
+impl Block {
+    /// Makes the block empty, keeping its memory.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.oversize.clear();
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.oversize.is_empty()
+    }
+}
+
+/// What a call of [`Source::read`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// Lines were added to the block, which ends at this position.
+    Lines(Position),
+    /// Nothing came within the time.
+    Idle,
+    /// Nothing will ever come.
+    End,
+}
+
+/// Why a source cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// A file cannot be used as it should.
+    #[error("cannot {action} {path}")]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Standard input cannot be read.
+    #[error("cannot read standard input")]
+    Stdin(#[source] std::io::Error),
+    /// A checkpoint is not one of ours.
+    #[error("checkpoint {path} cannot be used: {problem}; remove it to start at the beginning of the file")]
+    Checkpoint {
+        /// The checkpoint's file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// Something that records come from.
+pub trait Source: Send {
+    /// Appends lines to an empty `block`, waiting at most `wait` for the first of them. A record that is
+    /// complete is handed over without waiting for more.
+    fn read(&mut self, block: &mut Block, wait: Duration) -> Result<Read, SourceError>;
+
+    /// Everything up to `position` is safe in Kafka; called in order, also at the end of the run.
+    fn acknowledge(&mut self, position: Position) -> Result<(), SourceError>;
+}
