@@ -4,18 +4,14 @@
 
 use std::{
     sync::{Arc, Condvar, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
-
-use crate::shutdown::Shutdown;
 
 const MIB: usize = 1024 * 1024;
 /// What a process may use when no cgroup limits it.
 const DEFAULT_LIMIT: usize = 256 * MIB;
 /// What a process needs besides records: code, thread stacks, librdkafka's own structures.
 const OVERHEAD: usize = 64 * MIB;
-/// How long a wait for memory lasts before the request to stop is looked at again.
-const RECHECK: Duration = Duration::from_millis(50);
 
 /// The budget of a process, in bytes.
 #[derive(Debug)]
@@ -64,14 +60,16 @@ impl Budget {
     }
 
     /// Waits until `bytes` fit, or until the budget is empty (so that something larger than the whole budget
-    /// passes alone). `None` when a stop was asked for first.
-    pub fn charge(self: &Arc<Self>, bytes: usize, shutdown: &Shutdown) -> Option<Charge> {
+    /// passes alone), at most for `patience`.
+    pub fn charge(self: &Arc<Self>, bytes: usize, patience: Duration) -> Option<Charge> {
+        let deadline = Instant::now() + patience;
         let mut used = self.lock();
         while *used > 0 && *used + bytes > self.limit {
-            if shutdown.is_requested() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 return None;
             }
-            used = self.freed.wait_timeout(used, RECHECK).unwrap_or_else(PoisonError::into_inner).0;
+            used = self.freed.wait_timeout(used, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         *used += bytes;
         drop(used);
@@ -129,13 +127,15 @@ mod tests {
         assert_eq!(Budget::limit_for(Some(32 * MIB)), 16 * MIB);
     }
 
+    const LONG: Duration = Duration::from_secs(3600);
+
     #[test]
     fn intake_waits_until_memory_is_given_back() {
         let budget = Budget::new(100);
-        let held = budget.charge(80, &Shutdown::new()).unwrap();
+        let held = budget.charge(80, Duration::ZERO).unwrap();
         let waiting = {
             let budget = Arc::clone(&budget);
-            std::thread::spawn(move || budget.charge(40, &Shutdown::new()).map(|charge| charge.bytes()))
+            std::thread::spawn(move || budget.charge(40, LONG).map(|charge| charge.bytes()))
         };
         drop(held);
         assert_eq!(waiting.join().unwrap(), Some(40));
@@ -145,16 +145,14 @@ mod tests {
     #[test]
     fn what_is_larger_than_the_budget_passes_alone() {
         let budget = Budget::new(100);
-        let charge = budget.charge(1000, &Shutdown::new()).unwrap();
+        let charge = budget.charge(1000, LONG).unwrap();
         assert_eq!(budget.used(), charge.bytes());
     }
 
     #[test]
-    fn a_stop_ends_the_wait() {
+    fn patience_ends() {
         let budget = Budget::new(10);
         let _held = budget.charge_now(10);
-        let shutdown = Shutdown::new();
-        shutdown.request();
-        assert!(budget.charge(1, &shutdown).is_none());
+        assert!(budget.charge(1, Duration::from_millis(1)).is_none());
     }
 }

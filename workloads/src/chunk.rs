@@ -1,1 +1,325 @@
-//! placeholder
+//! One buffer, many records, one acknowledgement: how records travel from a source to the batches.
+//!
+//! Making a chunk is the only pass over single records that a producer does: line ends are found, every record
+//! is checked and, if the pipeline has a key, hashed. Afterwards records are only moved in runs. Pure.
+
+use std::time::Instant;
+
+use batchpipe_api::reason::Reason;
+
+use crate::{
+    budget::Charge,
+    key::{KeyHash, Pointer},
+    receipt::Share,
+    source::{Block, Oversize},
+};
+
+/// What is asked of every record.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Whether every record must be JSON.
+    pub validate: bool,
+    /// Where the key stands; without one, records go to partitions batch by batch.
+    pub key: Option<Pointer>,
+}
+
+/// When records came in.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// For waiting times.
+    pub instant: Instant,
+    /// For the message's timestamp: milliseconds since the epoch.
+    pub unix_ms: i64,
+}
+
+/// A record that cannot be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// Its bytes, or their start when `size` is larger.
+    pub bytes: Vec<u8>,
+    /// Size of the whole record in bytes.
+    pub size: u64,
+    /// What is wrong with it.
+    pub reason: Reason,
+}
+
+/// Checked records, in the order in which they came.
+#[derive(Debug, Default)]
+pub struct Records {
+    /// The records joined with `\n`, without one at the end.
+    text: Vec<u8>,
+    /// Where each record ends in `text`.
+    ends: Vec<u32>,
+    /// The hash of each record's key; empty when the pipeline has no key.
+    hashes: Vec<Option<KeyHash>>,
+    /// What could not be used.
+    rejects: Vec<Reject>,
+}
+
+/// Records on their way to a batch, with what they owe to others.
+#[derive(Debug)]
+pub struct Chunk {
+    /// The records.
+    pub records: Records,
+    /// When they came in.
+    pub arrival: Arrival,
+    /// This chunk's part in its source's receipt.
+    pub share: Share,
+    /// The memory that it holds.
+    pub charge: Charge,
+}
+
+impl Records {
+    /// Takes the lines out of `block` (which keeps no text) and checks each of them.
+    ///
+    /// `self` is an emptied one whose memory is used again. Whitespace-only lines are no records.
+    pub fn fill(&mut self, block: &mut Block, rules: &Rules) {
+        self.ends.clear();
+        self.hashes.clear();
+        self.rejects.clear();
+        std::mem::swap(&mut self.text, &mut block.text);
+        block.text.clear();
+        self.rejects.extend(block.oversize.drain(..).map(Reject::from));
+        // One pass over the whole block is several times faster than one for each record.
+        let all_utf8 = !rules.validate || std::str::from_utf8(&self.text).is_ok();
+        let (mut start, mut kept) = (0, 0);
+        while start < self.text.len() {
+            let end = memchr::memchr(b'\n', &self.text[start..]).map_or(self.text.len(), |at| start + at);
+            kept = self.keep(start..end, kept, all_utf8, rules);
+            start = end + 1;
+        }
+        self.text.truncate(kept);
+    }
+
+    /// Checks one line and, when it is good, moves it to the end of what is kept; returns the new end.
+    fn keep(
+        &mut self,
+        line: std::ops::Range<usize>,
+        kept: usize,
+        all_utf8: bool,
+        rules: &Rules,
+    ) -> usize {
+        let record = &self.text[line.clone()];
+        if is_blank(record) {
+            return kept;
+        }
+        match check(record, all_utf8, rules) {
+            Err(reason) => {
+                self.rejects.push(Reject { bytes: record.to_vec(), size: record.len() as u64, reason });
+                kept
+            }
+            Ok(hash) => {
+                let at = if self.ends.is_empty() { 0 } else { kept + 1 };
+                if at != line.start {
+                    self.text.copy_within(line.clone(), at);
+                }
+                if at > 0 {
+                    self.text[at - 1] = b'\n'; // a line was left out before this one
+                }
+                let end = at + line.len();
+                self.ends.push(u32::try_from(end).expect("a block is far smaller than 4 GiB"));
+                if rules.key.is_some() {
+                    self.hashes.push(hash);
+                }
+                end
+            }
+        }
+    }
+
+    /// Number of good records.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is no good record.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Number of records that came in, good or not.
+    pub fn accepted(&self) -> u64 {
+        (self.ends.len() + self.rejects.len()) as u64
+    }
+
+    /// Size of the good records in bytes, joined.
+    pub fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Memory that is held for the records, in bytes.
+    pub fn capacity(&self) -> usize {
+        self.text.capacity()
+            + self.ends.capacity() * size_of::<u32>()
+            + self.hashes.capacity() * size_of::<Option<KeyHash>>()
+            + self.rejects.iter().map(|reject| reject.bytes.len()).sum::<usize>()
+    }
+
+    /// Where record `index` starts in the text.
+    fn start(&self, index: usize) -> usize {
+        if index == 0 { 0 } else { self.ends[index - 1] as usize + 1 }
+    }
+
+    /// The records `from..to`, joined with `\n`.
+    pub fn run(&self, from: usize, to: usize) -> &[u8] {
+        if from == to { &[] } else { &self.text[self.start(from)..self.ends[to - 1] as usize] }
+    }
+
+    /// The key's hash of record `index`.
+    pub fn hash(&self, index: usize) -> Option<KeyHash> {
+        self.hashes.get(index).copied().flatten()
+    }
+
+    /// How many records from `from` on have no key.
+    pub fn keyless_run(&self, from: usize) -> usize {
+        if self.hashes.is_empty() {
+            return self.len() - from;
+        }
+        self.hashes[from..].iter().take_while(|hash| hash.is_none()).count()
+    }
+
+    /// How many records from `from` on fit into `room` bytes when joined, at most `most`.
+    pub fn fitting(&self, from: usize, room: usize, most: usize) -> usize {
+        let start = self.start(from);
+        let candidates = &self.ends[from..self.ends.len().min(from + most)];
+        candidates.partition_point(|end| *end as usize - start <= room)
+    }
+
+    /// Keeps only the first `most` of what came in: good records first, then rejected ones.
+    pub fn truncate(&mut self, most: usize) {
+        if self.ends.len() > most {
+            self.ends.truncate(most);
+            self.hashes.truncate(most);
+            self.text.truncate(self.ends.last().map_or(0, |end| *end as usize));
+        }
+        self.rejects.truncate(most - self.ends.len());
+    }
+
+    /// Takes out what could not be used.
+    pub fn take_rejects(&mut self) -> Vec<Reject> {
+        std::mem::take(&mut self.rejects)
+    }
+}
+
+impl From<Oversize> for Reject {
+    fn from(line: Oversize) -> Self {
+        Self { bytes: line.prefix, size: line.bytes, reason: Reason::RecordTooLarge }
+    }
+}
+
+/// Whether a line holds nothing but JSON whitespace.
+fn is_blank(line: &[u8]) -> bool {
+    // Almost every record starts with a brace: one comparison.
+    line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
+}
+
+fn check(record: &[u8], known_utf8: bool, rules: &Rules) -> Result<Option<KeyHash>, Reason> {
+    if rules.validate && rules.key.is_none() && known_utf8 {
+        return if crate::json::is_json(record) { Ok(None) } else { Err(Reason::InvalidJson) };
+    }
+    let key = |text| rules.key.as_ref().map_or(Ok(None), |pointer| pointer.hash(text));
+    match std::str::from_utf8(record).map(|text| (text, key(text))) {
+        Ok((text, Ok(hash))) => {
+            let checked = rules.key.is_some() || !rules.validate || crate::json::is_json(text.as_bytes());
+            if checked { Ok(hash) } else { Err(Reason::InvalidJson) }
+        }
+        // Without validation anything may pass; it just has no key.
+        _ if rules.validate => Err(Reason::InvalidJson),
+        _ => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(text: &[u8], rules: &Rules) -> Records {
+        let mut records = Records::default();
+        records.fill(&mut Block { text: text.to_vec(), oversize: Vec::new() }, rules);
+        records
+    }
+
+    fn json() -> Rules {
+        Rules { validate: true, key: None }
+    }
+
+    #[test]
+    fn good_lines_stay_as_they_are() {
+        let chunk = records(b"{\"a\":1}\r\n[2]\n3", &json());
+        assert_eq!(chunk.len(), 3);
+        assert_eq!(chunk.run(0, 3), b"{\"a\":1}\r\n[2]\n3");
+        assert_eq!(chunk.run(1, 2), b"[2]");
+        assert_eq!(chunk.run(1, 1), b"");
+    }
+
+    #[test]
+    fn blank_lines_are_no_records() {
+        let chunk = records(b"\n \t\r\n1\n\n\n2\n\n", &json());
+        assert_eq!((chunk.len(), chunk.accepted()), (2, 2));
+        assert_eq!(chunk.run(0, 2), b"1\n2");
+    }
+
+    #[test]
+    fn bad_lines_are_set_aside_byte_for_byte() {
+        let mut chunk = records(b"{\n1\n\xff\n2\nnope\n", &json());
+        assert_eq!(chunk.run(0, 2), b"1\n2");
+        assert_eq!(chunk.accepted(), 5);
+        let rejects = chunk.take_rejects();
+        let bytes: Vec<_> = rejects.iter().map(|reject| reject.bytes.as_slice()).collect();
+        assert_eq!(bytes, [b"{".as_slice(), b"\xff", b"nope"]);
+        assert!(rejects.iter().all(|reject| reject.reason == Reason::InvalidJson));
+    }
+
+    #[test]
+    fn without_validation_every_line_passes() {
+        let chunk = records(b"x\n\xff\n", &Rules { validate: false, key: None });
+        assert_eq!(chunk.run(0, 2), b"x\n\xff");
+        let keyed = Rules { validate: false, key: Some(Pointer::parse("/k").unwrap()) };
+        let chunk = records(b"x\n\xff\n{\"k\":1}", &keyed);
+        assert_eq!((chunk.len(), chunk.hash(0), chunk.hash(1)), (3, None, None));
+        assert_eq!(chunk.hash(2), Some(KeyHash::of(b"1")));
+    }
+
+    #[test]
+    fn keys_are_hashed_and_records_checked_in_one_pass() {
+        let rules = Rules { validate: true, key: Some(Pointer::parse("/k").unwrap()) };
+        let chunk = records(b"{\"k\":\"a\"}\nbad\n{\"x\":1}", &rules);
+        assert_eq!(chunk.len(), 2);
+        assert_eq!((chunk.hash(0), chunk.hash(1)), (Some(KeyHash::of(b"a")), None));
+    }
+
+    #[test]
+    fn lines_that_were_too_long_are_rejected_with_their_size() {
+        let oversize = vec![Oversize { prefix: b"{\"big".to_vec(), bytes: 5_000_000 }];
+        let mut chunk = Records::default();
+        chunk.fill(&mut Block { text: b"1\n".to_vec(), oversize }, &json());
+        assert_eq!(chunk.accepted(), 2);
+        assert_eq!(chunk.take_rejects()[0].reason, Reason::RecordTooLarge);
+    }
+
+    #[test]
+    fn a_run_ends_where_the_room_does() {
+        let chunk = records(b"11\n22\n33\n", &json());
+        assert_eq!(chunk.fitting(0, 8, 10), 3);
+        assert_eq!(chunk.fitting(0, 7, 10), 2);
+        assert_eq!(chunk.fitting(1, 8, 1), 1);
+        assert_eq!(chunk.fitting(2, 1, 10), 0);
+    }
+
+    #[test]
+    fn a_limit_cuts_what_came_in() {
+        let mut chunk = records(b"1\n2\n3\nbad", &json());
+        chunk.truncate(4);
+        assert_eq!(chunk.accepted(), 4);
+        chunk.truncate(2);
+        assert_eq!((chunk.accepted(), chunk.run(0, 2)), (2, b"1\n2".as_slice()));
+        chunk.truncate(0);
+        assert_eq!((chunk.accepted(), chunk.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn memory_is_used_again() {
+        let mut chunk = records(b"1\n2\n3", &json());
+        chunk.fill(&mut Block { text: b"4".to_vec(), oversize: Vec::new() }, &json());
+        assert_eq!((chunk.len(), chunk.run(0, 1)), (1, b"4".as_slice()));
+    }
+}

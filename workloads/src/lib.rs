@@ -10,8 +10,12 @@
 //! Threads, not tasks, carry it: records travel in chunks and batches, so there are few hand-overs, and
 //! every stage is a plain loop. Only the admin server is asynchronous.
 
+pub mod batch;
 pub mod budget;
 pub mod chunk;
+pub mod json;
+pub mod kafka;
+pub mod key;
 pub mod ledger;
 pub mod receipt;
 pub mod shutdown;

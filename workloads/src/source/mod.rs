@@ -91,5 +91,17 @@ pub trait Source: Send {
     fn read(&mut self, block: &mut Block, wait: Duration) -> Result<Read, SourceError>;
 
     /// Everything up to `position` is safe in Kafka; called in order, also at the end of the run.
+    ///
+    /// After an error nothing is lost: the same or a later position may be acknowledged again.
     fn acknowledge(&mut self, position: Position) -> Result<(), SourceError>;
+
+    /// Makes durable what was acknowledged; the last call of a run. May be tried again after an error.
+    fn finish(&mut self) -> Result<(), SourceError> {
+        Ok(())
+    }
+
+    /// What outside of the process the source is waiting for, when nothing can come before that is there.
+    fn waiting_for(&self) -> Option<String> {
+        None
+    }
 }

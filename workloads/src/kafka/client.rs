@@ -1,0 +1,144 @@
+//! librdkafka's settings: what we fix, because delivery depends on it, and what follows from the budget.
+//!
+//! Values only: nothing here opens a connection.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use rdkafka::ClientConfig;
+
+/// Where a Kafka cluster is and how to talk to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cluster {
+    /// `host:port` pairs, separated by commas.
+    pub bootstrap_servers: String,
+    /// Further librdkafka settings that a pipeline may make; checked against the allow-list before.
+    pub options: BTreeMap<String, String>,
+}
+
+/// Kafka's own compression around our messages, as librdkafka names it.
+pub type Transport = String;
+
+/// How often an unchanged topic is looked at again, in milliseconds: new partitions are seen after that.
+const METADATA_REFRESH_MS: u32 = 10_000;
+/// The least that librdkafka takes for a message's size, in bytes.
+const LEAST_MESSAGE_BYTES: usize = 1000;
+/// The most that librdkafka takes for a message's size, in bytes.
+const MOST_MESSAGE_BYTES: usize = 1_000_000_000;
+/// How long to wait for more messages to send together. Ours are whole batches already; a little helps only
+/// when many small ones follow each other.
+const SEND_LINGER: Duration = Duration::from_millis(2);
+
+impl Cluster {
+    /// What every client of this cluster has in common.
+    pub fn client_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        for (key, value) in &self.options {
+            config.set(key, value);
+        }
+        config
+            .set("bootstrap.servers", &self.bootstrap_servers)
+            .set("client.id", "batchpipe")
+            .set("allow.auto.create.topics", "false")
+            .set("topic.metadata.refresh.interval.ms", METADATA_REFRESH_MS.to_string())
+            .set("reconnect.backoff.max.ms", "2000")
+            .set("log.connection.close", "false");
+        config
+    }
+
+    /// A client that sends batches: nothing is given up for time, nothing is reordered, nothing has a gap.
+    ///
+    /// `max_message_bytes` bounds one message and one record batch of several; `queue_bytes` is what
+    /// librdkafka may hold.
+    pub fn producer_config(
+        &self,
+        transport: &Transport,
+        max_message_bytes: usize,
+        queue_bytes: usize,
+    ) -> ClientConfig {
+        let mut config = self.client_config();
+        let message_bytes = max_message_bytes.clamp(LEAST_MESSAGE_BYTES, MOST_MESSAGE_BYTES);
+        config
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            .set("enable.gapless.guarantee", "true")
+            .set("message.timeout.ms", "0")
+            .set("compression.codec", transport)
+            .set("linger.ms", SEND_LINGER.as_millis().to_string())
+            .set("message.max.bytes", message_bytes.to_string())
+            .set("batch.size", message_bytes.min(1_000_000).to_string())
+            .set("queue.buffering.max.kbytes", (queue_bytes / 1024).max(1).to_string());
+        config
+    }
+
+    /// A member of a consumer group. Offsets are committed by us, after delivery, and never by librdkafka.
+    ///
+    /// `fetch_bytes` is what may be fetched and not yet be handed to us.
+    pub fn consumer_config(&self, group: &str, fetch_bytes: usize) -> ClientConfig {
+        let mut config = self.reader_config(fetch_bytes);
+        config.set("group.id", group).set("max.poll.interval.ms", "300000");
+        if self.options.get("group.protocol").is_none_or(|protocol| protocol == "classic") {
+            config.set("partition.assignment.strategy", "cooperative-sticky");
+        }
+        config
+    }
+
+    /// A client that reads partitions without a group.
+    pub fn reader_config(&self, fetch_bytes: usize) -> ClientConfig {
+        let mut config = self.client_config();
+        // librdkafka insists on receive.message.max.bytes >= fetch.max.bytes + 512.
+        let fetch = fetch_bytes.clamp(1024 * 1024, 50 * 1024 * 1024);
+        config
+            .set("group.id", "batchpipe-reader") // required by the consumer API even when no group is joined
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("enable.partition.eof", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("check.crcs", "true")
+            .set("fetch.max.bytes", fetch.to_string())
+            .set("message.max.bytes", fetch.to_string())
+            .set("fetch.message.max.bytes", (fetch / 4).max(256 * 1024).to_string())
+            .set("receive.message.max.bytes", (fetch + 1024 * 1024).to_string())
+            .set("queued.max.messages.kbytes", (fetch / 1024).to_string())
+            // The default of one second leaves the consumer idle whenever the queue was full for a moment.
+            .set("fetch.queue.backoff.ms", "10")
+            .set("fetch.wait.max.ms", "100");
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster(options: &[(&str, &str)]) -> Cluster {
+        let options = options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Cluster { bootstrap_servers: "127.0.0.1:1".to_owned(), options }
+    }
+
+    #[test]
+    fn what_delivery_depends_on_cannot_be_overridden() {
+        let options = [("acks", "0"), ("enable.idempotence", "false"), ("message.timeout.ms", "1")];
+        let config = cluster(&options).producer_config(&"none".to_owned(), 1_000_000, 1 << 20);
+        assert_eq!(config.get("acks"), Some("all"));
+        assert_eq!(config.get("enable.idempotence"), Some("true"));
+        assert_eq!(config.get("message.timeout.ms"), Some("0"));
+    }
+
+    #[test]
+    fn librdkafka_accepts_all_settings() {
+        let cluster = cluster(&[("socket.keepalive.enable", "true")]);
+        for bytes in [1, 1 << 20, 1 << 30] {
+            let config = cluster.producer_config(&"lz4".to_owned(), bytes, bytes);
+            config.create::<rdkafka::producer::BaseProducer>().unwrap();
+            let config = cluster.consumer_config("group", bytes);
+            config.create::<rdkafka::consumer::BaseConsumer>().unwrap();
+        }
+    }
+
+    #[test]
+    fn the_new_group_protocol_gets_no_assignor() {
+        let config = cluster(&[("group.protocol", "consumer")]).consumer_config("group", 1 << 20);
+        assert_eq!(config.get("partition.assignment.strategy"), None);
+        config.create::<rdkafka::consumer::BaseConsumer>().unwrap();
+    }
+}

@@ -1,0 +1,5 @@
+//! Everything that talks to Kafka: settings, topics, and sending without loss.
+
+pub mod client;
+pub mod outbox;
+pub mod topics;

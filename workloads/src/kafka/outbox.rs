@@ -1,0 +1,318 @@
+//! Sending messages to one topic so that none is lost, doubled without being counted, or reordered.
+//!
+//! librdkafka retries what it can by itself, for ever. What it gives up for good (authorization, a topic that
+//! vanished, a size that the broker refuses) stops the client as a whole, because a gap must not be
+//! overtaken: the outbox then takes back what was not acknowledged, waits until the topic can be used, makes a
+//! new client, and sends again in order, one message for each partition first. A message stays here, with its
+//! memory, until the broker acknowledged it.
+//!
+//! An outbox belongs to one thread, which calls [`Outbox::pump`] whenever something changed and gives it the
+//! reports that arrive on [`Reports`].
+
+mod lane;
+mod link;
+
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender};
+use rdkafka::error::RDKafkaErrorCode;
+
+pub use self::lane::{Message, MessageHeader};
+use self::{
+    lane::{Lane, Outcome},
+    link::{Link, Linking},
+};
+use super::{
+    client::{Cluster, Transport},
+    topics::TopicSpec,
+};
+
+/// Something that an outbox has to look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Report(Kind);
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// The connection changed.
+    Wake,
+    /// The client of this generation will not send any more.
+    Fatal { generation: u32 },
+    /// What became of a message of this lane that the client of this generation sent.
+    Message { generation: u32, partition: i32, number: u32, result: Result<(), RDKafkaErrorCode> },
+}
+
+/// The reports of one or more outboxes.
+pub type Reports = Receiver<Report>;
+
+/// How an outbox sends.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// The topic, made again when it vanished and may be made.
+    pub topic: TopicSpec,
+    /// Kafka's own compression.
+    pub transport: Transport,
+    /// The largest message that may occur, in bytes, with headers.
+    pub max_message_bytes: usize,
+    /// How much librdkafka may hold, in bytes.
+    pub window_bytes: usize,
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub enum Event<T> {
+    /// The broker has it; it is in the log once, or more than once when it was counted as resent.
+    Delivered(Message<T>),
+    /// The broker will never take it, because it is too large even alone. The partition waits until
+    /// [`Outbox::replace`] says what takes its place.
+    TooLarge {
+        /// The partition.
+        partition: u32,
+        /// The message.
+        message: Message<T>,
+    },
+}
+
+/// Whether messages flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// They do.
+    Flowing,
+    /// They do not, for this reason.
+    Waiting(String),
+}
+
+/// Messages for one topic.
+pub struct Outbox<T> {
+    settings: Settings,
+    link: Link,
+    lanes: Vec<Lane<T>>,
+    reports: (Sender<Report>, Reports),
+    handed_bytes: usize,
+    resent: u64,
+    trouble: Option<RDKafkaErrorCode>,
+}
+
+impl<T> Outbox<T> {
+    /// An outbox that connects when it is pumped.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            link: Link::new(),
+            lanes: Vec::new(),
+            reports: crossbeam_channel::unbounded(),
+            handed_bytes: 0,
+            resent: 0,
+            trouble: None,
+            settings,
+        }
+    }
+
+    /// Where reports arrive; each must be given to [`Outbox::report`].
+    pub fn reports(&self) -> Reports {
+        self.reports.1.clone()
+    }
+
+    /// Number of partitions, once the topic is known.
+    pub const fn partitions(&self) -> Option<u32> {
+        self.link.partitions()
+    }
+
+    /// Whether messages flow.
+    pub fn health(&self) -> Health {
+        let topic = &self.settings.topic.name;
+        match (self.link.problem(), self.trouble) {
+            (Some(problem), _) => Health::Waiting(problem),
+            (None, Some(code)) => Health::Waiting(format!("topic {topic} does not take messages: {code}")),
+            (None, None) => Health::Flowing,
+        }
+    }
+
+    /// Messages that were sent again although the first one may have arrived.
+    pub const fn resent(&self) -> u64 {
+        self.resent
+    }
+
+    /// Whether every message was acknowledged.
+    pub fn is_empty(&self) -> bool {
+        self.lanes.iter().all(Lane::is_empty)
+    }
+
+    /// Adds a message behind all others of its partition.
+    pub fn push(&mut self, partition: u32, message: Message<T>) {
+        self.lane(partition).push(message);
+    }
+
+    /// Puts messages in the place of one that was [`Event::TooLarge`].
+    pub fn replace(&mut self, partition: u32, messages: impl DoubleEndedIterator<Item = Message<T>>) {
+        self.lane(partition).push_front(messages);
+    }
+
+    fn lane(&mut self, partition: u32) -> &mut Lane<T> {
+        let index = partition as usize;
+        if self.lanes.len() <= index {
+            self.lanes.resize_with(index + 1, Lane::default);
+        }
+        &mut self.lanes[index]
+    }
+
+    /// Takes in a report. The events must be dealt with before the next call of [`Outbox::pump`].
+    pub fn report(&mut self, report: Report, events: &mut Vec<Event<T>>) {
+        match report.0 {
+            Kind::Wake => {}
+            Kind::Fatal { generation } => {
+                if generation == self.link.generation() {
+                    self.link.close(true);
+                }
+            }
+            Kind::Message { generation, partition, number, result } => {
+                // Messages of an earlier client were taken back when it was given up.
+                if generation == self.link.generation() {
+                    let partition = u32::try_from(partition).expect("we choose partitions ourselves");
+                    self.settle(partition, number, result, events);
+                }
+            }
+        }
+    }
+
+    fn settle(
+        &mut self,
+        partition: u32,
+        number: u32,
+        result: Result<(), RDKafkaErrorCode>,
+        events: &mut Vec<Event<T>>,
+    ) {
+        let lane = &mut self.lanes[partition as usize];
+        let Some(bytes) = lane.settle(number, result) else { return };
+        self.handed_bytes -= bytes;
+        match result {
+            Ok(()) => {
+                self.link.succeed();
+                self.trouble = None;
+                events.extend(lane.take_delivered().map(Event::Delivered));
+            }
+            Err(code) => self.fail(partition, code, events),
+        }
+    }
+
+    /// A message was given up by librdkafka: whatever the reason, nothing may overtake it.
+    fn fail(&mut self, partition: u32, code: RDKafkaErrorCode, events: &mut Vec<Event<T>>) {
+        self.resent += u64::from(is_possibly_persisted(code));
+        if is_size(code) {
+            let refused = self.lanes[partition as usize].refuse_alone();
+            self.link.refuse_size(match &refused {
+                Outcome::AloneTooLarge(message) => Some(message.bytes()),
+                Outcome::TryAlone => None,
+            });
+            if let Outcome::AloneTooLarge(message) = refused {
+                events.push(Event::TooLarge { partition, message });
+            }
+        } else if !is_consequence(code) {
+            if self.trouble != Some(code) {
+                let topic = &self.settings.topic.name;
+                tracing::warn!(topic, partition, %code, "the broker does not take messages; sending them again");
+            }
+            self.trouble = Some(code);
+        }
+        self.link.close(!is_size(code) && !is_consequence(code));
+    }
+
+    /// Does what can be done now: connects, hands messages over, takes down and makes anew. Does not block.
+    /// Returns when it wants to be called again at the latest; a report is a reason to call it earlier.
+    pub fn pump(&mut self, now: Instant, events: &mut Vec<Event<T>>) -> Option<Instant> {
+        if self.link.is_closing() {
+            let again = self.link.drain(now, self.lanes.iter().map(Lane::handed).sum());
+            if self.link.is_closing() {
+                return Some(again);
+            }
+        }
+        match self.link.open(now, &self.settings, &self.reports.0) {
+            Linking::RetryAt(at) => return Some(at),
+            Linking::Open => {}
+            Linking::Opened => {
+                self.handed_bytes = 0;
+                if self.link.generation() > 1 {
+                    self.lanes.iter_mut().for_each(Lane::rewind);
+                }
+            }
+        }
+        self.hand_over(events);
+        self.link.is_closing().then_some(now)
+    }
+
+    fn hand_over(&mut self, events: &mut Vec<Event<T>>) {
+        for (partition, lane) in (0_u32..).zip(&mut self.lanes) {
+            let id = i32::try_from(partition).expect("Kafka numbers partitions with an i32");
+            while self.handed_bytes < self.settings.window_bytes {
+                let Some((number, message)) = lane.next() else { break };
+                match self.link.send(id, number, message, &self.settings.topic.name) {
+                    Ok(()) => self.handed_bytes += lane.mark_handed(),
+                    Err(RDKafkaErrorCode::QueueFull) => return,
+                    Err(code) if is_size(code) => {
+                        // Those before it go first; it is looked at again when they are acknowledged.
+                        if let Some(message) = lane.take_next_if_first() {
+                            events.push(Event::TooLarge { partition, message });
+                        }
+                        break;
+                    }
+                    Err(code) => {
+                        self.trouble = Some(code);
+                        return self.link.close(true);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Report {
+    const fn wake() -> Self {
+        Self(Kind::Wake)
+    }
+
+    const fn fatal(generation: u32) -> Self {
+        Self(Kind::Fatal { generation })
+    }
+
+    const fn message(
+        generation: u32,
+        partition: i32,
+        number: u32,
+        result: Result<(), RDKafkaErrorCode>,
+    ) -> Self {
+        Self(Kind::Message { generation, partition, number, result })
+    }
+}
+
+/// Whether the broker refuses the size of a message or of the record batch that it was in.
+const fn is_size(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::MessageBatchTooLarge
+    )
+}
+
+/// Whether the message failed only because the client had to be taken down, not by itself.
+const fn is_consequence(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::PurgeQueue
+            | RDKafkaErrorCode::PurgeInflight
+            | RDKafkaErrorCode::Fatal
+            | RDKafkaErrorCode::GaplessGuarantee
+    )
+}
+
+/// Whether a message that failed like this may be in the log all the same.
+const fn is_possibly_persisted(code: RDKafkaErrorCode) -> bool {
+    !matches!(
+        code,
+        RDKafkaErrorCode::PurgeQueue
+            | RDKafkaErrorCode::MessageSizeTooLarge
+            | RDKafkaErrorCode::MessageBatchTooLarge
+            | RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownPartition
+            | RDKafkaErrorCode::UnknownTopicOrPartition
+    )
+}

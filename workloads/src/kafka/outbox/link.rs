@@ -1,0 +1,297 @@
+//! The outbox's connection: a librdkafka client that is made, taken down and made again.
+//!
+//! Making one asks the brokers for the topic first, and dropping one waits for its threads; both happen in
+//! threads of their own, so that the outbox never blocks.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use rdkafka::{
+    ClientContext, Message as _,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{Header, OwnedHeaders},
+    producer::{
+        BaseRecord, DeliveryResult, NoCustomPartitioner, Producer, ProducerContext, PurgeConfig,
+        ThreadedProducer,
+    },
+};
+
+use super::{Message, Report, Settings};
+use crate::kafka::topics::{Admin, TopicError};
+
+/// The first and the longest wait before a new client is made.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// How long a client that is taken down may wait for answers to requests that are on their way.
+const INFLIGHT_PATIENCE: Duration = Duration::from_secs(10);
+/// Room for the record batch around a message, in bytes.
+const FRAMING_BYTES: usize = 256;
+
+type Client = ThreadedProducer<Context>;
+
+/// What librdkafka tells us, sent on.
+pub(super) struct Context {
+    generation: u32,
+    reports: Sender<Report>,
+    /// Set while no broker is connected.
+    down: Arc<Mutex<Option<String>>>,
+}
+
+impl ClientContext for Context {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "librdkafka");
+        match error {
+            KafkaError::Global(RDKafkaErrorCode::AllBrokersDown) => {
+                *self.down.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+            }
+            KafkaError::Global(RDKafkaErrorCode::Fatal) => {
+                let _ = self.reports.send(Report::fatal(self.generation));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl ProducerContext<NoCustomPartitioner> for Context {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
+        let (partition, result) = match result {
+            Ok(message) => (message.partition(), Ok(())),
+            Err((error, message)) => {
+                let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+                (message.partition(), Err(code))
+            }
+        };
+        if result.is_ok() {
+            *self.down.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        let number = u32::try_from(number).expect("lanes number with u32");
+        // The outbox is gone only when the process ends.
+        let _ = self.reports.send(Report::message(self.generation, partition, number, result));
+    }
+}
+
+/// What [`Link::open`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Linking {
+    Open,
+    /// It has just been opened: everything has to be handed over again.
+    Opened,
+    RetryAt(Instant),
+}
+
+enum State {
+    Closed { retry_at: Option<Instant> },
+    Opening(Receiver<Result<(Client, u32), Trouble>>),
+    Open(Client),
+    Closing { client: Client, until: Option<Instant>, backoff: bool },
+}
+
+/// Why no client could be made.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    #[error("librdkafka refuses the settings: {0}")]
+    Client(#[from] KafkaError),
+}
+
+/// The connection of an outbox.
+pub(super) struct Link {
+    state: State,
+    generation: u32,
+    failures: u32,
+    partitions: Option<u32>,
+    problem: Option<String>,
+    down: Arc<Mutex<Option<String>>>,
+    /// The topic's `max.message.bytes`, once a refusal made us ask.
+    size_limit: Option<usize>,
+    ask_size: bool,
+}
+
+impl Link {
+    pub(super) fn new() -> Self {
+        Self {
+            state: State::Closed { retry_at: None },
+            generation: 0,
+            failures: 0,
+            partitions: None,
+            problem: None,
+            down: Arc::default(),
+            size_limit: None,
+            ask_size: false,
+        }
+    }
+
+    pub(super) const fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    pub(super) const fn partitions(&self) -> Option<u32> {
+        self.partitions
+    }
+
+    /// Why nothing can be sent, as far as the connection knows.
+    pub(super) fn problem(&self) -> Option<String> {
+        if self.problem.is_some() {
+            return self.problem.clone();
+        }
+        self.down.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
+    pub(super) const fn is_closing(&self) -> bool {
+        matches!(self.state, State::Closing { .. })
+    }
+
+    /// A message got through.
+    pub(super) const fn succeed(&mut self) {
+        self.failures = 0;
+    }
+
+    /// The broker refused a size: ask for the limit before the next client is made. When a message of so many
+    /// bytes was alone, learn from it in case we may not ask.
+    pub(super) fn refuse_size(&mut self, alone: Option<usize>) {
+        self.ask_size = true;
+        if let Some(limit) = alone.map(|bytes| bytes.saturating_sub(1)) {
+            self.size_limit = Some(self.size_limit.map_or(limit, |known| known.min(limit)));
+        }
+    }
+
+    /// Opens the connection, step by step.
+    pub(super) fn open(&mut self, now: Instant, settings: &Settings, reports: &Sender<Report>) -> Linking {
+        match &self.state {
+            State::Open(_) => Linking::Open,
+            State::Closing { .. } => Linking::RetryAt(now + BACKOFF.0),
+            State::Closed { retry_at: Some(at) } if *at > now => Linking::RetryAt(*at),
+            State::Closed { .. } => {
+                self.start_opening(settings, reports);
+                Linking::RetryAt(now + BACKOFF.1)
+            }
+            State::Opening(result) => match result.try_recv() {
+                Err(TryRecvError::Empty) => Linking::RetryAt(now + BACKOFF.1),
+                Err(TryRecvError::Disconnected) => self.fail(now, "the connecting thread died".to_owned()),
+                Ok(Err(trouble)) => self.fail(now, trouble.to_string()),
+                Ok(Ok((client, partitions))) => {
+                    self.problem = None;
+                    self.partitions = Some(partitions);
+                    self.state = State::Open(client);
+                    Linking::Opened
+                }
+            },
+        }
+    }
+
+    fn fail(&mut self, now: Instant, problem: String) -> Linking {
+        if self.problem.as_ref() != Some(&problem) {
+            tracing::warn!("{problem}; trying again");
+        }
+        self.problem = Some(problem);
+        let at = now + self.next_backoff();
+        self.state = State::Closed { retry_at: Some(at) };
+        Linking::RetryAt(at)
+    }
+
+    fn next_backoff(&mut self) -> Duration {
+        let backoff = BACKOFF.0.saturating_mul(1 << self.failures.min(6)).min(BACKOFF.1);
+        self.failures += 1;
+        backoff
+    }
+
+    fn start_opening(&mut self, settings: &Settings, reports: &Sender<Report>) {
+        self.generation = self.generation.wrapping_add(1);
+        let context = Context {
+            generation: self.generation,
+            reports: reports.clone(),
+            down: Arc::clone(&self.down),
+        };
+        let (sender, receiver) = crossbeam_channel::bounded(1);
+        let (settings, wake) = (settings.clone(), reports.clone());
+        let ask = std::mem::take(&mut self.ask_size);
+        let known = self.size_limit;
+        std::thread::spawn(move || {
+            let _ = sender.send(connect(&settings, known, ask, context));
+            let _ = wake.send(Report::wake());
+        });
+        self.state = State::Opening(receiver);
+    }
+
+    /// Hands a message to librdkafka, which copies it.
+    pub(super) fn send<T>(
+        &self,
+        partition: i32,
+        number: u32,
+        message: &Message<T>,
+        topic: &str,
+    ) -> Result<(), RDKafkaErrorCode> {
+        let State::Open(client) = &self.state else { return Err(RDKafkaErrorCode::QueueFull) };
+        let mut headers = OwnedHeaders::new_with_capacity(message.headers.len());
+        for header in &message.headers {
+            headers = headers.insert(Header { key: &header.name, value: header.value.as_deref() });
+        }
+        let record = BaseRecord::<'_, [u8], [u8], usize>::with_opaque_to(topic, number as usize)
+            .partition(partition)
+            .timestamp(message.timestamp_ms)
+            .headers(headers)
+            .payload(&message.value);
+        client.send(record).map_err(|(error, _)| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown))
+    }
+
+    /// Starts to take the client down. With `backoff` the next one is made only after a wait.
+    pub(super) fn close(&mut self, backoff: bool) {
+        match std::mem::replace(&mut self.state, State::Closed { retry_at: None }) {
+            State::Open(client) => {
+                // What waits inside would never be answered after a fatal error; these come back at once,
+                // and certainly did not reach the broker.
+                client.purge(PurgeConfig::default().queue());
+                self.state = State::Closing { client, until: None, backoff };
+            }
+            State::Closing { client, until, backoff: before } => {
+                self.state = State::Closing { client, until, backoff: before || backoff };
+            }
+            other => self.state = other,
+        }
+    }
+
+    /// While closing: waits for `outstanding` reports, then gives the client up. Returns when to call again.
+    pub(super) fn drain(&mut self, now: Instant, outstanding: usize) -> Instant {
+        let State::Closing { client, until, backoff } = &mut self.state else { return now };
+        if outstanding > 0 {
+            let until = *until.get_or_insert(now + INFLIGHT_PATIENCE);
+            if until <= now {
+                client.purge(PurgeConfig::default().queue().inflight());
+            }
+            return until.max(now + Duration::from_secs(1));
+        }
+        let retry_at = if *backoff { Some(now + self.next_backoff()) } else { None };
+        self.drop_client(retry_at);
+        retry_at.unwrap_or(now)
+    }
+
+    fn drop_client(&mut self, retry_at: Option<Instant>) {
+        let state = std::mem::replace(&mut self.state, State::Closed { retry_at });
+        // Joins librdkafka's threads.
+        std::thread::spawn(move || drop(state));
+    }
+}
+
+fn connect(
+    settings: &Settings,
+    known_limit: Option<usize>,
+    ask_limit: bool,
+    context: Context,
+) -> Result<(Client, u32), Trouble> {
+    let admin = Admin::new(&settings.cluster.client_config())?;
+    let partitions = admin.ensure(&settings.topic)?;
+    let asked = if ask_limit { admin.max_message_bytes(&settings.topic.name) } else { None };
+    let limit = asked.map(|limit| limit.saturating_sub(FRAMING_BYTES)).or(known_limit);
+    let bytes = limit.unwrap_or(settings.max_message_bytes).min(settings.max_message_bytes);
+    let config = settings.cluster.producer_config(&settings.transport, bytes, settings.window_bytes);
+    Ok((config.create_with_context(context)?, partitions))
+}

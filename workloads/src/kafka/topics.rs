@@ -1,0 +1,189 @@
+//! Topics: are they there, how many partitions have they, and making one that is missing.
+//!
+//! Topics are never altered and never deleted.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use rdkafka::{
+    ClientConfig, ClientContext,
+    admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
+    error::{KafkaError, RDKafkaErrorCode},
+};
+
+/// How long one question to the brokers may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What to do about a topic that is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provision {
+    /// Make it.
+    Auto,
+    /// Wait until somebody makes it.
+    Never,
+}
+
+/// A topic as a pipeline describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Its name.
+    pub name: String,
+    /// Partitions of a new topic; the broker's default when absent.
+    pub partitions: Option<i32>,
+    /// Copies of each partition of a new topic; the broker's default when absent.
+    pub replication: Option<i32>,
+    /// Settings of a new topic.
+    pub config: BTreeMap<String, String>,
+    /// What to do when it is missing.
+    pub provision: Provision,
+}
+
+/// Why a topic cannot be used now. All of these may pass.
+#[derive(Debug, thiserror::Error)]
+pub enum TopicError {
+    /// No broker answered.
+    #[error("no broker answers at {servers}; check `kafka.bootstrapServers` and that Kafka is running")]
+    Unreachable {
+        /// The addresses that were tried.
+        servers: String,
+        /// What librdkafka says.
+        #[source]
+        source: KafkaError,
+    },
+    /// It does not exist and is not ours to make.
+    #[error("topic {topic} does not exist and `provision` is Never; create it, or set `provision: Auto`")]
+    Missing {
+        /// The topic.
+        topic: String,
+    },
+    /// The broker refuses this client.
+    #[error("the broker does not authorize this client to {operation} topic {topic}; grant it by an ACL")]
+    Unauthorized {
+        /// What is not allowed.
+        operation: &'static str,
+        /// The topic.
+        topic: String,
+    },
+    /// It could not be made.
+    #[error("topic {topic} cannot be created: {code}")]
+    Create {
+        /// The topic.
+        topic: String,
+        /// The broker's answer.
+        code: RDKafkaErrorCode,
+    },
+    /// The broker says something else is wrong with it.
+    #[error("topic {topic} cannot be used: {code}")]
+    Unusable {
+        /// The topic.
+        topic: String,
+        /// The broker's answer.
+        code: RDKafkaErrorCode,
+    },
+}
+
+/// Keeps librdkafka's own log lines at a level where they do not repeat what we say ourselves.
+pub struct QuietContext;
+
+impl ClientContext for QuietContext {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "librdkafka");
+    }
+}
+
+/// A client for questions about topics.
+pub struct Admin {
+    client: AdminClient<QuietContext>,
+    servers: String,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Admin {
+    /// A client with these settings (those of [`super::client::Cluster::client_config`]).
+    ///
+    /// # Panics
+    /// When the system gives no more threads or file descriptors.
+    pub fn new(config: &ClientConfig) -> Result<Self, KafkaError> {
+        let servers = config.get("bootstrap.servers").unwrap_or_default().to_owned();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime without IO or timers needs nothing from the system");
+        Ok(Self { client: config.create_with_context(QuietContext)?, servers, runtime })
+    }
+
+    /// The number of the topic's partitions; `None` when it does not exist.
+    pub fn partitions(&self, topic: &str) -> Result<Option<u32>, TopicError> {
+        let metadata = self
+            .client
+            .inner()
+            .fetch_metadata(Some(topic), REQUEST_TIMEOUT)
+            .map_err(|source| TopicError::Unreachable { servers: self.servers.clone(), source })?;
+        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+            return Ok(None);
+        };
+        match found.error().map(RDKafkaErrorCode::from) {
+            None if found.partitions().is_empty() => Ok(None),
+            None => Ok(Some(u32::try_from(found.partitions().len()).unwrap_or(u32::MAX))),
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(None),
+            Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
+                Err(TopicError::Unauthorized { operation: "describe", topic: topic.to_owned() })
+            }
+            Some(code) => Err(TopicError::Unusable { topic: topic.to_owned(), code }),
+        }
+    }
+
+    /// The number of the topic's partitions, after making it if it is missing and may be made.
+    pub fn ensure(&self, spec: &TopicSpec) -> Result<u32, TopicError> {
+        match (self.partitions(&spec.name)?, spec.provision) {
+            (Some(partitions), _) => Ok(partitions),
+            (None, Provision::Never) => Err(TopicError::Missing { topic: spec.name.clone() }),
+            (None, Provision::Auto) => {
+                self.create(spec)?;
+                // The answer comes before every broker knows of it.
+                self.partitions(&spec.name)?.ok_or_else(|| TopicError::Unusable {
+                    topic: spec.name.clone(),
+                    code: RDKafkaErrorCode::UnknownTopicOrPartition,
+                })
+            }
+        }
+    }
+
+    fn create(&self, spec: &TopicSpec) -> Result<(), TopicError> {
+        let replication = TopicReplication::Fixed(spec.replication.unwrap_or(-1));
+        let mut topic = NewTopic::new(&spec.name, spec.partitions.unwrap_or(-1), replication);
+        for (key, value) in &spec.config {
+            topic = topic.set(key, value);
+        }
+        let options = AdminOptions::new()
+            .request_timeout(Some(REQUEST_TIMEOUT))
+            .operation_timeout(Some(REQUEST_TIMEOUT));
+        let results = self
+            .runtime
+            .block_on(self.client.create_topics([&topic], &options))
+            .map_err(|source| TopicError::Unreachable { servers: self.servers.clone(), source })?;
+        for result in results {
+            match result {
+                Ok(_) => tracing::info!(topic = spec.name, "created the topic"),
+                // The other side of the pipeline was quicker.
+                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((
+                    topic,
+                    RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed,
+                )) => return Err(TopicError::Unauthorized { operation: "create", topic }),
+                Err((topic, code)) => return Err(TopicError::Create { topic, code }),
+            }
+        }
+        Ok(())
+    }
+
+    /// The topic's `max.message.bytes`; `None` when it cannot be learned (it needs the right to describe
+    /// configurations, which a producer rarely has).
+    pub fn max_message_bytes(&self, topic: &str) -> Option<usize> {
+        let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
+        let results = self
+            .runtime
+            .block_on(self.client.describe_configs([&ResourceSpecifier::Topic(topic)], &options))
+            .ok()?;
+        let resource = results.into_iter().next()?.ok()?;
+        resource.get("max.message.bytes")?.value.as_ref()?.parse().ok()
+    }
+}

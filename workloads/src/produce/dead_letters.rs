@@ -1,0 +1,102 @@
+//! The producer's dead letters: records that were never sent, kept in the dead-letter topic with their reason.
+//!
+//! The connection is made when the first one is needed; most producers never do.
+
+use std::{sync::Arc, time::Instant};
+
+use batchpipe_api::reason::Reason;
+
+use super::seal::Debt;
+use crate::{
+    budget::{Budget, Charge},
+    chunk::Reject,
+    clock::unix_ms,
+    dead_letter::{self, DeadLetter, Token},
+    dead_letter_header::DeadLetterHeader,
+    kafka::outbox::{Event, Health, Outbox, Report, Reports, Settings},
+    ledger::Ledger,
+};
+
+/// Partition and offset of what was never in the topic.
+const NOWHERE: (i32, i64) = (-1, -1);
+
+/// What a dead letter owes, and the memory that it holds.
+struct Owed {
+    debt: Debt,
+    #[expect(dead_code, reason = "held for its memory; given back when the letter is acknowledged")]
+    charge: Charge,
+}
+
+/// Sends dead letters.
+pub(super) struct DeadLetters {
+    outbox: Outbox<Token<Owed>>,
+    /// The topic that the records were meant for.
+    topic: String,
+    budget: Arc<Budget>,
+    used: bool,
+    events: Vec<Event<Token<Owed>>>,
+}
+
+impl DeadLetters {
+    pub(super) fn new(settings: Settings, topic: String, budget: Arc<Budget>) -> Self {
+        Self { outbox: Outbox::new(settings), topic, budget, used: false, events: Vec::new() }
+    }
+
+    pub(super) fn reports(&self) -> Reports {
+        self.outbox.reports()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.outbox.is_empty()
+    }
+
+    /// Whether dead letters flow, or none has occurred.
+    pub(super) fn health(&self) -> Health {
+        if self.used { self.outbox.health() } else { Health::Flowing }
+    }
+
+    /// Keeps one record.
+    pub(super) fn push(&mut self, reject: Reject, debt: Debt) {
+        self.used = true;
+        let (partition, offset) = NOWHERE;
+        let charge = self.budget.charge_now(reject.bytes.len() + 512);
+        let origin = DeadLetterHeader::new(reject.reason, &self.topic, partition, offset);
+        let letter =
+            DeadLetter { value: reject.bytes, size: reject.size, headers: Vec::new(), origin };
+        self.outbox.push(0, letter.into_message(unix_ms(), Owed { debt, charge }));
+    }
+
+    pub(super) fn report(&mut self, report: Report, ledger: &Ledger) {
+        self.outbox.report(report, &mut self.events);
+        self.settle(ledger);
+    }
+
+    /// Sends what waits; says when to call again.
+    pub(super) fn pump(&mut self, now: Instant, ledger: &Ledger) -> Option<Instant> {
+        if !self.used {
+            return None;
+        }
+        let again = self.outbox.pump(now, &mut self.events);
+        if self.settle(ledger) { Some(now) } else { again }
+    }
+
+    /// Deals with what happened; true when there is more to send.
+    fn settle(&mut self, ledger: &Ledger) -> bool {
+        let mut more = false;
+        for event in self.events.drain(..) {
+            match event {
+                Event::Delivered(message) => {
+                    let reason: Reason = message.token.origin.reason;
+                    ledger.update(|counts| counts.add_dead_letters(reason, 1));
+                    message.token.inner.debt.settle();
+                }
+                Event::TooLarge { partition, message } => {
+                    let shorter = dead_letter::shorten(message);
+                    self.outbox.replace(partition, std::iter::once(shorter));
+                    more = true;
+                }
+            }
+        }
+        more
+    }
+}

@@ -1,0 +1,130 @@
+//! The intake: reads blocks from the source, makes chunks of them, and tells the source what is safe.
+//!
+//! Runs in a thread of its own. It knows nothing of batches and brokers.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use super::{Config, Shared};
+use crate::{
+    budget::Charge,
+    chunk::{Arrival, Chunk, Records, Rules},
+    clock::unix_ms,
+    receipt::Receipt,
+    source::{BLOCK_BYTES, Block, Position, Read, Source, SourceError},
+};
+
+/// How long the source is asked to wait for data: also how late an acknowledgement may be passed on.
+const READ_WAIT: Duration = Duration::from_millis(50);
+/// How long to wait before a source that failed is asked again.
+const RETRY_WAIT: Duration = Duration::from_secs(1);
+/// What a block is charged before it is read: text and line ends.
+const BLOCK_CHARGE: usize = BLOCK_BYTES + BLOCK_BYTES / 4;
+
+/// Reads from one source.
+pub(super) struct Intake {
+    source: Box<dyn Source>,
+    shared: Shared,
+    rules: Rules,
+    /// How many records may still come; no end when absent.
+    left: Option<u64>,
+    /// What was handed over and is not acknowledged yet, in order.
+    pending: VecDeque<(Arc<Receipt>, Position)>,
+    /// Acknowledged, but the source could not take note of it yet.
+    owed: Option<Position>,
+    block: Block,
+}
+
+impl Intake {
+    pub(super) fn new(config: &Config, source: Box<dyn Source>, shared: Shared) -> Self {
+        Self {
+            source,
+            shared,
+            rules: config.rules.clone(),
+            left: config.limit,
+            pending: VecDeque::new(),
+            owed: None,
+            block: Block::default(),
+        }
+    }
+
+    /// Reads until the source ends, a stop is asked for, or the engine has gone; then passes on
+    /// acknowledgements until the engine is done.
+    pub(super) fn run(
+        mut self,
+        chunks: Sender<Chunk>,
+        recycled: &Receiver<Records>,
+        engine_done: &Receiver<()>,
+    ) -> Result<(), SourceError> {
+        let read = self.read_all(&chunks, recycled);
+        drop(chunks); // tells the engine that this was all
+        while engine_done.recv_timeout(READ_WAIT) == Err(RecvTimeoutError::Timeout) {
+            self.acknowledge();
+        }
+        self.acknowledge();
+        let finished = self.source.finish();
+        read.and(finished)
+    }
+
+    fn read_all(&mut self, chunks: &Sender<Chunk>, recycled: &Receiver<Records>) -> Result<(), SourceError> {
+        let heartbeat = self.shared.side.heartbeat("intake");
+        while self.left != Some(0) && !self.shared.shutdown.is_requested() {
+            heartbeat.tick();
+            self.acknowledge();
+            let Some(charge) = self.shared.budget.charge(BLOCK_CHARGE, READ_WAIT) else { continue };
+            match self.source.read(&mut self.block, READ_WAIT) {
+                Ok(Read::Lines(position)) => {
+                    let chunk = self.chunk(recycled.try_recv().unwrap_or_default(), charge, position);
+                    if chunks.send(chunk).is_err() {
+                        return Ok(()); // the engine gave up, and says why itself
+                    }
+                }
+                Ok(Read::Idle) => {}
+                Ok(Read::End) => break,
+                Err(error @ SourceError::Checkpoint { .. }) => return Err(error),
+                Err(error) => {
+                    self.shared.side.error(&crate::telemetry::chain(&error));
+                    self.shared.shutdown.wait(RETRY_WAIT);
+                }
+            }
+            self.shared.side.source_waiting(self.source.waiting_for());
+        }
+        Ok(())
+    }
+
+    /// Makes a chunk of the block that was just read, and counts its records as accepted.
+    fn chunk(&mut self, mut records: Records, mut charge: Charge, position: Position) -> Chunk {
+        let arrival = Arrival { instant: Instant::now(), unix_ms: unix_ms() };
+        records.fill(&mut self.block, &self.rules);
+        let whole = self.left.is_none_or(|left| records.accepted() <= left);
+        if let Some(left) = &mut self.left {
+            records.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+            *left -= records.accepted();
+        }
+        charge.resize(records.capacity());
+        let (receipt, share) = Receipt::new();
+        if whole {
+            // A block that was cut short is not acknowledged: its rest was not sent.
+            self.pending.push_back((receipt, position));
+        }
+        self.shared.ledger.update(|counts| counts.accepted += records.accepted());
+        Chunk { records, arrival, share, charge }
+    }
+
+    /// Tells the source how far everything is safe.
+    fn acknowledge(&mut self) {
+        while self.pending.front().is_some_and(|(receipt, _)| receipt.is_settled()) {
+            self.owed = self.pending.pop_front().map(|(_, position)| position);
+        }
+        let Some(position) = self.owed else { return };
+        match self.source.acknowledge(position) {
+            Ok(()) => self.owed = None,
+            Err(error) => self.shared.side.error(&crate::telemetry::chain(&error)),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What takes the place of a message that the broker refuses for its size: two halves, or, for a single record,
+//! a marker and a dead letter.
+
+use batchpipe_api::{codec::Codec, envelope::Envelope, reason::Reason};
+
+use super::seal::{Sealed, Sealer};
+use crate::{
+    codec::{DecodeError, Decoder},
+    kafka::outbox::Message,
+};
+
+/// What to do instead.
+pub(super) enum Split {
+    /// Send two messages.
+    Halves([Message<Sealed>; 2]),
+    /// Keep the record, which is too large alone, and send a marker in its place.
+    Record {
+        /// Says that the record's number was given, but not used.
+        marker: Message<Sealed>,
+        /// The record.
+        record: Vec<u8>,
+    },
+}
+
+/// Splits a message that was refused. Its own value is unpacked again: keeping every batch twice for the rare
+/// case would cost more.
+pub(super) fn split(
+    message: Message<Sealed>,
+    sealer: &mut Sealer,
+    decoder: &mut Decoder,
+) -> Result<Split, DecodeError> {
+    let Message { value, timestamp_ms, token: Sealed { envelope, codec, debt, charge }, .. } = message;
+    let text = unpack(&value, codec, &envelope, decoder)?;
+    drop((value, charge));
+    if envelope.records == 1 {
+        let lost = Some(Reason::RecordTooLarge);
+        let envelope = Envelope { raw_bytes: 0, crc32c: None, validated: false, dead_lettered: lost, ..envelope };
+        let marker = sealer.marker(envelope, timestamp_ms, debt);
+        return Ok(Split::Record { marker, record: text });
+    }
+    let first = envelope.records / 2;
+    let middle = memchr::memchr_iter(b'\n', &text).nth(first as usize - 1).expect("records are joined by line ends");
+    let second_sequence = envelope.sequence + u64::from(first);
+    let other = debt.another();
+    let halves = [
+        sealer.message(&text[..middle], first, envelope.sequence, timestamp_ms, debt),
+        sealer.message(&text[middle + 1..], envelope.records - first, second_sequence, timestamp_ms, other),
+    ];
+    Ok(Split::Halves(halves))
+}
+
+fn unpack(value: &[u8], codec: Codec, envelope: &Envelope, decoder: &mut Decoder) -> Result<Vec<u8>, DecodeError> {
+    let size = usize::try_from(envelope.raw_bytes).unwrap_or(usize::MAX);
+    let mut text = Vec::with_capacity(size);
+    decoder.decode(codec, value, size, &mut text)?;
+    Ok(text)
+}
