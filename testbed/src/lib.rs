@@ -1,1 +1,46 @@
-//! Real systems for tests, built from package registries: Apache Kafka.
+//! Real systems for tests, built from package registries: Apache Kafka, and a Python with a Kafka client.
+//!
+//! ```no_run
+//! let mut kafka = batchpipe_testbed::kafka()?;
+//! kafka.create_topic("demo-topic", 6, &[("retention.ms", "86400000")])?;
+//! println!("{}", kafka.bootstrap_servers());
+//! kafka.kill()?;
+//! kafka.start_again()?;
+//! # Ok::<(), batchpipe_testbed::Error>(())
+//! ```
+//!
+//! What is started is stopped and removed when its value is dropped, when a test panics, and when the test
+//! process is killed. What takes long to get is built once into a cache folder (`BATCHPIPE_CACHE`, by
+//! default `~/.cache/batchpipe`) that all processes of a user share.
+
+use std::sync::OnceLock;
+
+mod cache;
+mod error;
+mod jars;
+mod kafka;
+mod ports;
+mod process;
+mod python;
+mod watchdog;
+
+pub use error::Error;
+pub use kafka::{Builder, Kafka};
+pub use python::python;
+
+/// The result of everything here.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A running Kafka with nothing in it.
+pub fn kafka() -> Result<Kafka> {
+    Kafka::builder().start()
+}
+
+/// One broker that all tests of this process share: give topics and groups names of their own.
+///
+/// It starts at the first call and is stopped when the process ends. When it cannot start, every caller gets
+/// the same error.
+pub fn shared_kafka() -> std::result::Result<&'static Kafka, &'static Error> {
+    static SHARED: OnceLock<Result<Kafka>> = OnceLock::new();
+    SHARED.get_or_init(kafka).as_ref()
+}

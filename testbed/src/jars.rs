@@ -1,0 +1,91 @@
+//! Apache Kafka's own jars, from Maven Central through `mvn`, and the command lines of their classes.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{Result, cache, error::Context, process};
+
+const NAME: &str = "kafka-4.3.1";
+const POM: &str = include_str!("../assets/pom.xml");
+const LOGGING: &str = include_str!("../assets/log4j2.properties");
+
+/// Only the plugin's version is fixed here; which jars there are is the pom's matter.
+const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+
+/// The smallest settings that the storage tool accepts.
+const TO_FORMAT: &str = "process.roles=broker,controller\nnode.id=1\n\
+    controller.quorum.voters=1@127.0.0.1:9\ncontroller.listener.names=CONTROLLER\n\
+    listeners=PLAINTEXT://127.0.0.1:8,CONTROLLER://127.0.0.1:9\n\
+    listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n";
+
+/// For classes that run for a second: compile little, and use few threads.
+const QUICK: [&str; 4] =
+    ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Dbatchpipe.log=ERROR"];
+
+/// The cached folder of jars.
+#[derive(Debug, Clone)]
+pub(crate) struct Jars {
+    folder: PathBuf,
+}
+
+impl Jars {
+    /// Downloads them unless they are there.
+    pub(crate) fn get() -> Result<Self> {
+        process::require(&java())?;
+        let stamp = [POM, COPY, LOGGING, TO_FORMAT].join("\n");
+        let folder = cache::once(NAME, &stamp, |aside| Self { folder: aside.into() }.build())?;
+        Ok(Self { folder })
+    }
+
+    /// A command that runs `class` with these options for the JVM.
+    pub(crate) fn command(&self, class: &str, jvm: &[&str]) -> Command {
+        let mut command = Command::new(java());
+        command.args(jvm).arg(format!(
+            "-Dlog4j2.configurationFile={}",
+            self.folder.join("log4j2.properties").display()
+        ));
+        command.arg("-cp").arg(self.folder.join("libs/*")).arg(class);
+        command
+    }
+
+    /// A command for a class that only runs for a moment.
+    pub(crate) fn tool(&self, class: &str) -> Command {
+        self.command(class, &QUICK)
+    }
+
+    /// A storage folder as the storage tool leaves it.
+    pub(crate) fn formatted(&self) -> PathBuf {
+        self.folder.join("formatted")
+    }
+
+    fn build(&self) -> Result<()> {
+        self.write("pom.xml", POM)?;
+        self.write("log4j2.properties", LOGGING)?;
+        let mut maven = Command::new("mvn");
+        maven.args(["-q", "-B", COPY, "-DoutputDirectory=libs", "-DincludeScope=runtime"]);
+        process::run(maven.arg("-f").arg(self.folder.join("pom.xml")))?;
+        self.format()
+    }
+
+    /// Formats once: each broker copies the result, which spares it the start of a second JVM.
+    fn format(&self) -> Result<()> {
+        let settings = format!("{TO_FORMAT}log.dirs={}\n", self.formatted().display());
+        let path = self.write("format.properties", &settings)?;
+        let mut tool = self.tool("kafka.tools.StorageTool");
+        tool.args(["format", "--ignore-formatted", "-t", "4L6g3nShT-eMCtK--X86sw", "-c"]);
+        process::run(tool.arg(path)).map(drop)
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.folder.join(name);
+        fs::write(&path, text).context("write", &path)?;
+        Ok(path)
+    }
+}
+
+fn java() -> PathBuf {
+    env::var_os("JAVA_HOME").map_or_else(|| "java".into(), |home| Path::new(&home).join("bin/java"))
+}

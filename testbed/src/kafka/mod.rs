@@ -1,0 +1,69 @@
+//! One running Apache Kafka: a single node that is broker and controller.
+//!
+//! Ports and data belong to the value, not to the process: the broker can be stopped, killed and started
+//! again on both. Whatever happens to this process, the watchdog kills the broker and removes its folder.
+
+mod access;
+mod admin;
+mod builder;
+mod lifecycle;
+mod records;
+mod settings;
+mod storage;
+mod wire;
+
+use std::{
+    path::PathBuf,
+    process::{Child, Command},
+};
+
+pub use builder::Builder;
+
+use crate::{Result, jars::Jars, ports::Port, process, watchdog::Watchdog};
+
+/// A Kafka of one node. Dropping it kills it and removes what it stored.
+#[derive(Debug)]
+pub struct Kafka {
+    jars: Jars,
+    port: Port,
+    /// Held so that nobody else takes it while the broker is down.
+    _controller: Port,
+    folder: PathBuf,
+    broker: Option<Child>,
+    watchdog: Watchdog,
+}
+
+impl Kafka {
+    /// A broker to be started with other than the usual settings.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Where clients connect to, as `host:port`.
+    pub fn bootstrap_servers(&self) -> String {
+        format!("127.0.0.1:{}", self.port.number())
+    }
+
+    /// The broker's log.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("kafka.log")
+    }
+
+    /// The id of the broker's process while there is one.
+    pub fn process_id(&self) -> Option<u32> {
+        self.broker.as_ref().map(Child::id)
+    }
+
+    /// Runs one of Kafka's command line classes and returns what it printed, for example
+    /// `kafka.tool("org.apache.kafka.tools.TopicCommand", &["--bootstrap-server", &servers, "--list"])`.
+    ///
+    /// Each call starts a JVM: prefer the methods that ask the broker directly.
+    pub fn tool(&self, class: &str, args: &[&str]) -> Result<String> {
+        process::run(self.tool_command(class).args(args))
+    }
+
+    /// The command that [`Self::tool`] runs, for tests that feed it or read it while it runs.
+    pub fn tool_command(&self, class: &str) -> Command {
+        self.jars.tool(class)
+    }
+}

@@ -1,0 +1,81 @@
+//! The broker's `server.properties` (pure): small, quick to start and quick to react.
+
+use std::{collections::BTreeMap, fmt::Write, path::Path};
+
+/// Settings that hold for every broker here, unless a test says otherwise.
+const COMMON: &[(&str, &str)] = &[
+    ("process.roles", "broker,controller"),
+    ("node.id", "1"),
+    ("controller.listener.names", "CONTROLLER"),
+    ("inter.broker.listener.name", "PLAINTEXT"),
+    ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+    // Tests deny single topics; what has no rule is open.
+    ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
+    ("allow.everyone.if.no.acl.found", "true"),
+    ("auto.create.topics.enable", "false"),
+    ("delete.topic.enable", "true"),
+    ("offsets.topic.replication.factor", "1"),
+    ("offsets.topic.num.partitions", "3"),
+    ("transaction.state.log.replication.factor", "1"),
+    ("transaction.state.log.min.isr", "1"),
+    ("transaction.state.log.num.partitions", "3"),
+    ("share.coordinator.state.topic.replication.factor", "1"),
+    ("share.coordinator.state.topic.min.isr", "1"),
+    ("share.coordinator.state.topic.num.partitions", "3"),
+    ("group.initial.rebalance.delay.ms", "0"),
+    ("group.min.session.timeout.ms", "1000"),
+    ("num.network.threads", "2"),
+    ("num.io.threads", "4"),
+    ("log.retention.check.interval.ms", "1000"),
+    ("log.initial.task.delay.ms", "1000"),
+    ("file.delete.delay.ms", "100"),
+    ("log.segment.delete.delay.ms", "100"),
+    // Reserved once for the cleaner, which compacts only the offsets here.
+    ("log.cleaner.dedupe.buffer.size", "2097152"),
+    // A broker that was killed registers again only when its old session has run out.
+    ("broker.session.timeout.ms", "3000"),
+    ("broker.heartbeat.interval.ms", "500"),
+];
+
+/// The file's text: the common settings, the ports, the folder, then what the test wants.
+pub(crate) fn render(
+    port: u16,
+    controller: u16,
+    data: &Path,
+    wanted: &BTreeMap<String, String>,
+) -> String {
+    let listeners = format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}");
+    let own = [
+        ("controller.quorum.voters", format!("1@127.0.0.1:{controller}")),
+        ("listeners", listeners),
+        ("advertised.listeners", format!("PLAINTEXT://127.0.0.1:{port}")),
+        ("log.dirs", data.display().to_string()),
+    ];
+    let common = COMMON.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    let own = own.into_iter().map(|(key, value)| (key.to_owned(), value));
+    let wanted = wanted.iter().map(|(key, value)| (key.clone(), value.clone()));
+    let merged: BTreeMap<String, String> = common.chain(own).chain(wanted).collect();
+    merged.iter().fold(String::new(), |mut text, (key, value)| {
+        writeln!(text, "{key}={value}").expect("writing to a String cannot fail");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_test_wants_overrides_the_common_setting() {
+        let wanted = BTreeMap::from([("num.io.threads".to_owned(), "8".to_owned())]);
+        let text = render(1, 2, Path::new("/data"), &wanted);
+        assert_eq!(text.matches("num.io.threads").count(), 1);
+        assert!(text.contains("num.io.threads=8\n"));
+    }
+
+    #[test]
+    fn clients_are_told_the_port_that_is_listened_on() {
+        let text = render(1234, 2, Path::new("/data"), &BTreeMap::new());
+        assert!(text.contains("advertised.listeners=PLAINTEXT://127.0.0.1:1234\n"));
+    }
+}
