@@ -13,10 +13,15 @@
 pub mod batch;
 pub mod budget;
 pub mod chunk;
+pub mod codec;
+pub mod dead_letter_header;
+pub mod decode;
+pub mod inspect;
 pub mod json;
 pub mod kafka;
 pub mod key;
 pub mod ledger;
+pub mod lines;
 pub mod receipt;
 pub mod shutdown;
 pub mod sink;
