@@ -5,6 +5,10 @@
 
 use std::time::Duration;
 
+pub mod generator;
+pub mod lines;
+pub mod stdin;
+
 /// How far a source has come: its own, ever increasing number for the end of a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(pub u64);
@@ -75,7 +79,9 @@ pub enum SourceError {
     #[error("cannot read standard input")]
     Stdin(#[source] std::io::Error),
     /// A checkpoint is not one of ours.
-    #[error("checkpoint {path} cannot be used: {problem}; remove it to start at the beginning of the file")]
+    #[error(
+        "checkpoint {path} cannot be used: {problem}; remove it to start at the beginning of the file"
+    )]
     Checkpoint {
         /// The checkpoint's file.
         path: std::path::PathBuf,
@@ -91,5 +97,17 @@ pub trait Source: Send {
     fn read(&mut self, block: &mut Block, wait: Duration) -> Result<Read, SourceError>;
 
     /// Everything up to `position` is safe in Kafka; called in order, also at the end of the run.
+    ///
+    /// After an error nothing is lost: the same or a later position may be acknowledged again.
     fn acknowledge(&mut self, position: Position) -> Result<(), SourceError>;
+
+    /// Makes durable what was acknowledged; the last call of a run. May be tried again after an error.
+    fn finish(&mut self) -> Result<(), SourceError> {
+        Ok(())
+    }
+
+    /// What outside of the process the source is waiting for, when nothing can come before that is there.
+    fn waiting_for(&self) -> Option<String> {
+        None
+    }
 }
