@@ -5,6 +5,10 @@
 
 use std::time::Duration;
 
+pub mod generator;
+pub mod lines;
+pub mod stdin;
+
 /// How far a source has come: its own, ever increasing number for the end of a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(pub u64);
