@@ -12,7 +12,9 @@
 
 pub mod budget;
 pub mod chunk;
+pub mod latency;
 pub mod ledger;
+pub mod rates;
 pub mod receipt;
 pub mod shutdown;
 pub mod sink;
