@@ -3,6 +3,11 @@
 //! A [`Sink`] is shared by the process; each partition gets a [`Writer`] of its own, used by one thread. A
 //! writer says from which offset on things are not yet durable; only what is durable is committed.
 
+pub mod blackhole;
+pub mod file;
+mod lines;
+pub mod stdout;
+
 use std::{ops::Range, time::Instant};
 
 /// The good records of one message.
@@ -44,6 +49,21 @@ pub enum WriteError {
         #[source]
         source: std::io::Error,
     },
+    /// What was written from `offset` on is lost to the sink although it had been taken, because the operating
+    /// system could not store it. None of it was reported durable: deliver it again, beginning with the
+    /// message at `offset`. The writer takes nothing else until then.
+    #[error("cannot {action} {target}; its records are delivered again from offset {offset} on")]
+    Rewind {
+        /// The first message that is to be delivered again.
+        offset: i64,
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        target: String,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
     /// Whoever reads our output has gone; going on makes no sense.
     #[error("{target} was closed by its reader")]
     Closed {
@@ -71,10 +91,12 @@ pub trait Sink: Send + Sync {
     fn open(&self, topic: &str, partition: i32) -> Result<Box<dyn Writer>, WriteError>;
 }
 
-/// The sink's side of one partition.
+/// The sink's side of one partition. Messages come to it in the order of their offsets.
 pub trait Writer: Send {
     /// The offset of the first message that the sink does not have yet, when it knows better than the group's
-    /// committed offset; messages before it are not delivered again.
+    /// committed offset; messages before it are taken without being written again. The caller must compare it
+    /// with the partition's end: a topic that was deleted and made again begins at offset 0, and everything
+    /// before this offset would be passed over.
     fn resume_at(&self) -> Option<i64> {
         None
     }
