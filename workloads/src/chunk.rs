@@ -9,6 +9,7 @@ use batchpipe_api::reason::Reason;
 
 use crate::{
     budget::Charge,
+    json,
     key::{KeyHash, Pointer},
     receipt::Share,
     source::{Block, Oversize},
@@ -212,16 +213,15 @@ fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
+/// Checks a record and hashes its key. With a key, finding it checks the record on the way.
 fn check(record: &[u8], known_utf8: bool, rules: &Rules) -> Result<Option<KeyHash>, Reason> {
-    if rules.validate && rules.key.is_none() && known_utf8 {
-        return if crate::json::is_json(record) { Ok(None) } else { Err(Reason::InvalidJson) };
-    }
-    let key = |text| rules.key.as_ref().map_or(Ok(None), |pointer| pointer.hash(text));
-    match std::str::from_utf8(record).map(|text| (text, key(text))) {
-        Ok((text, Ok(hash))) => {
-            let checked = rules.key.is_some() || !rules.validate || crate::json::is_json(text.as_bytes());
-            if checked { Ok(hash) } else { Err(Reason::InvalidJson) }
-        }
+    let Some(pointer) = &rules.key else {
+        let good = !rules.validate || (known_utf8 || json::is_utf8(record)) && json::is_json_in_utf8(record);
+        return if good { Ok(None) } else { Err(Reason::InvalidJson) };
+    };
+    let hash = std::str::from_utf8(record).ok().and_then(|text| pointer.hash(text).ok());
+    match hash {
+        Some(hash) if !rules.validate || !json::is_too_deep(record) => Ok(hash),
         // Without validation anything may pass; it just has no key.
         _ if rules.validate => Err(Reason::InvalidJson),
         _ => Ok(None),

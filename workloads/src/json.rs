@@ -29,7 +29,7 @@ pub fn is_json_in_utf8(record: &[u8]) -> bool {
 
 /// Whether a JSON text nests more than [`MAX_DEPTH`] levels.
 #[inline]
-fn is_too_deep(json: &[u8]) -> bool {
+pub(crate) fn is_too_deep(json: &[u8]) -> bool {
     // Every level needs two brackets, and few records have as many as that.
     json.len() > 2 * MAX_DEPTH
         && memchr::memchr2_iter(b'[', b'{', json).nth(MAX_DEPTH).is_some()

@@ -10,10 +10,13 @@
 //! Threads, not tasks, carry it: records travel in chunks and batches, so there are few hand-overs, and
 //! every stage is a plain loop. Only the admin server is asynchronous.
 
+pub mod admin;
 pub mod batch;
 pub mod budget;
 pub mod chunk;
+pub mod clock;
 pub mod codec;
+pub mod dead_letter;
 pub mod dead_letter_header;
 pub mod decode;
 pub mod inspect;
@@ -23,8 +26,10 @@ pub mod key;
 pub mod latency;
 pub mod ledger;
 pub mod lines;
+pub mod produce;
 pub mod rates;
 pub mod receipt;
 pub mod shutdown;
 pub mod sink;
 pub mod source;
+pub mod telemetry;
