@@ -48,6 +48,19 @@ const KEYS: [&str; 8] =
     ["reason", "topic", "partition", "offset", "index", "attempts", "truncated", "size"];
 
 impl DeadLetterHeader {
+    /// The header of a whole message that failed for the first time.
+    pub fn new(reason: Reason, topic: &str, partition: i32, offset: i64) -> Self {
+        Self {
+            reason,
+            topic: topic.to_owned(),
+            partition,
+            offset,
+            index: None,
+            attempts: 0,
+            truncated: None,
+        }
+    }
+
     /// Reads a header value; unknown fields are ignored.
     pub fn parse(value: &[u8]) -> Result<Self, DeadLetterHeaderError> {
         let fields = Fields::read(value)?;

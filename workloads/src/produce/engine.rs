@@ -9,13 +9,12 @@ use super::{
     Config, ProduceError, Shared,
     dead_letters::DeadLetters,
     outbox_settings,
-    router::Router,
+    router::{Closed, Router},
     seal::{Debt, Sealed, Sealer},
     split::{Split, split},
 };
 use crate::{
     admin::Gate,
-    batch::{Batch, CloseReason},
     budget::Charge,
     chunk::{Chunk, Records, Reject},
     codec::Decoder,
@@ -150,7 +149,7 @@ impl Engine {
     }
 
     /// Lets the router close batches, which are sealed and sent at once.
-    fn with_closed(&mut self, work: impl FnOnce(&mut Router, &mut dyn FnMut(u32, &mut Batch, CloseReason))) {
+    fn with_closed(&mut self, work: impl FnOnce(&mut Router, &mut Closed<'_>)) {
         let Self { router, sealer, outbox, shared, .. } = self;
         work(router, &mut |partition, batch, reason| {
             shared.side.batch_closed(reason);

@@ -23,8 +23,7 @@ pub(super) struct Router {
 }
 
 /// Takes a batch that was closed, with its partition.
-pub(super) trait Closed: FnMut(u32, &mut Batch, CloseReason) {}
-impl<F: FnMut(u32, &mut Batch, CloseReason)> Closed for F {}
+pub(super) type Closed<'a> = dyn FnMut(u32, &mut Batch, CloseReason) + 'a;
 
 impl Router {
     pub(super) fn new(limits: Limits) -> Self {
@@ -53,7 +52,7 @@ impl Router {
     }
 
     /// Puts all good records of the chunk into batches; `closed` gets each one that is full.
-    pub(super) fn route(&mut self, chunk: &Chunk, closed: &mut impl Closed) {
+    pub(super) fn route(&mut self, chunk: &Chunk, closed: &mut Closed<'_>) {
         let count = chunk.records.len();
         let mut from = 0;
         while from < count {
@@ -69,7 +68,7 @@ impl Router {
         }
     }
 
-    fn fill_keyless(&mut self, chunk: &Chunk, mut from: usize, run: usize, closed: &mut impl Closed) {
+    fn fill_keyless(&mut self, chunk: &Chunk, mut from: usize, run: usize, closed: &mut Closed<'_>) {
         let end = from + run;
         while from < end {
             let (taken, full) = self.keyless.take(chunk, from, end - from, &self.limits);
@@ -80,14 +79,14 @@ impl Router {
         }
     }
 
-    fn close_keyless(&mut self, reason: CloseReason, closed: &mut impl Closed) {
+    fn close_keyless(&mut self, reason: CloseReason, closed: &mut Closed<'_>) {
         let partition = self.next % self.partitions;
         self.next = (partition + 1) % self.partitions;
         closed(partition, &mut self.keyless, reason);
         self.keyless.clear();
     }
 
-    fn fill_keyed(&mut self, chunk: &Chunk, record: usize, partition: u32, closed: &mut impl Closed) {
+    fn fill_keyed(&mut self, chunk: &Chunk, record: usize, partition: u32, closed: &mut Closed<'_>) {
         let index = partition as usize;
         if self.keyed.len() <= index {
             self.keyed.resize_with(index + 1, Batch::default);
@@ -106,18 +105,18 @@ impl Router {
     }
 
     /// Closes every batch whose time is up.
-    pub(super) fn expire(&mut self, now: Instant, closed: &mut impl Closed) {
+    pub(super) fn expire(&mut self, now: Instant, closed: &mut Closed<'_>) {
         let limits = self.limits;
         let is_due = |batch: &Batch| batch.deadline(&limits).is_some_and(|deadline| deadline <= now);
         self.close_if(is_due, CloseReason::Linger, closed);
     }
 
     /// Closes every batch.
-    pub(super) fn close_all(&mut self, closed: &mut impl Closed) {
+    pub(super) fn close_all(&mut self, closed: &mut Closed<'_>) {
         self.close_if(|batch| !batch.is_empty(), CloseReason::Shutdown, closed);
     }
 
-    fn close_if(&mut self, is_due: impl Fn(&Batch) -> bool, reason: CloseReason, closed: &mut impl Closed) {
+    fn close_if(&mut self, is_due: impl Fn(&Batch) -> bool, reason: CloseReason, closed: &mut Closed<'_>) {
         if is_due(&self.keyless) {
             self.close_keyless(reason, closed);
         }
@@ -153,7 +152,7 @@ mod tests {
 
     type Log = Vec<(u32, String, CloseReason)>;
 
-    fn log(log: &mut Log) -> impl Closed {
+    fn log(log: &mut Log) -> impl FnMut(u32, &mut Batch, CloseReason) {
         |partition, batch: &mut Batch, reason| {
             log.push((partition, String::from_utf8(batch.text.clone()).unwrap(), reason));
         }
