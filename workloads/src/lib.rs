@@ -11,11 +11,13 @@
 //! every stage is a plain loop. Only the admin server is asynchronous.
 
 pub mod admin;
+pub mod backoff;
 pub mod batch;
 pub mod budget;
 pub mod chunk;
 pub mod clock;
 pub mod codec;
+pub mod consume;
 pub mod dead_letter;
 pub mod dead_letter_header;
 pub mod decode;

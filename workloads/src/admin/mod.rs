@@ -8,7 +8,10 @@ pub struct Heartbeat;
 pub enum Gate { Configuration, Brokers, Topic, Group }
 impl GateRef { pub fn open(&self) {} pub fn close(&self, _why: &str) {} }
 impl Heartbeat { pub fn tick(&self) {} }
+pub struct Lag { pub messages: u64, pub records: u64, pub seconds: Option<f64> }
 impl Side {
+    pub fn lag(&self, _p: i32, _l: Lag) {}
+
     pub fn gate(&self, _g: Gate) -> GateRef { GateRef }
     pub fn stalled(&self, _w: &str) {}
     pub fn clear_stalled(&self) {}

@@ -122,6 +122,16 @@ impl Batch {
         self.records + u32::try_from(self.bad.len()).expect("the number of records is limited to a u32")
     }
 
+    /// Gives memory back that an unusually large batch needed: keeps at most `kept` bytes.
+    pub fn give_back(&mut self, kept: usize) {
+        if self.text.capacity() > kept {
+            self.clear();
+            self.text.shrink_to(kept);
+            self.runs.shrink_to(kept / size_of::<Range<usize>>());
+            self.bad.shrink_to(0);
+        }
+    }
+
     fn clear(&mut self) {
         self.text.clear();
         self.clear_records();

@@ -1,5 +1,6 @@
 //! Everything that talks to Kafka: settings, topics, and sending without loss.
 
+pub mod awaiting;
 pub mod client;
 pub mod outbox;
 pub mod topics;

@@ -142,10 +142,6 @@ impl Link {
         self.down.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) const fn is_open(&self) -> bool {
-        matches!(self.state, State::Open(_))
-    }
-
     pub(super) const fn is_closing(&self) -> bool {
         matches!(self.state, State::Closing { .. })
     }

@@ -1,0 +1,216 @@
+//! Which partitions are ours, and how far each of them has come: what poll thread, workers and rebalances share.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, AtomicU8, Ordering},
+    },
+    time::Instant,
+};
+
+use crossbeam_channel::Sender;
+
+use super::fetched::Fetched;
+
+/// An offset or a time that is not known.
+pub(super) const UNKNOWN: i64 = -1;
+
+/// One partition for as long as it is ours; a partition that comes back is a new one.
+#[derive(Debug)]
+pub(super) struct Assigned {
+    pub(super) partition: i32,
+    phase: AtomicU8,
+    /// The offset after the last message that was handed to a worker.
+    position: AtomicI64,
+    /// Everything before this offset is delivered or dead-lettered.
+    done: AtomicI64,
+    /// What the group knows of `done`.
+    committed: AtomicI64,
+    /// The timestamp of the last message that was begun, in milliseconds since the epoch.
+    timestamp_ms: AtomicI64,
+}
+
+/// Work goes on.
+const ACTIVE: u8 = 0;
+/// The message at hand is finished, no other is begun.
+const CLOSING: u8 = 1;
+/// The message at hand is given up where it waits.
+const ABANDONED: u8 = 2;
+
+impl Assigned {
+    pub(super) fn new(partition: i32) -> Arc<Self> {
+        Arc::new(Self {
+            partition,
+            phase: AtomicU8::new(ACTIVE),
+            position: AtomicI64::new(UNKNOWN),
+            done: AtomicI64::new(UNKNOWN),
+            committed: AtomicI64::new(UNKNOWN),
+            timestamp_ms: AtomicI64::new(UNKNOWN),
+        })
+    }
+
+    pub(super) fn is_active(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == ACTIVE
+    }
+
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == ABANDONED
+    }
+
+    pub(super) fn close(&self) {
+        self.phase.fetch_max(CLOSING, Ordering::AcqRel);
+    }
+
+    pub(super) fn abandon(&self) {
+        self.phase.fetch_max(ABANDONED, Ordering::AcqRel);
+    }
+
+    pub(super) fn position(&self) -> i64 {
+        self.position.load(Ordering::Acquire)
+    }
+
+    pub(super) fn done(&self) -> i64 {
+        self.done.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_done(&self, offset: i64) {
+        self.done.store(offset, Ordering::Release);
+    }
+
+    pub(super) fn timestamp_ms(&self) -> i64 {
+        self.timestamp_ms.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_timestamp_ms(&self, unix_ms: i64) {
+        self.timestamp_ms.store(unix_ms, Ordering::Release);
+    }
+
+    pub(super) fn set_committed(&self, offset: i64) {
+        self.committed.store(offset, Ordering::Release);
+    }
+
+    /// What has to be committed, if anything.
+    pub(super) fn uncommitted(&self) -> Option<i64> {
+        let done = self.done();
+        (done != UNKNOWN && done != self.committed.load(Ordering::Acquire)).then_some(done)
+    }
+}
+
+/// What a worker is asked to do.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Deliver a message.
+    Deliver(Arc<Assigned>, Fetched),
+    /// Make durable what was delivered, forget the partition, and answer.
+    Finish(Arc<Assigned>, Sender<()>),
+}
+
+/// The partitions that are ours.
+#[derive(Debug)]
+pub(super) struct Assignments {
+    current: Mutex<BTreeMap<i32, Arc<Assigned>>>,
+    workers: Vec<Sender<Work>>,
+}
+
+impl Assignments {
+    pub(super) fn new(workers: Vec<Sender<Work>>) -> Self {
+        Self { current: Mutex::default(), workers }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<i32, Arc<Assigned>>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All of them, in order.
+    pub(super) fn all(&self) -> Vec<Arc<Assigned>> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// One of them.
+    pub(super) fn get(&self, partition: i32) -> Option<Arc<Assigned>> {
+        self.lock().get(&partition).cloned()
+    }
+
+    /// A partition is ours from now on, or begins anew.
+    pub(super) fn add(&self, partition: i32) {
+        self.lock().insert(partition, Assigned::new(partition));
+    }
+
+    /// Hands a message to the worker of its partition. It is dropped when the partition is not ours.
+    pub(super) fn deliver(&self, partition: i32, message: Fetched) {
+        let Some(assigned) = self.get(partition) else { return };
+        assigned.position.store(message.offset + 1, Ordering::Release);
+        self.send(partition, Work::Deliver(assigned, message));
+    }
+
+    fn send(&self, partition: i32, work: Work) {
+        let index = usize::try_from(partition).unwrap_or(0) % self.workers.len();
+        // A worker that is gone has said why itself, and the process is ending.
+        let _ = self.workers[index].send(work);
+    }
+
+    /// Ends the work on partitions: what is being delivered may be finished until `deadline`, what waits is
+    /// dropped. Returns them with what was reached.
+    pub(super) fn finish(&self, partitions: &[i32], deadline: Instant) -> Vec<Arc<Assigned>> {
+        let leaving: Vec<_> = {
+            let mut current = self.lock();
+            partitions.iter().filter_map(|partition| current.remove(partition)).collect()
+        };
+        leaving.iter().for_each(|assigned| assigned.close());
+        let answers: Vec<_> = leaving
+            .iter()
+            .map(|assigned| {
+                let (answer, answered) = crossbeam_channel::bounded(1);
+                self.send(assigned.partition, Work::Finish(Arc::clone(assigned), answer));
+                answered
+            })
+            .collect();
+        let late = answers.iter().any(|answered| answered.recv_deadline(deadline).is_err());
+        if late {
+            leaving.iter().for_each(|assigned| assigned.abandon());
+            // Whoever waits for something outside looks at this several times a second.
+            answers.iter().for_each(|answered| _ = answered.recv_timeout(std::time::Duration::from_secs(2)));
+        }
+        leaving
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_changed_is_committed() {
+        let assigned = Assigned::new(0);
+        assert_eq!(assigned.uncommitted(), None);
+        assigned.set_done(5);
+        assert_eq!(assigned.uncommitted(), Some(5));
+        assigned.set_committed(5);
+        assert_eq!(assigned.uncommitted(), None);
+    }
+
+    #[test]
+    fn a_partition_that_is_given_up_never_becomes_active_again() {
+        let assigned = Assigned::new(0);
+        assigned.abandon();
+        assigned.close();
+        assert!(assigned.is_abandoned() && !assigned.is_active());
+    }
+
+    #[test]
+    fn finishing_waits_for_the_worker_and_forgets_the_partition() {
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        let assignments = Assignments::new(vec![sender]);
+        assignments.add(3);
+        let worker = std::thread::spawn(move || {
+            let Ok(Work::Finish(assigned, answer)) = receiver.recv() else { panic!("expected to finish") };
+            assigned.set_done(9);
+            answer.send(()).unwrap();
+        });
+        let left = assignments.finish(&[3, 4], Instant::now() + std::time::Duration::from_secs(60));
+        worker.join().unwrap();
+        assert_eq!(left.iter().map(|assigned| assigned.done()).collect::<Vec<_>>(), [9]);
+        assert!(assignments.get(3).is_none());
+    }
+}

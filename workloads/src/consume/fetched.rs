@@ -1,0 +1,58 @@
+//! A message that was copied out of librdkafka: a message that is held pins the whole fetch buffer it came in.
+
+use std::{borrow::Cow, sync::Arc};
+
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+
+use crate::{
+    budget::{Budget, Charge},
+    decode::{Headers, Message},
+    kafka::outbox::MessageHeader,
+};
+
+/// What a message costs beside its bytes, roughly, in bytes.
+const MESSAGE_COST: usize = 256;
+
+/// One message, owned.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub(super) offset: i64,
+    /// Milliseconds since the epoch; 0 when the message has none.
+    pub(super) timestamp_ms: i64,
+    pub(super) value: Option<Box<[u8]>>,
+    pub(super) headers: Vec<MessageHeader>,
+    #[expect(dead_code, reason = "held for its memory, given back with the message")]
+    charge: Charge,
+}
+
+impl Fetched {
+    pub(super) fn copy(message: &BorrowedMessage<'_>, queue: &Arc<Budget>) -> Self {
+        let value: Option<Box<[u8]>> = message.payload().map(Box::from);
+        let headers: Vec<_> = message.headers().into_iter().flat_map(|headers| headers.iter()).map(own).collect();
+        let bytes = value.as_ref().map_or(0, |value| value.len())
+            + headers.iter().map(|header| header.name.len() + header.value.as_ref().map_or(0, |v| v.len()) + 64).sum::<usize>();
+        Self {
+            offset: message.offset(),
+            timestamp_ms: message.timestamp().to_millis().unwrap_or(0),
+            value,
+            headers,
+            charge: queue.charge_now(bytes + MESSAGE_COST),
+        }
+    }
+
+    /// The message as the decoder wants it.
+    pub(super) fn view(&self) -> Message<'_> {
+        let mut headers = Headers::default();
+        for header in &self.headers {
+            headers.add(&header.name, header.value.as_deref());
+        }
+        Message { value: self.value.as_deref(), headers }
+    }
+}
+
+fn own(header: rdkafka::message::Header<'_, &[u8]>) -> MessageHeader {
+    MessageHeader {
+        name: Cow::Owned(header.key.to_owned()),
+        value: header.value.map(|value| Cow::Owned(value.to_vec())),
+    }
+}

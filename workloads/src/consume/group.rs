@@ -1,0 +1,141 @@
+//! What librdkafka tells the consumer in callbacks: partitions come and go, commits succeed or fail.
+//!
+//! Callbacks run in the poll thread.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::Sender;
+use rdkafka::{
+    ClientContext, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
+    topic_partition_list::TopicPartitionListElem,
+};
+
+use super::assignment::{Assigned, Assignments};
+use crate::admin::{Gate, Side};
+
+/// How long the message at hand may take when a partition is taken away; the group waits meanwhile.
+const REVOCATION_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The consumer's side of the callbacks.
+pub(super) struct Context {
+    pub(super) topic: String,
+    pub(super) assignments: Arc<Assignments>,
+    side: Arc<Side>,
+    /// Wakes the watch up: something was assigned, or it is over.
+    wake: Sender<()>,
+    /// Counts changes of the assignment.
+    changes: AtomicU64,
+    ended: AtomicBool,
+}
+
+impl Context {
+    pub(super) fn new(topic: String, assignments: Arc<Assignments>, side: Arc<Side>, wake: Sender<()>) -> Self {
+        Self { topic, assignments, side, wake, changes: AtomicU64::new(0), ended: AtomicBool::new(false) }
+    }
+
+    /// How often the assignment changed; 0 until the group is joined.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Tells the watch that it is over.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Whether it is over.
+    pub(super) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    fn wake(&self) {
+        let _ = self.wake.try_send(()); // a wake-up that is on its way already is enough
+    }
+
+    fn numbers(&self, list: &TopicPartitionList) -> Vec<i32> {
+        list.elements_for_topic(&self.topic).iter().map(TopicPartitionListElem::partition).collect()
+    }
+}
+
+impl ClientContext for Context {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "librdkafka");
+        if let KafkaError::Global(RDKafkaErrorCode::AllBrokersDown) = error {
+            self.side.gate(Gate::Brokers).close(&format!("no broker answers: {reason}"));
+        }
+    }
+}
+
+impl ConsumerContext for Context {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Revoke(list) => {
+                let partitions = self.numbers(list);
+                tracing::info!(?partitions, "partitions are taken away");
+                let left = self.assignments.finish(&partitions, Instant::now() + REVOCATION_PATIENCE);
+                // A member that the group has given up on may not commit: others are at work there already.
+                if !consumer.assignment_lost() {
+                    commit(consumer, &self.topic, &left, CommitMode::Sync);
+                }
+            }
+            Rebalance::Error(error) => self.side.error(&format!("rebalance failed: {error}")),
+            Rebalance::Assign(_) => {}
+        }
+    }
+
+    fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Assign(list) = rebalance {
+            let partitions = self.numbers(list);
+            tracing::info!(?partitions, "partitions are assigned");
+            partitions.iter().for_each(|partition| self.assignments.add(*partition));
+            self.side.gate(Gate::Group).open();
+            self.wake();
+        }
+        self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        if let Err(error) = result {
+            tracing::debug!(%error, "offsets were not committed; trying again");
+            return;
+        }
+        for element in offsets.elements_for_topic(&self.topic) {
+            if let (Offset::Offset(offset), Ok(()), Some(assigned)) =
+                (element.offset(), element.error(), self.assignments.get(element.partition()))
+            {
+                assigned.set_committed(offset);
+            }
+        }
+    }
+}
+
+/// Commits what was reached and is not committed yet.
+pub(super) fn commit(
+    consumer: &BaseConsumer<Context>,
+    topic: &str,
+    partitions: &[Arc<Assigned>],
+    mode: CommitMode,
+) {
+    let mut list = TopicPartitionList::new();
+    for assigned in partitions {
+        if let Some(offset) = assigned.uncommitted() {
+            list.add_partition_offset(topic, assigned.partition, Offset::Offset(offset))
+                .expect("the offset of a message is not negative");
+        }
+    }
+    if list.count() == 0 {
+        return;
+    }
+    if let Err(error) = consumer.commit(&list, mode) {
+        tracing::warn!(%error, "offsets could not be committed");
+    }
+}

@@ -1,0 +1,170 @@
+//! The watch: asks the brokers how long partitions are, from which lag, expiry and readiness follow.
+//!
+//! A thread of its own, because such questions wait for answers.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use crossbeam_channel::Receiver;
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    error::KafkaResult,
+};
+
+use super::{
+    Shared,
+    assignment::{Assigned, UNKNOWN},
+    group::Context,
+};
+use crate::{
+    admin::{Gate, Lag},
+    clock::unix_ms,
+};
+
+/// How often the brokers are asked.
+const PERIOD: Duration = Duration::from_secs(2);
+/// How long an answer may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// First offset and end of each partition, as last heard.
+#[derive(Debug, Default)]
+pub(super) struct Watermarks(Mutex<BTreeMap<i32, (i64, i64)>>);
+
+impl Watermarks {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<i32, (i64, i64)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The offset that the partition's next message will get.
+    pub(super) fn end(&self, partition: i32) -> Option<i64> {
+        self.lock().get(&partition).map(|(_, end)| *end)
+    }
+
+    /// The offset of the partition's first message.
+    pub(super) fn start(&self, partition: i32) -> Option<i64> {
+        self.lock().get(&partition).map(|(start, _)| *start)
+    }
+}
+
+/// Asks until the session ends.
+pub(super) struct Watch {
+    pub(super) consumer: Arc<BaseConsumer<Context>>,
+    pub(super) shared: Shared,
+    pub(super) watermarks: Arc<Watermarks>,
+}
+
+impl Watch {
+    pub(super) fn run(self, wake: &Receiver<()>) {
+        let heartbeat = self.shared.side.heartbeat("watch");
+        // Partitions whose committed offset was compared with the start of the log.
+        let mut compared: Vec<Arc<Assigned>> = Vec::new();
+        while !self.consumer.context().is_ended() {
+            heartbeat.tick();
+            let assigned = self.consumer.context().assignments.all();
+            match self.ask(&assigned) {
+                Ok(()) => {
+                    self.shared.side.gate(Gate::Brokers).open();
+                    self.compare(&assigned, &mut compared);
+                    self.tell_lag(&assigned);
+                }
+                Err(error) => self.shared.side.gate(Gate::Brokers).close(&format!("no broker answers: {error}")),
+            }
+            let _ = wake.recv_timeout(PERIOD); // whichever it is, it is time to ask again
+        }
+    }
+
+    fn ask(&self, assigned: &[Arc<Assigned>]) -> KafkaResult<()> {
+        let topic = &self.consumer.context().topic;
+        if assigned.is_empty() {
+            self.consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
+            return Ok(());
+        }
+        let starts = self.offsets(topic, assigned, Offset::Beginning)?;
+        let ends = self.offsets(topic, assigned, Offset::End)?;
+        let mut watermarks = self.watermarks.lock();
+        for (partition, end) in ends {
+            let start = starts.get(&partition).copied().unwrap_or(0);
+            watermarks.insert(partition, (start, end));
+        }
+        Ok(())
+    }
+
+    fn offsets(&self, topic: &str, assigned: &[Arc<Assigned>], which: Offset) -> KafkaResult<BTreeMap<i32, i64>> {
+        let mut list = TopicPartitionList::new();
+        for assigned in assigned {
+            list.add_partition_offset(topic, assigned.partition, which)?;
+        }
+        let answer = self.consumer.offsets_for_times(list, REQUEST_TIMEOUT)?;
+        Ok(known(&answer, topic))
+    }
+
+    /// Looks once for each assignment whether retention was faster than the group.
+    fn compare(&self, assigned: &[Arc<Assigned>], compared: &mut Vec<Arc<Assigned>>) {
+        compared.retain(|old| assigned.iter().any(|current| Arc::ptr_eq(old, current)));
+        let new: Vec<_> =
+            assigned.iter().filter(|current| !compared.iter().any(|old| Arc::ptr_eq(old, current))).cloned().collect();
+        if new.is_empty() {
+            return;
+        }
+        let topic = &self.consumer.context().topic;
+        let mut list = TopicPartitionList::new();
+        new.iter().for_each(|assigned| _ = list.add_partition(topic, assigned.partition));
+        let Ok(answer) = self.consumer.committed_offsets(list, REQUEST_TIMEOUT) else { return };
+        for (partition, committed) in known(&answer, topic) {
+            let expired = self.watermarks.start(partition).map_or(0, |start| start - committed);
+            if expired > 0 {
+                self.report_expired(partition, committed, expired.unsigned_abs());
+            }
+        }
+        compared.extend(new);
+    }
+
+    fn report_expired(&self, partition: i32, committed: i64, expired: u64) {
+        tracing::error!(partition, committed, expired, "retention removed messages before they were read");
+        self.shared.ledger.update(|counts| counts.expired_messages += expired);
+        self.shared.side.error(&format!(
+            "DataExpired: {expired} messages of partition {partition} were removed by retention before they were \
+             read; raise retention.ms or the number of consumers"
+        ));
+    }
+
+    fn tell_lag(&self, assigned: &[Arc<Assigned>]) {
+        let counts = self.shared.ledger.snapshot();
+        let mean = counts.delivered.checked_div(counts.batches).map_or(1, |mean| mean.max(1));
+        for assigned in assigned {
+            let Some(end) = self.watermarks.end(assigned.partition) else { continue };
+            let from = match assigned.done() {
+                UNKNOWN => self.watermarks.start(assigned.partition).unwrap_or(0),
+                done => done,
+            };
+            let messages = (end - from).max(0).unsigned_abs();
+            let seconds = match (messages, assigned.timestamp_ms()) {
+                (0, _) => Some(0.0),
+                (_, UNKNOWN) => None,
+                (_, then) => Some(seconds_since(then)),
+            };
+            self.shared.side.lag(assigned.partition, Lag { messages, records: messages * mean, seconds });
+        }
+    }
+}
+
+fn seconds_since(then_ms: i64) -> f64 {
+    Duration::from_millis(unix_ms().saturating_sub(then_ms).max(0).unsigned_abs()).as_secs_f64()
+}
+
+/// The offsets of an answer that are known.
+fn known(list: &TopicPartitionList, topic: &str) -> BTreeMap<i32, i64> {
+    let elements = list.elements_for_topic(topic);
+    elements
+        .iter()
+        .filter(|element| element.error().is_ok())
+        .filter_map(|element| match element.offset() {
+            Offset::Offset(offset) => Some((element.partition(), offset)),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,231 @@
+//! A worker: takes messages of its partitions from the poll thread and settles them one after the other.
+
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use super::{
+    Config, Shared,
+    assignment::{Assigned, Work},
+    dead_letters::DeadLetters,
+    fetched::Fetched,
+    partition::Partition,
+    watch::Watermarks,
+};
+use crate::{
+    admin::Heartbeat,
+    backoff::Backoff,
+    decode::{Batch, Opener},
+    sink::{Sink, WriteError, Writer},
+    telemetry::chain,
+};
+
+/// How often sinks are looked after when nothing comes.
+const TICK: Duration = Duration::from_millis(500);
+/// A buffer that one unusual batch made larger than this is given back afterwards, in bytes.
+const KEPT_BUFFER: usize = 2 * 1024 * 1024;
+
+/// Why a worker leaves a message undelivered.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Stop {
+    /// The partition was taken from us, or the process ends.
+    #[error("given up, because the partition is given back")]
+    Abandoned,
+    /// The sink lost what it had taken; everything from this offset on is fetched again.
+    #[error("the sink lost what was written from offset {0} on")]
+    Rewind(i64),
+    /// The sink is gone for good.
+    #[error("the sink is gone: {}", chain(.0))]
+    Sink(WriteError),
+    /// A thread of ours died.
+    #[error("the {0} thread died")]
+    Thread(&'static str),
+}
+
+/// What a worker tells the poll thread.
+#[derive(Debug)]
+pub(super) enum Notice {
+    /// Fetch this partition again from this offset on.
+    Rewind(Arc<Assigned>, i64),
+    /// The consumer cannot go on.
+    Fail(Stop),
+    /// The limit is reached.
+    LimitReached,
+}
+
+/// What a worker has at hand; the same for all its partitions.
+pub(super) struct Desk {
+    pub(super) config: Arc<Config>,
+    pub(super) shared: Shared,
+    pub(super) dead_letters: DeadLetters,
+    pub(super) sink: Arc<dyn Sink>,
+    pub(super) watermarks: Arc<Watermarks>,
+    pub(super) notices: Sender<Notice>,
+    pub(super) opener: Opener,
+    pub(super) batch: Batch,
+    pub(super) heartbeat: Heartbeat,
+    pub(super) stopped: Cell<bool>,
+}
+
+impl Desk {
+    /// Shows that the worker lives, also while it waits for something outside.
+    pub(super) fn beat(&self) {
+        self.heartbeat.tick();
+    }
+}
+
+/// Works until the poll thread has gone.
+pub(super) fn run(work: &Receiver<Work>, desk: &mut Desk) {
+    let mut partitions: BTreeMap<i32, Partition> = BTreeMap::new();
+    let mut ticked = Instant::now();
+    loop {
+        desk.beat();
+        match work.recv_timeout(TICK) {
+            Ok(Work::Deliver(assigned, message)) => deliver(&mut partitions, &assigned, message, desk),
+            Ok(Work::Finish(assigned, answer)) => {
+                if let Some(partition) = take(&mut partitions, &assigned) {
+                    partition.finish(desk);
+                }
+                let _ = answer.send(()); // whoever asked may have stopped waiting
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if ticked.elapsed() >= TICK {
+            ticked = Instant::now();
+            tick(&mut partitions, desk);
+        }
+    }
+}
+
+fn take(partitions: &mut BTreeMap<i32, Partition>, assigned: &Arc<Assigned>) -> Option<Partition> {
+    let is_same = |partition: &Partition| Arc::ptr_eq(&partition.assigned, assigned);
+    if !partitions.get(&assigned.partition).is_some_and(is_same) {
+        return None;
+    }
+    partitions.remove(&assigned.partition)
+}
+
+fn deliver(
+    partitions: &mut BTreeMap<i32, Partition>,
+    assigned: &Arc<Assigned>,
+    message: Fetched,
+    desk: &mut Desk,
+) {
+    // What waited for a partition that is being given back is fetched again by its next owner.
+    if !assigned.is_active() || desk.stopped.get() {
+        return;
+    }
+    let id = assigned.partition;
+    let is_new = partitions.get(&id).is_none_or(|known| !Arc::ptr_eq(&known.assigned, assigned));
+    if is_new {
+        // The earlier time that we had this partition was not finished in order: give back what it left.
+        if let Some(mut earlier) = partitions.remove(&id) {
+            earlier.release(desk);
+        }
+        match open(assigned, desk) {
+            Ok(writer) => _ = partitions.insert(id, Partition::new(Arc::clone(assigned), writer)),
+            Err(stop) => return fail(assigned, stop, desk),
+        }
+    }
+    let partition = partitions.get_mut(&id).expect("it was put there if it was missing");
+    let outcome = partition.process(&message, desk);
+    drop(message);
+    desk.batch.give_back(KEPT_BUFFER);
+    if let Err(stop) = outcome {
+        stop_partition(partitions, assigned, stop, desk);
+    }
+    check_limit(desk);
+}
+
+fn stop_partition(partitions: &mut BTreeMap<i32, Partition>, assigned: &Arc<Assigned>, stop: Stop, desk: &Desk) {
+    assigned.close();
+    // When we were told to give the partition back, finishing it comes next.
+    if !matches!(stop, Stop::Abandoned)
+        && let Some(mut partition) = take(partitions, assigned)
+    {
+        partition.release(desk);
+    }
+    fail(assigned, stop, desk);
+}
+
+fn fail(assigned: &Arc<Assigned>, stop: Stop, desk: &Desk) {
+    assigned.close();
+    let notice = match stop {
+        Stop::Abandoned => return,
+        Stop::Rewind(offset) => Notice::Rewind(Arc::clone(assigned), offset),
+        stop => Notice::Fail(stop),
+    };
+    let _ = desk.notices.send(notice); // the poll thread is gone only when the process ends
+}
+
+/// Opens the sink for a partition, however long that takes.
+fn open(assigned: &Arc<Assigned>, desk: &Desk) -> Result<Box<dyn Writer>, Stop> {
+    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+    loop {
+        let problem = match desk.sink.open(&desk.config.topic.name, assigned.partition) {
+            Ok(writer) => match refuse_stale(assigned, writer.as_ref(), desk) {
+                None => {
+                    backoff.succeed(|| desk.shared.side.clear_stalled());
+                    return Ok(writer);
+                }
+                Some(problem) => problem,
+            },
+            Err(error @ WriteError::Locked { .. }) => return Err(Stop::Sink(error)),
+            Err(error) => chain(&error),
+        };
+        desk.shared.side.stalled(&format!("sink: {problem}"));
+        let until = Instant::now() + backoff.next();
+        while Instant::now() < until {
+            desk.beat();
+            if assigned.is_abandoned() {
+                return Err(Stop::Abandoned);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// A sink that has more of a partition than there is holds records of an earlier topic of that name: going on
+/// would pass over everything until the new topic has grown as long.
+fn refuse_stale(assigned: &Assigned, writer: &dyn Writer, desk: &Desk) -> Option<String> {
+    let resume_at = writer.resume_at()?;
+    let Some(end) = desk.watermarks.end(assigned.partition) else {
+        return Some("the end of the partition is not known yet".to_owned());
+    };
+    (resume_at > end).then(|| {
+        format!(
+            "holds messages of topic {} partition {} up to offset {}, but the partition ends at {end}: the topic \
+             was made again; give the new topic an empty folder",
+            desk.config.topic.name,
+            assigned.partition,
+            resume_at - 1,
+        )
+    })
+}
+
+fn tick(partitions: &mut BTreeMap<i32, Partition>, desk: &Desk) {
+    let mut stopped = Vec::new();
+    for partition in partitions.values_mut() {
+        if let Err(stop) = partition.tick(desk) {
+            stopped.push((Arc::clone(&partition.assigned), stop));
+        }
+    }
+    for (assigned, stop) in stopped {
+        stop_partition(partitions, &assigned, stop, desk);
+    }
+}
+
+/// With a limit there is one worker, which begins no other message once it is reached.
+fn check_limit(desk: &Desk) {
+    let Some(limit) = desk.config.limit else { return };
+    let counts = desk.shared.ledger.snapshot();
+    if counts.accepted - counts.released >= limit && !desk.stopped.replace(true) {
+        let _ = desk.notices.send(Notice::LimitReached);
+    }
+}
