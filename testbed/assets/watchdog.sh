@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Cleans up after whoever started this, however that process ends.
 #
 # Standard input carries one line per change: the id of the process to look after, or `-` for none. It ends when

@@ -12,6 +12,8 @@ const NAME: &str = "kafka-4.3.1";
 const POM: &str = include_str!("../assets/pom.xml");
 const LOGGING: &str = include_str!("../assets/log4j2.properties");
 
+const CLASSES: &str = "kafka.jsa";
+
 /// Only the plugin's version is fixed here; which jars there are is the pom's matter.
 const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
 
@@ -21,9 +23,11 @@ const TO_FORMAT: &str = "process.roles=broker,controller\nnode.id=1\n\
     listeners=PLAINTEXT://127.0.0.1:8,CONTROLLER://127.0.0.1:9\n\
     listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n";
 
-/// For classes that run for a second: compile little, and use few threads.
-const QUICK: [&str; 4] =
-    ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Dbatchpipe.log=ERROR"];
+/// What keeps a JVM small. A class archive only fits the collector that it was made with.
+const SMALL: [&str; 2] = ["-XX:+UseSerialGC", "-XX:-UsePerfData"];
+
+/// For what runs a short while: compiling it well costs more than it gives.
+pub(crate) const COMPILE_LITTLE: &str = "-XX:TieredStopAtLevel=1";
 
 /// The cached folder of jars.
 #[derive(Debug, Clone)]
@@ -42,18 +46,28 @@ impl Jars {
 
     /// A command that runs `class` with these options for the JVM.
     pub(crate) fn command(&self, class: &str, jvm: &[&str]) -> Command {
+        let logging = self.folder.join("log4j2.properties");
         let mut command = Command::new(java());
-        command.args(jvm).arg(format!(
-            "-Dlog4j2.configurationFile={}",
-            self.folder.join("log4j2.properties").display()
-        ));
+        command.args(SMALL).args(jvm);
+        command.arg(format!("-Dlog4j2.configurationFile={}", logging.display()));
         command.arg("-cp").arg(self.folder.join("libs/*")).arg(class);
         command
     }
 
     /// A command for a class that only runs for a moment.
     pub(crate) fn tool(&self, class: &str) -> Command {
-        self.command(class, &QUICK)
+        self.command(class, &[COMPILE_LITTLE, "-Dbatchpipe.log=ERROR"])
+    }
+
+    /// The file of classes as the JVM keeps them in memory, made by `train` unless it is there.
+    ///
+    /// It more than halves what a start costs. It is made apart from the jars because it names the folder
+    /// that they lie in, and it is made again for another JVM.
+    pub(crate) fn classes(train: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+        let version = process::run(Command::new(java()).arg("--version"))?;
+        let name = format!("{NAME}/classes");
+        let folder = cache::once(&name, &version, |aside| train(&aside.join(CLASSES)))?;
+        Ok(folder.join(CLASSES))
     }
 
     /// A storage folder as the storage tool leaves it.

@@ -1,3 +1,63 @@
-//! `batchpipe-testbed`: starts what tests use, for people.
+//! `batchpipe-testbed`: starts what tests use, for people and scripts, until it is told to stop.
 
-fn main() {}
+use std::path::PathBuf;
+
+use anyhow::Context;
+use batchpipe_testbed::Kafka;
+use clap::Parser;
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    iterator::Signals,
+};
+
+/// Real systems to try BatchPipe with.
+#[derive(Parser)]
+#[command(name = "batchpipe-testbed", version)]
+enum Command {
+    /// Start a real Apache Kafka, print its address as one JSON line when it answers, and stop it at
+    /// SIGTERM or Ctrl-C. Nothing is left behind.
+    Kafka {
+        /// The port to listen on; by default a free one.
+        #[arg(long)]
+        port: Option<u16>,
+        /// A folder for the broker's data, which is then kept.
+        #[arg(long)]
+        data_dir: Option<PathBuf>,
+        /// A broker setting, as KEY=VALUE. May be given several times.
+        #[arg(long = "property", value_name = "KEY=VALUE", value_parser = key_value)]
+        properties: Vec<(String, String)>,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Command::parse() {
+        Command::Kafka { port, data_dir, properties } => run_kafka(port, data_dir, &properties),
+    }
+}
+
+fn run_kafka(
+    port: Option<u16>,
+    data_dir: Option<PathBuf>,
+    properties: &[(String, String)],
+) -> anyhow::Result<()> {
+    // Before the start: a signal while the broker starts must not leave it behind.
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot take signals")?;
+    // People measure with it, so it is compiled as in production.
+    let mut builder = Kafka::builder().optimised();
+    builder = properties.iter().fold(builder, |builder, (key, value)| builder.property(key, value));
+    if let Some(port) = port {
+        builder = builder.port(port);
+    }
+    if let Some(folder) = data_dir {
+        builder = builder.data_dir(folder);
+    }
+    let mut kafka = builder.start()?;
+    println!("{}", serde_json::json!({"bootstrapServers": kafka.bootstrap_servers()}));
+    signals.forever().next();
+    Ok(kafka.stop()?)
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE, found no `=`")?;
+    Ok((key.to_owned(), value.to_owned()))
+}

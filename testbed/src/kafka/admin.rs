@@ -28,7 +28,7 @@ const POLL: Duration = Duration::from_millis(10);
 pub(super) type Verdict = (i16, String);
 
 impl Kafka {
-    /// Creates a topic and waits until each of its partitions has a leader.
+    /// Creates a topic and waits until each of its partitions has a leader that serves.
     pub fn create_topic(
         &self,
         name: &str,
@@ -49,7 +49,7 @@ impl Kafka {
             answer.skip(&[Skip::Text])?;
             Ok((answer.i16()?, answer.text()?))
         })?;
-        self.until(CREATE_TOPICS, name, || Ok(self.led_partitions(name)? == Some(partitions)))
+        self.await_partitions(CREATE_TOPICS, name, partitions)
     }
 
     /// Deletes a topic with all that is in it.
@@ -78,7 +78,7 @@ impl Kafka {
             answer.skip(&[Skip::Text])?;
             Ok((answer.i16()?, answer.text()?))
         })?;
-        self.until(CREATE_PARTITIONS, name, || Ok(self.led_partitions(name)? == Some(total)))
+        self.await_partitions(CREATE_PARTITIONS, name, total)
     }
 
     /// Sets one setting of a topic.
@@ -117,6 +117,11 @@ impl Kafka {
         })
     }
 
+    fn await_partitions(&self, kind: Kind, name: &str, total: u32) -> Result<()> {
+        self.until(kind, name, || Ok(self.led_partitions(name)? == Some(total)))?;
+        self.end_offsets(name).map(drop)
+    }
+
     /// How many partitions of a topic have a leader; none when there is no such topic.
     pub(super) fn led_partitions(&self, name: &str) -> Result<Option<u32>> {
         let mut body = Body::default();
@@ -144,10 +149,13 @@ impl Kafka {
         })?;
         let refused = verdicts.into_iter().find(|(code, _)| *code != 0);
         refused.map_or(Ok(()), |(code, words)| {
-            let reason = format!("error code {code} {words}");
-            let (address, subject) = (self.bootstrap_servers(), subject.to_owned());
-            Err(Error::Refused { address, request: kind.name, subject, reason })
+            Err(self.refused(kind, subject, format!("error code {code} {words}")))
         })
+    }
+
+    pub(super) fn refused(&self, kind: Kind, subject: &str, reason: String) -> Error {
+        let (address, subject) = (self.bootstrap_servers(), subject.to_owned());
+        Error::Refused { address, request: kind.name, subject, reason }
     }
 
     pub(super) fn ask<T>(

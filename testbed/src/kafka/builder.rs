@@ -9,11 +9,14 @@ use std::{
 use crate::{
     Kafka, Result,
     error::Context,
-    jars::Jars,
+    jars::{COMPILE_LITTLE, Jars},
     kafka::{settings, storage},
     ports::Port,
     watchdog::Watchdog,
 };
+
+/// Tests produce megabytes at most; the heap is what the broker's threads and caches need.
+const HEAP: [&str; 2] = ["-Xms256m", "-Xmx1g"];
 
 /// Settings of a broker that is to be started. Each has a default.
 #[derive(Debug, Default)]
@@ -22,6 +25,7 @@ pub struct Builder {
     port: Option<u16>,
     properties: BTreeMap<String, String>,
     data: Option<PathBuf>,
+    is_optimised: bool,
 }
 
 impl Builder {
@@ -43,9 +47,21 @@ impl Builder {
         self
     }
 
+    /// Has the JVM compile the broker as in production: for measurements. It costs more to start.
+    pub fn optimised(mut self) -> Self {
+        self.is_optimised = true;
+        self
+    }
+
     /// Starts the broker and returns when it answers.
     pub fn start(self) -> Result<Kafka> {
         let jars = Jars::get()?;
+        let classes = Jars::classes(|archive| train(&jars, archive))?;
+        let archive = format!("-XX:SharedArchiveFile={}", classes.display());
+        self.start_with(&jars, &archive)
+    }
+
+    fn start_with(self, jars: &Jars, archive: &str) -> Result<Kafka> {
         let port = self.port.map_or_else(Port::pick, Port::given)?;
         let controller = Port::pick()?;
         let folder = folder()?;
@@ -53,20 +69,28 @@ impl Builder {
         let data = self.data.unwrap_or_else(|| folder.join("data"));
         storage::prepare(&jars.formatted(), &data)?;
         let text = settings::render(port.number(), controller.number(), &data, &self.properties);
-        write(&folder.join("server.properties"), &text)?;
-        let mut kafka =
-            Kafka { jars, port, _controller: controller, folder, broker: None, watchdog };
+        let path = folder.join("server.properties");
+        fs::write(&path, text).context("write", &path)?;
+        let compile = if self.is_optimised { "-XX:+TieredCompilation" } else { COMPILE_LITTLE };
+        let mut command = jars.command("kafka.Kafka", &[HEAP[0], HEAP[1], compile, archive]);
+        command.arg(path);
+        let jars = jars.clone();
+        let mut kafka = Kafka { jars, command, port, controller, folder, broker: None, watchdog };
         kafka.start_again()?;
         Ok(kafka)
     }
+}
+
+/// Runs a broker once to learn which classes it loads, which are written to `archive` at its end.
+fn train(jars: &Jars, archive: &Path) -> Result<()> {
+    let option = format!("-XX:ArchiveClassesAtExit={}", archive.display());
+    let mut kafka = Kafka::builder().start_with(jars, &option)?;
+    kafka.create_topic("training", 1, &[])?;
+    kafka.stop()
 }
 
 /// A new folder, which the watchdog removes.
 fn folder() -> Result<PathBuf> {
     let folder = tempfile::Builder::new().prefix("batchpipe-kafka-").tempdir();
     folder.map(tempfile::TempDir::keep).context("create", std::env::temp_dir())
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).context("write", path)
 }

@@ -19,16 +19,6 @@ const START_LIMIT: Duration = Duration::from_mins(2);
 const STOP_LIMIT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(20);
 
-/// Tests produce megabytes at most; the heap is what the broker's threads and caches need.
-const JVM: [&str; 6] = [
-    "-Xms256m",
-    "-Xmx1g",
-    "-XX:+UseSerialGC",
-    "-Xshare:auto",
-    "-XX:-UsePerfData",
-    "-Djava.awt.headless=true",
-];
-
 const TAIL_LINES: usize = 30;
 
 impl Kafka {
@@ -39,9 +29,7 @@ impl Kafka {
         }
         let log = File::options().create(true).append(true).open(self.log());
         let log = log.context("open", self.log())?;
-        let mut command = self.jars.command("kafka.Kafka", &JVM);
-        command.arg(self.folder.join("server.properties"));
-        self.broker = Some(self.watchdog.spawn(&command, &log)?);
+        self.broker = Some(self.watchdog.spawn(&self.command, &log)?);
         self.await_answer().inspect_err(|_| drop(self.kill()))
     }
 

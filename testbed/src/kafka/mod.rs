@@ -25,9 +25,11 @@ use crate::{Result, jars::Jars, ports::Port, process, watchdog::Watchdog};
 #[derive(Debug)]
 pub struct Kafka {
     jars: Jars,
+    /// Starts the broker's process.
+    command: Command,
     port: Port,
-    /// Held so that nobody else takes it while the broker is down.
-    _controller: Port,
+    #[expect(dead_code, reason = "held so that nobody takes it while the broker is down")]
+    controller: Port,
     folder: PathBuf,
     broker: Option<Child>,
     watchdog: Watchdog,

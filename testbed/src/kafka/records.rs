@@ -6,7 +6,7 @@ use super::{
     Kafka,
     wire::{Answer, Body, Kind, Skip},
 };
-use crate::{Error, Result};
+use crate::Result;
 
 const LIST_OFFSETS: Kind = Kind { name: "ListOffsets", key: 2, version: 1 };
 const DELETE_RECORDS: Kind = Kind { name: "DeleteRecords", key: 21, version: 0 };
@@ -15,6 +15,9 @@ const DELETE_RECORDS: Kind = Kind { name: "DeleteRecords", key: 21, version: 0 }
 const LATEST: i64 = -1;
 /// Stands for its beginning.
 const EARLIEST: i64 = -2;
+
+/// Kafka's codes for a partition that this broker does not know yet, or does not lead yet.
+const IN_TRANSIT: [i16; 4] = [3, 5, 6, 9];
 
 const SERVER_LIMIT_MS: i32 = 30_000;
 
@@ -48,11 +51,23 @@ impl Kafka {
         })
     }
 
+    /// Asks again while a partition is being taken over: the broker tells of a leader a moment before that
+    /// leader serves.
     fn offsets(&self, topic: &str, which: i64) -> Result<Vec<i64>> {
         let partitions: Vec<i32> = (0..self.partitions(topic)?).collect();
+        let mut found = Vec::new();
+        self.until(LIST_OFFSETS, topic, || {
+            found = self.ask_offsets(topic, &partitions, which)?;
+            Ok(!found.iter().any(|offset| IN_TRANSIT.contains(&offset.error)))
+        })?;
+        found.sort_unstable_by_key(|offset| offset.partition);
+        found.into_iter().map(|offset| self.check(topic, &offset)).collect()
+    }
+
+    fn ask_offsets(&self, topic: &str, partitions: &[i32], which: i64) -> Result<Vec<Offset>> {
         let mut body = Body::default();
         body.i32(-1).list(&[topic], |body, topic| {
-            body.text(topic).list(&partitions, |body, partition| {
+            body.text(topic).list(partitions, |body, partition| {
                 body.i32(*partition).i64(which);
             });
         });
@@ -62,29 +77,21 @@ impl Kafka {
                 topic.list(read_offset)
             })
         })?;
-        let mut found: Vec<Offset> = answers.into_iter().flatten().collect();
-        found.sort_unstable_by_key(|offset| offset.partition);
-        found.into_iter().map(|offset| self.check(topic, &offset)).collect()
+        Ok(answers.into_iter().flatten().collect())
     }
 
     fn check(&self, topic: &str, found: &Offset) -> Result<i64> {
         if found.error == 0 {
             return Ok(found.value);
         }
-        Err(Error::Refused {
-            address: self.bootstrap_servers(),
-            request: LIST_OFFSETS.name,
-            subject: format!("{topic}/{}", found.partition),
-            reason: format!("error code {}", found.error),
-        })
+        let reason = format!("error code {}", found.error);
+        Err(self.refused(LIST_OFFSETS, &format!("{topic}/{}", found.partition), reason))
     }
 
     fn partitions(&self, topic: &str) -> Result<i32> {
-        let count = self.led_partitions(topic)?.ok_or_else(|| Error::Refused {
-            address: self.bootstrap_servers(),
-            request: LIST_OFFSETS.name,
-            subject: topic.to_owned(),
-            reason: "there is no such topic".to_owned(),
+        let count = self.led_partitions(topic)?;
+        let count = count.ok_or_else(|| {
+            self.refused(LIST_OFFSETS, topic, "there is no such topic".to_owned())
         })?;
         Ok(i32::try_from(count).unwrap_or(i32::MAX))
     }

@@ -24,6 +24,14 @@ const COMMON: &[(&str, &str)] = &[
     ("share.coordinator.state.topic.num.partitions", "3"),
     ("group.initial.rebalance.delay.ms", "0"),
     ("group.min.session.timeout.ms", "1000"),
+    // Members of a group of the newer protocol learn of a change at their next heartbeat: by default in 5 s.
+    ("group.consumer.heartbeat.interval.ms", "500"),
+    ("group.consumer.min.heartbeat.interval.ms", "500"),
+    ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "1000"),
+    // Alone in its quorum, the controller waits for nobody.
+    ("controller.quorum.election.timeout.ms", "100"),
+    ("controller.quorum.election.backoff.max.ms", "50"),
+    ("background.threads", "2"),
     ("num.network.threads", "2"),
     ("num.io.threads", "4"),
     ("log.retention.check.interval.ms", "1000"),
