@@ -123,7 +123,8 @@ impl<'a> Fields<'a> {
 
     fn topic(&self) -> Result<String, DeadLetterHeaderError> {
         let topic = self.required("topic")?;
-        let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        let is_legal =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         if topic.is_empty() || topic.len() > 249 || !topic.bytes().all(is_legal) {
             return Err(DeadLetterHeaderError::Value("topic"));
         }
@@ -161,7 +162,10 @@ mod tests {
             assert_eq!(DeadLetterHeader::parse(text.as_bytes()).unwrap().to_string(), text);
         }
         let header = DeadLetterHeader::parse(FULL.as_bytes()).unwrap();
-        assert_eq!((header.index, header.attempts, header.truncated), (Some(4), 2, Some(2_000_000)));
+        assert_eq!(
+            (header.index, header.attempts, header.truncated),
+            (Some(4), 2, Some(2_000_000))
+        );
     }
 
     #[test]
@@ -177,7 +181,10 @@ mod tests {
     fn what_is_missing_doubled_or_impossible_is_named() {
         let error = |text: &str| DeadLetterHeader::parse(text.as_bytes()).unwrap_err().to_string();
         assert_eq!(error("reason=corrupt"), "dead-letter header has no field topic");
-        assert_eq!(error(&format!("{WHOLE};offset=1")), "dead-letter header has field offset twice");
+        assert_eq!(
+            error(&format!("{WHOLE};offset=1")),
+            "dead-letter header has field offset twice"
+        );
         assert_eq!(
             error(&WHOLE.replace("corrupt", "bad")),
             "dead-letter header field reason has an impossible value"

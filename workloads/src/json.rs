@@ -20,6 +20,17 @@ pub fn is_utf8(text: &[u8]) -> bool {
     std::str::from_utf8(text).is_ok()
 }
 
+/// Whether `text` is UTF-8 without control characters other than the whitespace that JSON knows.
+pub fn is_clean_text(text: &[u8]) -> bool {
+    let is_control = |byte: &u8| *byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r');
+    is_utf8(text) && !text.iter().any(is_control)
+}
+
+/// Whether the first character, after whitespace, can start a JSON value.
+pub fn can_start(text: &[u8]) -> bool {
+    text.trim_ascii_start().first().is_none_or(|first| b"{[\"-0123456789tfn".contains(first))
+}
+
 /// [`is_json_record`] for a part of a text that is known to be UTF-8.
 #[inline]
 pub fn is_json_in_utf8(record: &[u8]) -> bool {
@@ -74,8 +85,21 @@ mod tests {
     #[test]
     fn any_single_json_value_is_a_record() {
         for record in [
-            "{}", "[]", "0", "-0", "1e999", "9223372036854775809", "\"\"", "null", "true", " {\"a\":1}\t\r",
-            "{\"a\":1,\"a\":2}", r#""\ud800""#, r#""\u0000""#, "\"\u{2028}\u{7f}\"", "\"\u{10ffff}\"",
+            "{}",
+            "[]",
+            "0",
+            "-0",
+            "1e999",
+            "9223372036854775809",
+            "\"\"",
+            "null",
+            "true",
+            " {\"a\":1}\t\r",
+            "{\"a\":1,\"a\":2}",
+            r#""\ud800""#,
+            r#""\u0000""#,
+            "\"\u{2028}\u{7f}\"",
+            "\"\u{10ffff}\"",
         ] {
             assert!(is_json_record(record.as_bytes()), "{record}");
         }
@@ -84,12 +108,41 @@ mod tests {
     #[test]
     fn anything_else_is_none() {
         for record in [
-            &b""[..], b" ", b"{", b"{}{}", b"1 2", b"{\"a\":}", b"'a'", b"{a:1}", b"[1,]", b"01", b"+1",
-            b".5", b"NaN", b"\xef\xbb\xbf{}", b"\0{}", b"{}\0", b"\"\x01\"", b"\"\t\"", b"\"\xff\"",
-            b"\"\xed\xa0\x80\"", b"\"\\x\"", b"\"\\u12\"", b"nul", b"// x\n1",
+            &b""[..],
+            b" ",
+            b"{",
+            b"{}{}",
+            b"1 2",
+            b"{\"a\":}",
+            b"'a'",
+            b"{a:1}",
+            b"[1,]",
+            b"01",
+            b"+1",
+            b".5",
+            b"NaN",
+            b"\xef\xbb\xbf{}",
+            b"\0{}",
+            b"{}\0",
+            b"\"\x01\"",
+            b"\"\t\"",
+            b"\"\xff\"",
+            b"\"\xed\xa0\x80\"",
+            b"\"\\x\"",
+            b"\"\\u12\"",
+            b"nul",
+            b"// x\n1",
         ] {
             assert!(!is_json_record(record), "{}", String::from_utf8_lossy(record));
         }
+    }
+
+    #[test]
+    fn compressed_data_is_told_from_text() {
+        assert!(is_clean_text("{\"a\":\"\u{e9}\u{feff}\"}\r\n\t".as_bytes()));
+        assert!(!is_clean_text(b"a\0") && !is_clean_text(b"\x1b") && !is_clean_text(b"\xff"));
+        assert!(can_start(b" \n[") && can_start(b"-1") && can_start(b"") && can_start(b" "));
+        assert!(!can_start(b"x") && !can_start(b"\xef\xbb\xbf{}") && !can_start(b"\x28\xb5"));
     }
 
     #[test]

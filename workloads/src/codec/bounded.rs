@@ -196,7 +196,7 @@ fn inflate(
         let had = output.out.len();
         let status = state
             .decompress_vec(&value[read..], output.out, FlushDecompress::Finish)
-            .map_err(inflate_error)?;
+            .map_err(|error| inflate_error(&error))?;
         if output.out.len() > output.limit {
             return Err(DecodeError::TooLarge);
         }
@@ -211,7 +211,7 @@ fn inflate(
     }
 }
 
-fn inflate_error(error: flate2::DecompressError) -> DecodeError {
+fn inflate_error(error: &flate2::DecompressError) -> DecodeError {
     if error.needs_dictionary().is_some() {
         DecodeError::UnsupportedCodec
     } else {
@@ -268,10 +268,13 @@ fn lz4_block(
     let left = end.saturating_sub(filled);
     let room = output.room(filled, most.min(frame.block_bytes).min(left));
     if is_stored {
-        return room.get_mut(..block.len()).map_or(Err(too_much(frame)), |room| {
-            room.copy_from_slice(block);
-            Ok(block.len())
-        });
+        return room.get_mut(..block.len()).map_or_else(
+            || Err(too_much(frame)),
+            |room| {
+                room.copy_from_slice(block);
+                Ok(block.len())
+            },
+        );
     }
     let is_clipped = left < frame.block_bytes;
     let result = if frame.linked {

@@ -60,7 +60,7 @@ impl Encoder {
 
 /// The level to use; 0 for codecs without levels.
 fn checked_level(codec: Codec, level: Option<i32>) -> Result<i32, CodecError> {
-    match (codec.levels(), level.or(codec.default_level())) {
+    match (codec.levels(), level.or_else(|| codec.default_level())) {
         (Some((lowest, highest)), Some(level)) if !(lowest..=highest).contains(&level) => {
             Err(CodecError::Level { codec, level, lowest, highest })
         }

@@ -55,7 +55,7 @@ impl<'a> Headers<'a> {
     }
 
     /// The codec that the headers name; `None` when they name none.
-    pub(super) fn codec(&self) -> Result<Option<Codec>, Reason> {
+    pub fn codec(&self) -> Result<Option<Codec>, Reason> {
         match self.content_encoding {
             Field::Absent => Ok(None),
             Field::Once(value) => parse_codec(value).map(Some).ok_or(Reason::UnsupportedCodec),
@@ -110,7 +110,9 @@ mod tests {
 
     #[test]
     fn what_is_not_one_known_codec_is_refused() {
-        for values in [&["br"][..], &[""], &["none"], &["gzip, zstd"], &["gzip", "zstd"], &["\u{ff}"]] {
+        for values in
+            [&["br"][..], &[""], &["none"], &["gzip, zstd"], &["gzip", "zstd"], &["\u{ff}"]]
+        {
             assert_eq!(codec(values), Err(Reason::UnsupportedCodec), "{values:?}");
         }
         assert_eq!(codec(&["gzip", "zstd", "gzip"]), Err(Reason::UnsupportedCodec));

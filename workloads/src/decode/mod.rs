@@ -21,14 +21,15 @@
 //!
 //! Lines that hold only whitespace are no records. All others have to be JSON as `json` defines it, unless the
 //! envelope says that the producer checked (`j=1`) and the checksum is right. Bad ones are listed, good ones
-//! form runs. Without an envelope, two more rules keep damage from passing for a batch of bad records: text that is not
-//! UTF-8 and holds no good record at all is `corrupt`, and a snappy stream that ends with a full chunk in the
-//! middle of a record is `truncated` (the format has no end mark).
+//! form runs. Without an envelope, two more rules keep damage from passing for a batch with bad records. It is `corrupt`
+//! when the text holds control characters or is not UTF-8, and either begins like no JSON or has no good record
+//! at all: so looks a compressed value whose first bytes are damaged. It is `truncated` when a snappy stream
+//! ends with a full chunk in the middle of a record (the format has no end mark).
 //!
 //! # Messages without records
 //!
 //! A null or empty value is a tombstone; with an envelope that names a reason it is a marker in the place of
-//! records that were dead-lettered; with one that promises records it is `integrity_mismatch`.
+//! records that were dead-lettered; with one that promises bytes it is `truncated`.
 
 mod headers;
 mod opener;
@@ -119,7 +120,8 @@ pub struct Rejection {
 impl Batch {
     /// Number of all records, good and bad.
     pub fn total(&self) -> u32 {
-        self.records + u32::try_from(self.bad.len()).expect("the number of records is limited to a u32")
+        let bad = u32::try_from(self.bad.len()).unwrap_or(u32::MAX);
+        self.records.saturating_add(bad)
     }
 
     /// Gives memory back that an unusually large batch needed: keeps at most `kept` bytes.

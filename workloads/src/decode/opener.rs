@@ -3,7 +3,10 @@
 use batchpipe_api::{codec::Codec, envelope::Envelope, reason::Reason};
 
 use super::{Batch, Limits, Message, Opened, Rejection, split};
-use crate::codec::{DecodeError, Decoder, sniff};
+use crate::{
+    codec::{DecodeError, Decoder, sniff},
+    json,
+};
 
 /// What a full snappy chunk holds, in bytes.
 const SNAPPY_CHUNK: usize = 64 * 1024;
@@ -39,7 +42,11 @@ impl Opener {
                 open_empty(envelope)
             }
             Some(value) => {
-                let codec = self.inflate(message, envelope.as_ref(), value, limits, &mut batch.text)?;
+                envelope.as_ref().map_or(Ok(()), |envelope| check_limits(envelope, limits))?;
+                let codec = message.headers.codec()?.unwrap_or_else(|| sniff(value));
+                self.decoder
+                    .decode(codec, value, limits.max_bytes, &mut batch.text)
+                    .map_err(DecodeError::reason)?;
                 match &envelope {
                     Some(envelope) => take_promised(envelope, codec, limits, validate, batch)?,
                     None => take_foreign(codec, limits, validate, batch)?,
@@ -53,22 +60,6 @@ impl Opener {
             Rejection { reason, records: counted(envelope.as_ref(), limits), envelope }
         })
     }
-
-    fn inflate(
-        &mut self,
-        message: &Message<'_>,
-        envelope: Option<&Envelope>,
-        value: &[u8],
-        limits: &Limits,
-        text: &mut Vec<u8>,
-    ) -> Result<Codec, Reason> {
-        if let Some(envelope) = envelope {
-            check_limits(envelope, limits)?;
-        }
-        let codec = message.headers.codec()?.unwrap_or_else(|| sniff(value));
-        self.decoder.decode(codec, value, limits.max_bytes, text).map_err(DecodeError::reason)?;
-        Ok(codec)
-    }
 }
 
 /// How many records a rejected message counts as.
@@ -81,7 +72,7 @@ fn counted(envelope: Option<&Envelope>, limits: &Limits) -> u32 {
 
 fn open_empty(envelope: Option<Envelope>) -> Result<Opened, Reason> {
     match envelope {
-        Some(envelope) if envelope.raw_bytes != 0 => Err(Reason::IntegrityMismatch),
+        Some(envelope) if envelope.raw_bytes != 0 => Err(Reason::Truncated),
         Some(envelope) if envelope.dead_lettered.is_some() => Ok(Opened::Marker { envelope }),
         Some(envelope) if envelope.records != 0 => Err(Reason::IntegrityMismatch),
         _ => Ok(Opened::Tombstone),
@@ -140,10 +131,8 @@ fn take_foreign(
     if codec == Codec::Snappy && is_full && ends_badly {
         return Err(Reason::Truncated);
     }
-    if batch.records == 0 && !crate::json::is_utf8(&batch.text) {
-        return Err(Reason::Corrupt);
-    }
-    Ok(())
+    let looks_binary = batch.records == 0 || !json::can_start(&batch.text);
+    if looks_binary && !json::is_clean_text(&batch.text) { Err(Reason::Corrupt) } else { Ok(()) }
 }
 
 fn split_within(batch: &mut Batch, validate: bool, limits: &Limits) -> Result<(), Reason> {
