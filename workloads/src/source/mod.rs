@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+pub mod file;
 pub mod generator;
 pub mod lines;
 pub mod stdin;

@@ -1,0 +1,156 @@
+//! Finding what has become of a file that was rotated: only looks, opens and warns.
+
+use std::{
+    fs::DirEntry,
+    io,
+    os::unix::fs::DirEntryExt,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use super::{
+    checkpoint::{Checkpoint, folder_of},
+    fingerprint::Head,
+    input::{FileId, Input, failed},
+};
+use crate::source::SourceError;
+
+/// Endings of files that cannot be read as lines any more.
+const COMPRESSED: [&str; 6] = ["gz", "zst", "bz2", "xz", "lz4", "zip"];
+
+/// Rotated files that nobody has read yet.
+#[derive(Debug, Default)]
+pub(super) struct Rotated {
+    /// The oldest one that can be read.
+    pub(super) next: Option<Input>,
+    /// Those that were compressed before they could be read.
+    pub(super) compressed: Vec<PathBuf>,
+}
+
+/// Files that are not looked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unwanted<'a> {
+    /// Those that are open: the one just finished and the current one.
+    pub(super) open: &'a [FileId],
+    /// Those that were finished before. Their numbers may be in use again, so this counts only for a file
+    /// that was last written to at the very time asked for.
+    pub(super) finished: &'a [FileId],
+}
+
+/// Finds the file of a checkpoint under another name in the folder of `path`.
+pub(super) fn find(
+    path: &Path,
+    checkpoint: &Checkpoint,
+) -> Result<Option<(Input, Head)>, SourceError> {
+    for entry in entries(&real(path))? {
+        // Other things in the folder, also such as cannot be opened, are not our business.
+        if entry.ino() != checkpoint.inode {
+            continue;
+        }
+        let Some(input) = Input::open(&entry.path())? else { continue };
+        if let Some(head) = is_of(&input, checkpoint)? {
+            return Ok(Some((input, head)));
+        }
+    }
+    Ok(None)
+}
+
+/// The start of the file, if it is the checkpoint's one and was not shortened.
+///
+/// The device is not compared: its number changes when a volume is attached again.
+pub(super) fn is_of(input: &Input, checkpoint: &Checkpoint) -> Result<Option<Head>, SourceError> {
+    if input.id.inode != checkpoint.inode || input.size()? < checkpoint.offset {
+        return Ok(None);
+    }
+    Head::load(&input.file, checkpoint.fingerprint).map_err(|error| input.failed("read", error))
+}
+
+/// Finds files that were rotated away from `path` and written to at or after `since`: those between the one
+/// that was finished last and the current one.
+pub(super) fn rotated_since(
+    path: &Path,
+    since: SystemTime,
+    not: Unwanted<'_>,
+) -> Result<Rotated, SourceError> {
+    let path = real(path);
+    let mut rotated = Rotated::default();
+    let mut oldest = None;
+    for entry in entries(&path)?.into_iter().filter(|entry| is_rotated_name(&path, entry)) {
+        let Some(input) = Input::open(&entry.path())? else { continue };
+        let modified = input.modified()?;
+        let is_done = modified == since && not.finished.contains(&input.id);
+        if modified < since || is_done || not.open.contains(&input.id) || input.size()? == 0 {
+            continue;
+        }
+        if is_compressed(&input.path) {
+            rotated.compressed.push(input.path);
+        } else if oldest.is_none_or(|oldest| modified < oldest) {
+            oldest = Some(modified);
+            rotated.next = Some(input);
+        }
+    }
+    Ok(rotated)
+}
+
+/// The path without links: rotated files are where the file really is.
+fn real(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Rotation adds a number or a date: `app.log.1`, `app.log-20260102`. Copies by hand (`app.log.bak`) are not
+/// taken for it.
+fn is_rotated_name(path: &Path, entry: &DirEntry) -> bool {
+    let (name, entry) = (path.file_name().unwrap_or_default(), entry.file_name());
+    let added = entry.as_encoded_bytes().strip_prefix(name.as_encoded_bytes());
+    matches!(added, Some([b'.' | b'-' | b'_', b'0'..=b'9', ..]))
+}
+
+fn is_compressed(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| COMPRESSED.iter().any(|known| ending == *known))
+}
+
+fn entries(path: &Path) -> Result<Vec<DirEntry>, SourceError> {
+    let folder = folder_of(path);
+    match std::fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<DirEntry>>>) {
+        // The volume may not be there yet.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        list => list.map_err(|error| failed("list", folder, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotated_files_come_in_the_order_in_which_they_were_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.log");
+        let time = |seconds| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        for (name, seconds) in [
+            ("app.log", 900),
+            ("app.log.bak", 500),
+            ("app.log.3", 100),
+            ("app.log.2", 200),
+            ("app.log-2026", 300),
+            ("app.log.4.gz", 250),
+            ("app.log.5", 400),
+            ("application.log.1", 350),
+        ] {
+            let content = if name == "app.log.5" { "" } else { "1\n" };
+            std::fs::write(folder.path().join(name), content).unwrap();
+            let file = std::fs::File::options().append(true).open(folder.path().join(name));
+            file.unwrap().set_modified(time(seconds)).unwrap();
+        }
+        let finished = FileId::at(&folder.path().join("app.log.2")).unwrap().unwrap();
+        let none = Unwanted { open: &[], finished: &[] };
+        let rotated = rotated_since(&path, time(200), none).unwrap();
+        assert_eq!(rotated.next.unwrap().path, folder.path().join("app.log.2"));
+        let not = Unwanted { finished: &[finished], ..none };
+        let rotated = rotated_since(&path, time(200), not).unwrap();
+        assert_eq!(rotated.next.unwrap().path, folder.path().join("app.log-2026"));
+        assert_eq!(rotated.compressed, [folder.path().join("app.log.4.gz")]);
+        let rotated = rotated_since(&path, time(301), none).unwrap();
+        assert!(rotated.next.is_none() && rotated.compressed.is_empty());
+    }
+}

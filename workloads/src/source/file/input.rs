@@ -1,0 +1,85 @@
+//! An open file and its identity. Opens and looks; never reads or writes.
+
+use std::{
+    fs::{File, Metadata, OpenOptions},
+    io,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use crate::source::SourceError;
+
+/// What a file is, whatever its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FileId {
+    pub(super) device: u64,
+    pub(super) inode: u64,
+}
+
+impl FileId {
+    fn of(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
+    }
+
+    /// The file that a path leads to now; `None` when there is none.
+    pub(super) fn at(path: &Path) -> Result<Option<Self>, SourceError> {
+        match std::fs::metadata(path) {
+            Ok(metadata) => Ok(Some(Self::of(&metadata))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed("look at", path, error)),
+        }
+    }
+}
+
+/// A file that is open for reading.
+#[derive(Debug)]
+pub(super) struct Input {
+    pub(super) file: File,
+    pub(super) id: FileId,
+    /// Its name when it was opened.
+    pub(super) path: PathBuf,
+}
+
+impl Input {
+    /// Opens a file; `None` when there is none.
+    pub(super) fn open(path: &Path) -> Result<Option<Self>, SourceError> {
+        // Without O_NONBLOCK, opening a named pipe would wait for its writer for ever.
+        let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed("open", path, error)),
+        };
+        let metadata = file.metadata().map_err(|error| failed("look at", path, error))?;
+        if !metadata.is_file() {
+            let problem = "it is not a regular file; use the stdin source for pipes";
+            return Err(failed("read", path, io::Error::other(problem)));
+        }
+        Ok(Some(Self { file, id: FileId::of(&metadata), path: path.to_owned() }))
+    }
+
+    /// Its size in bytes.
+    pub(super) fn size(&self) -> Result<u64, SourceError> {
+        Ok(self.metadata()?.len())
+    }
+
+    /// When it was last written to.
+    pub(super) fn modified(&self) -> Result<SystemTime, SourceError> {
+        self.metadata()?.modified().map_err(|error| self.failed("look at", error))
+    }
+
+    fn metadata(&self) -> Result<Metadata, SourceError> {
+        self.file.metadata().map_err(|error| self.failed("look at", error))
+    }
+
+    /// The error of something that was tried with the file.
+    pub(super) fn failed(&self, action: &'static str, error: io::Error) -> SourceError {
+        failed(action, &self.path, error)
+    }
+}
+
+/// The error of something that was tried with a file.
+pub(super) fn failed(action: &'static str, path: &Path, source: io::Error) -> SourceError {
+    SourceError::File { action, path: path.to_owned(), source }
+}

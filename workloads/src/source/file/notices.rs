@@ -1,0 +1,27 @@
+//! What happened to a file that a user should know of: warned about once, and counted.
+
+use tracing::warn;
+
+use super::folder::Rotated;
+
+/// What happened to the file so far, as counters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Notices {
+    /// Another file took the place of the one that was read.
+    pub rotations: u64,
+    /// The file was shortened or overwritten, and read again from its start.
+    pub truncations: u64,
+    /// Files that were removed or compressed before they could be read to their end.
+    pub lost_remainders: u64,
+}
+
+impl Notices {
+    /// Notes files that nobody can read any more.
+    pub(super) fn note_compressed(&mut self, rotated: &Rotated) {
+        for path in &rotated.compressed {
+            let path = path.display();
+            warn!(%path, "file was rotated and compressed before it could be read; it is lost");
+            self.lost_remainders += 1;
+        }
+    }
+}

@@ -1,0 +1,463 @@
+//! The life of a file: growth, rotation, truncation, restarts.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use super::*;
+
+/// A folder with the file `app.log`, and a source that is started anew as often as wanted.
+struct Scene {
+    folder: tempfile::TempDir,
+    options: FileOptions,
+    source: Option<FileSource>,
+    position: Position,
+}
+
+impl Scene {
+    fn new(follow: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = FileOptions {
+            follow,
+            poll: Duration::from_millis(1),
+            grace: Duration::ZERO,
+            ..FileOptions::new(folder.path().join("app.log"), 1024)
+        };
+        Self { folder, options, source: None, position: Position(0) }
+    }
+
+    fn followed(content: &str) -> Self {
+        let scene = Self::new(true);
+        scene.append("app.log", content);
+        scene
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn append(&self, name: &str, content: &str) {
+        let file = fs::File::options().create(true).append(true).open(self.path(name));
+        file.unwrap().write_all(content.as_bytes()).unwrap();
+    }
+
+    fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.path(from), self.path(to)).unwrap();
+    }
+
+    fn source(&mut self) -> &mut FileSource {
+        let options = &self.options;
+        self.source.get_or_insert_with(|| FileSource::open(options.clone()).unwrap())
+    }
+
+    /// Reads until nothing more comes; as text, with a line end after each line.
+    fn read(&mut self) -> String {
+        let (mut text, mut quiet, mut block) = (String::new(), 0, Block::default());
+        while quiet < 5 {
+            match self.source().read(&mut block, Duration::from_millis(1)).unwrap() {
+                Read::Lines(position) => {
+                    assert!(position > self.position);
+                    self.position = position;
+                    text.push_str(std::str::from_utf8(&block.text).unwrap());
+                    if !text.ends_with('\n') {
+                        text.push('\n');
+                    }
+                    block.clear();
+                    quiet = 0;
+                }
+                Read::Idle => quiet += 1,
+                Read::End => break,
+            }
+        }
+        text
+    }
+
+    /// Reads, acknowledges all of it, and makes that durable.
+    fn read_and_acknowledge(&mut self) -> String {
+        let text = self.read();
+        let position = self.position;
+        self.source().acknowledge(position).unwrap();
+        self.source().checkpoint_now().unwrap();
+        text
+    }
+
+    /// The process is killed: nothing is saved any more.
+    fn kill(&mut self) {
+        self.source = None;
+        self.position = Position(0);
+    }
+
+    fn notices(&mut self) -> (u64, u64, u64) {
+        let Notices { rotations, truncations, lost_remainders } = self.source().notices();
+        (rotations, truncations, lost_remainders)
+    }
+}
+
+/// Copies a file and empties it, as `logrotate` does with `copytruncate`.
+fn copy_and_truncate(from: &Path, to: &Path) {
+    fs::copy(from, to).unwrap();
+    fs::File::options().write(true).open(from).unwrap().set_len(0).unwrap();
+}
+
+#[test]
+fn a_file_is_read_to_its_end_even_without_a_last_line_end() {
+    let mut scene = Scene::new(false);
+    scene.append("app.log", "1\r\n\n  \n2");
+    assert_eq!(scene.read(), "1\r\n\n  \n2\n");
+    let end = scene.source().read(&mut Block::default(), Duration::ZERO).unwrap();
+    assert_eq!(end, Read::End);
+}
+
+#[test]
+fn an_empty_file_ends_at_once() {
+    let mut scene = Scene::new(false);
+    scene.append("app.log", "");
+    let end = scene.source().read(&mut Block::default(), Duration::from_hours(1)).unwrap();
+    assert_eq!(end, Read::End);
+}
+
+#[test]
+fn a_second_run_sends_only_what_was_added() {
+    let mut scene = Scene::new(false);
+    scene.append("app.log", "1\n2\n");
+    assert_eq!(scene.read_and_acknowledge(), "1\n2\n");
+    scene.kill();
+    assert_eq!(scene.read(), "");
+    scene.kill();
+    scene.append("app.log", "3\n");
+    assert_eq!(scene.read(), "3\n");
+}
+
+#[test]
+fn a_large_file_comes_through_unchanged_and_in_order() {
+    use std::fmt::Write;
+    let mut scene = Scene::new(false);
+    let mut content = String::new();
+    for number in 0..100_000 {
+        writeln!(content, "{{\"seq\":{number}}}").unwrap();
+    }
+    scene.append("app.log", &content);
+    assert!(scene.read() == content);
+}
+
+#[test]
+fn a_giant_line_is_left_out_with_its_start_and_size() {
+    let scene = Scene::new(false);
+    scene.append("app.log", &format!("1\n{}\n2\n", "x".repeat(3_000_000)));
+    let mut source = FileSource::open(scene.options.clone()).unwrap();
+    let (mut text, mut oversize, mut block) = (Vec::new(), Vec::new(), Block::default());
+    while let Read::Lines(_) = source.read(&mut block, Duration::from_secs(1)).unwrap() {
+        text.append(&mut block.text);
+        oversize.append(&mut block.oversize);
+    }
+    assert_eq!(text, b"1\n2\n");
+    assert_eq!(oversize.len(), 1);
+    assert_eq!(oversize[0].bytes, 3_000_000);
+}
+
+#[test]
+fn a_followed_file_waits_for_the_end_of_its_last_line() {
+    let mut scene = Scene::followed("1\n{\"half\"");
+    assert_eq!(scene.read(), "1\n");
+    scene.append("app.log", ":2}\n3\n");
+    assert_eq!(scene.read(), "{\"half\":2}\n3\n");
+}
+
+#[test]
+fn what_was_not_acknowledged_comes_again_after_a_kill_and_nothing_else() {
+    let mut scene = Scene::followed("1\n2\n");
+    assert_eq!(scene.read_and_acknowledge(), "1\n2\n");
+    scene.append("app.log", "3\n4");
+    assert_eq!(scene.read(), "3\n");
+    scene.kill();
+    scene.append("app.log", "5\n");
+    assert_eq!(scene.read(), "3\n45\n");
+}
+
+#[test]
+fn finishing_saves_what_was_acknowledged_last() {
+    let mut scene = Scene::followed("1\n");
+    assert_eq!(scene.read_and_acknowledge(), "1\n");
+    scene.append("app.log", "2\n");
+    assert_eq!(scene.read(), "2\n");
+    let position = scene.position;
+    scene.source().acknowledge(position).unwrap();
+    scene.source().finish().unwrap();
+    scene.kill();
+    assert_eq!(scene.read(), "");
+}
+
+#[test]
+fn a_renamed_file_is_read_to_its_end_before_the_new_one() {
+    let mut scene = Scene::followed("1\n");
+    assert_eq!(scene.read(), "1\n");
+    scene.append("app.log", "2\n");
+    scene.rename("app.log", "app.log.1");
+    scene.append("app.log", "4\n");
+    scene.append("app.log.1", "3\n");
+    assert_eq!(scene.read_and_acknowledge(), "2\n3\n4\n");
+    assert_eq!(scene.notices(), (1, 0, 0));
+    scene.kill();
+    scene.append("app.log", "5\n");
+    assert_eq!(scene.read(), "5\n");
+}
+
+#[test]
+fn a_renamed_file_is_read_on_until_somebody_writes_to_the_new_one() {
+    let mut scene = Scene::followed("1\n");
+    assert_eq!(scene.read(), "1\n");
+    scene.rename("app.log", "app.log.1");
+    scene.append("app.log.1", "2\n");
+    assert_eq!(scene.read(), "2\n");
+    assert_eq!(
+        scene.source().waiting_for(),
+        Some(format!("{} to appear", scene.path("app.log").display()))
+    );
+    scene.append("app.log", "");
+    assert_eq!(scene.read(), "");
+    assert_eq!(scene.source().waiting_for(), None);
+    scene.append("app.log.1", "3\n");
+    assert_eq!(scene.read(), "3\n");
+    scene.append("app.log", "4\n");
+    assert_eq!(scene.read(), "4\n");
+}
+
+#[test]
+fn a_rotated_file_is_given_time_to_grow() {
+    let mut scene = Scene::followed("1\n");
+    scene.options.grace = Duration::from_hours(1);
+    assert_eq!(scene.read(), "1\n");
+    scene.rename("app.log", "app.log.1");
+    scene.append("app.log", "3\n");
+    assert_eq!(scene.read(), "");
+    scene.append("app.log.1", "2\n");
+    assert_eq!(scene.read(), "2\n");
+    scene.source().options.grace = Duration::ZERO;
+    assert_eq!(scene.read(), "3\n");
+}
+
+#[test]
+fn a_removed_file_is_read_to_its_end_before_the_new_one() {
+    let mut scene = Scene::followed("1\n");
+    assert_eq!(scene.read(), "1\n");
+    scene.append("app.log", "2");
+    fs::remove_file(scene.path("app.log")).unwrap();
+    scene.append("app.log", "3\n");
+    assert_eq!(scene.read(), "2\n3\n", "the last line of the old file has no end");
+    assert_eq!(scene.notices(), (1, 0, 0));
+}
+
+#[test]
+fn files_of_several_rotations_at_once_are_all_read_in_order() {
+    let mut scene = Scene::followed("1\n");
+    assert_eq!(scene.read(), "1\n");
+    scene.append("app.log", "2\n");
+    scene.rename("app.log", "app.log.2");
+    scene.append("app.log.1", "3\n");
+    scene.append("app.log", "4\n");
+    let later = fs::metadata(scene.path("app.log.2")).unwrap().modified().unwrap();
+    let file = fs::File::options().append(true).open(scene.path("app.log.1")).unwrap();
+    file.set_modified(later + Duration::from_millis(1)).unwrap();
+    assert_eq!(scene.read(), "2\n3\n4\n");
+    assert_eq!(scene.notices(), (2, 0, 0));
+}
+
+#[test]
+fn files_written_to_at_the_same_moment_are_read_once_each() {
+    let mut scene = Scene::followed("1\n");
+    assert_eq!(scene.read(), "1\n");
+    scene.rename("app.log", "app.log.2");
+    scene.append("app.log.1", "2\n");
+    scene.append("app.log", "3\n");
+    let time = fs::metadata(scene.path("app.log.2")).unwrap().modified().unwrap();
+    let file = fs::File::options().append(true).open(scene.path("app.log.1")).unwrap();
+    file.set_modified(time).unwrap();
+    assert_eq!(scene.read(), "2\n3\n");
+}
+
+#[test]
+fn a_truncated_file_is_read_again_from_its_start() {
+    let mut scene = Scene::followed("old 1\nold 2\n");
+    assert_eq!(scene.read_and_acknowledge(), "old 1\nold 2\n");
+    fs::write(scene.path("app.log"), "new\n").unwrap();
+    assert_eq!(scene.read_and_acknowledge(), "new\n");
+    assert_eq!(scene.notices(), (0, 1, 0));
+    scene.kill();
+    scene.append("app.log", "more\n");
+    assert_eq!(scene.read(), "more\n");
+}
+
+#[test]
+fn a_file_that_was_truncated_and_has_grown_past_the_old_place_is_noticed() {
+    let mut scene = Scene::followed("old\n");
+    assert_eq!(scene.read(), "old\n");
+    copy_and_truncate(&scene.path("app.log"), &scene.path("app.log.1"));
+    scene.append("app.log", "new 1\nnew 2\n");
+    assert_eq!(scene.read(), "new 1\nnew 2\n");
+    assert_eq!(scene.notices(), (0, 1, 0));
+}
+
+#[test]
+fn a_line_cut_off_by_a_truncation_is_handed_over_as_it_is() {
+    let mut scene = Scene::followed("1\n{\"cut");
+    assert_eq!(scene.read(), "1\n");
+    copy_and_truncate(&scene.path("app.log"), &scene.path("app.log.1"));
+    scene.append("app.log", "2\n");
+    assert_eq!(scene.read(), "{\"cut\n2\n");
+}
+
+#[test]
+fn a_file_rotated_while_nobody_looked_is_finished_first() {
+    let mut scene = Scene::followed("1\n");
+    assert_eq!(scene.read_and_acknowledge(), "1\n");
+    scene.kill();
+    scene.append("app.log", "2\n");
+    scene.rename("app.log", "archive");
+    scene.append("app.log", "3\n");
+    assert_eq!(scene.read_and_acknowledge(), "2\n3\n");
+    assert_eq!(scene.notices(), (1, 0, 0));
+    scene.kill();
+    assert_eq!(scene.read(), "");
+}
+
+#[test]
+fn a_file_that_is_not_followed_is_finished_under_its_new_name_too() {
+    let mut scene = Scene::new(false);
+    scene.append("app.log", "1\n");
+    assert_eq!(scene.read_and_acknowledge(), "1\n");
+    scene.kill();
+    scene.append("app.log", "2\n");
+    scene.rename("app.log", "app.log.1");
+    scene.append("app.log", "3\n");
+    assert_eq!(scene.read(), "2\n3\n");
+}
+
+#[test]
+fn a_file_removed_while_nobody_looked_is_a_loss_that_is_told() {
+    let mut scene = Scene::followed("1\n");
+    // Keeps the inode number from being used again.
+    let _held = fs::File::open(scene.path("app.log")).unwrap();
+    assert_eq!(scene.read_and_acknowledge(), "1\n");
+    scene.kill();
+    scene.append("app.log", "2\n");
+    fs::remove_file(scene.path("app.log")).unwrap();
+    scene.append("app.log.1", "3\n");
+    scene.append("app.log", "4\n");
+    assert_eq!(scene.read(), "3\n4\n");
+    assert_eq!(scene.notices(), (2, 0, 1));
+}
+
+#[test]
+fn replacing_a_file_that_was_read_to_its_end_is_no_loss() {
+    let mut scene = Scene::new(false);
+    scene.append("app.log", "1\n");
+    let _held = fs::File::open(scene.path("app.log")).unwrap();
+    assert_eq!(scene.read_and_acknowledge(), "1\n");
+    scene.source().finish().unwrap();
+    scene.kill();
+    fs::remove_file(scene.path("app.log")).unwrap();
+    scene.append("app.log", "2\n");
+    assert_eq!(scene.read(), "2\n");
+    assert_eq!(scene.notices(), (1, 0, 0));
+}
+
+#[test]
+fn a_file_overwritten_while_nobody_looked_is_read_from_its_start() {
+    let mut scene = Scene::followed("old\n");
+    assert_eq!(scene.read_and_acknowledge(), "old\n");
+    scene.kill();
+    fs::write(scene.path("app.log"), "new and longer\n").unwrap();
+    assert_eq!(scene.read(), "new and longer\n");
+    assert_eq!(scene.notices(), (0, 1, 0));
+}
+
+#[test]
+fn a_followed_file_may_appear_later() {
+    let mut scene = Scene::new(true);
+    assert_eq!(scene.read(), "");
+    assert!(scene.source().waiting_for().unwrap().ends_with("app.log to appear"));
+    scene.append("app.log", "1\n");
+    assert_eq!(scene.read(), "1\n");
+    assert_eq!(scene.source().waiting_for(), None);
+}
+
+#[test]
+fn a_file_that_appears_late_is_continued_where_the_checkpoint_says() {
+    let mut scene = Scene::followed("1\n");
+    assert_eq!(scene.read_and_acknowledge(), "1\n");
+    scene.kill();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let away = elsewhere.path().join("away");
+    fs::rename(scene.path("app.log"), &away).unwrap();
+    assert_eq!(scene.read(), "");
+    fs::rename(&away, scene.path("app.log")).unwrap();
+    scene.append("app.log", "2\n");
+    assert_eq!(scene.read(), "2\n");
+    assert_eq!(scene.notices(), (0, 0, 0));
+}
+
+#[test]
+fn a_missing_file_that_is_not_followed_is_an_error_that_names_it() {
+    let scene = Scene::new(false);
+    let error = FileSource::open(scene.options.clone()).unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot open {}", scene.path("app.log").display()));
+}
+
+#[test]
+fn what_is_no_regular_file_is_refused_without_waiting_for_it() {
+    let mut scene = Scene::new(true);
+    scene.options.path = scene.folder.path().to_owned();
+    assert!(FileSource::open(scene.options.clone()).is_err());
+}
+
+#[test]
+fn a_damaged_checkpoint_is_an_error_and_not_a_start_at_zero() {
+    let scene = Scene::followed("1\n");
+    fs::write(&scene.options.checkpoint, "{\"version\":1,").unwrap();
+    let error = FileSource::open(scene.options.clone()).unwrap_err();
+    assert!(matches!(error, SourceError::Checkpoint { .. }), "{error}");
+}
+
+#[test]
+fn an_acknowledgement_that_cannot_be_saved_can_be_tried_again() {
+    let mut scene = Scene::followed("1\n");
+    scene.options.checkpoint = scene.path("missing").join("checkpoint");
+    assert_eq!(scene.read(), "1\n");
+    let position = scene.position;
+    assert!(scene.source().acknowledge(position).is_err());
+    assert!(scene.source().acknowledge(position).is_err());
+    fs::create_dir(scene.path("missing")).unwrap();
+    scene.source().acknowledge(position).unwrap();
+    scene.kill();
+    assert_eq!(scene.read(), "");
+}
+
+#[test]
+fn the_checkpoint_is_beside_the_file_by_default() {
+    let options = FileOptions::new("/data/in.ndjson", 1024);
+    assert_eq!(options.checkpoint, Path::new("/data/in.ndjson.batchpipe-checkpoint"));
+}
+
+/// Not a test of speed, only a number to look at; run it in release mode with `--nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn measure_bytes_per_second() {
+    use crate::source::generator::{ProfileName, generate};
+    let scene = Scene::new(false);
+    let mut content = Vec::new();
+    generate(ProfileName::Telemetry, 1, 2_000_000, &mut content);
+    fs::write(scene.path("app.log"), &content).unwrap();
+    for _ in 0..3 {
+        let started = Instant::now();
+        let mut source = FileSource::open(scene.options.clone()).unwrap();
+        let (mut block, mut bytes) = (Block::default(), 0);
+        while let Read::Lines(_) = source.read(&mut block, Duration::from_secs(1)).unwrap() {
+            bytes += block.text.len();
+            block.clear();
+        }
+        assert_eq!(bytes, content.len());
+        println!("{} MB/s", bytes as u128 / started.elapsed().as_micros());
+    }
+}
