@@ -10,6 +10,7 @@
 //! Threads, not tasks, carry it: records travel in chunks and batches, so there are few hand-overs, and
 //! every stage is a plain loop. Only the admin server is asynchronous.
 
+pub mod admin;
 pub mod budget;
 pub mod chunk;
 pub mod latency;
