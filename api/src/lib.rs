@@ -2,6 +2,18 @@
 //!
 //! Values and rules only: nothing here reads a file, a clock or a socket.
 
+#![expect(
+    unreachable_pub,
+    reason = "kube's derive copies each struct, `pub` included, into a function"
+)]
+
 pub mod codec;
+pub mod conditions;
 pub mod envelope;
+pub mod pipeline;
 pub mod reason;
+pub mod report;
+pub mod schema;
+pub mod spec;
+pub mod status;
+pub mod units;

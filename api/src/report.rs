@@ -1,0 +1,396 @@
+//! What a workload says of itself: at `/status` while it runs, and when it ends.
+//!
+//! Field names are a contract: the operator, `top` and people's scripts read them.
+
+use serde::{Deserialize, Serialize};
+
+/// Which side of a pipeline a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Collects, batches, compresses and sends.
+    Producer,
+    /// Fetches, decompresses, splits and delivers.
+    Consumer,
+}
+
+impl Role {
+    /// The name in reports, metrics and labels.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Producer => "producer",
+            Self::Consumer => "consumer",
+        }
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a workload does, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WorkloadState {
+    /// Not ready yet: brokers, topic, group or secrets are awaited.
+    Starting,
+    /// Works.
+    Running,
+    /// Was asked to stop and finishes what it holds.
+    Stopping,
+    /// The source has ended and everything was acknowledged.
+    Completed,
+}
+
+/// The accounting of one side. At every moment
+/// `accepted = delivered + dead_lettered + released + in_flight`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Accounting {
+    /// Records taken in.
+    pub accepted: u64,
+    /// Records that the other end has: acknowledged by the broker, or taken by the sink.
+    pub delivered: u64,
+    /// Records in the dead-letter topic.
+    pub dead_lettered: u64,
+    /// Records given back to the group undelivered, when a partition was taken away.
+    pub released: u64,
+    /// Records that are being worked on.
+    pub in_flight: u64,
+    /// Batches sent or taken apart.
+    pub batches: u64,
+    /// Bytes of records, before compression.
+    pub raw_bytes: u64,
+    /// Bytes of message values, after compression.
+    pub wire_bytes: u64,
+    /// Records sent again after a fatal error; possible duplicates.
+    #[serde(default)]
+    pub resent: u64,
+    /// Messages without a value, which were skipped.
+    #[serde(default)]
+    pub tombstones: u64,
+    /// Raw newlines inside records that became spaces.
+    #[serde(default)]
+    pub newlines_replaced: u64,
+    /// Messages that retention deleted before they were read.
+    #[serde(default)]
+    pub expired_messages: u64,
+}
+
+impl Accounting {
+    /// Whether every record is accounted for.
+    pub const fn is_balanced(&self) -> bool {
+        self.accepted == self.delivered + self.dead_lettered + self.released + self.in_flight
+    }
+}
+
+/// What was done in each second, over the last 30.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rates {
+    /// Records delivered.
+    pub records_per_second: f64,
+    /// Batches.
+    pub batches_per_second: f64,
+    /// Bytes before compression.
+    pub raw_bytes_per_second: f64,
+    /// Bytes after compression.
+    pub wire_bytes_per_second: f64,
+}
+
+/// Quantiles of the latency of records, in milliseconds: to the acknowledgement of the broker in a producer, from the
+/// message's timestamp to the sink in a consumer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Half of the records were at least so fast.
+    pub p50: f64,
+    /// 99 of 100 were.
+    pub p99: f64,
+}
+
+/// How far a consumer is behind in one partition. What is unknown is absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PartitionLag {
+    /// The partition.
+    pub partition: i32,
+    /// Offset of the next message to be delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<i64>,
+    /// Committed offset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed: Option<i64>,
+    /// End of the partition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<i64>,
+    /// Messages that are not delivered yet; exact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<u64>,
+    /// Records that are not delivered yet: messages times the mean number of records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<u64>,
+    /// Age of the oldest message that is not delivered yet, in seconds; 0 when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+/// Something outside that a workload waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stall {
+    /// What is awaited, as a reason of [`crate::conditions`], for example `SecretMissing`.
+    pub reason: String,
+    /// The same in words, with the name or address, and what to do.
+    pub what: String,
+    /// Since when, milliseconds since the epoch.
+    pub since_ms: i64,
+}
+
+/// An error that was met, though work may go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastError {
+    /// What happened.
+    pub message: String,
+    /// When, milliseconds since the epoch.
+    pub at_ms: i64,
+}
+
+/// What `/status` answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// Which side it is.
+    pub role: Role,
+    /// Version of the program.
+    pub version: String,
+    /// How long the process has run, in seconds.
+    pub uptime_seconds: f64,
+    /// When the making of this report began, milliseconds since the epoch: what it says is not older.
+    pub begun_at_ms: i64,
+    /// What it does.
+    pub state: WorkloadState,
+    /// Whether `/readyz` says so.
+    pub ready: bool,
+    /// The topic of batches.
+    pub topic: String,
+    /// The accounting since the process began.
+    #[serde(flatten)]
+    pub accounting: Accounting,
+    /// What was done in each second, over the last 30.
+    pub rates: Rates,
+    /// Latency of records over the last 30 seconds; absent when there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<Latency>,
+    /// The assigned partitions; empty in a producer.
+    #[serde(default)]
+    pub lag: Vec<PartitionLag>,
+    /// What it waits for; empty when it waits for nothing.
+    #[serde(default)]
+    pub stalled: Vec<Stall>,
+    /// The last error; absent when there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<LastError>,
+}
+
+/// What `produce`, `consume` and `run` print at their end with `--json`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExitReport {
+    /// Which side it was.
+    pub role: Role,
+    /// Records taken in.
+    pub accepted: u64,
+    /// Records that the other end has.
+    pub delivered: u64,
+    /// Records in the dead-letter topic.
+    pub dead_lettered: u64,
+    /// Records given back to the group undelivered.
+    pub released: u64,
+    /// Records unaccounted for: held when the process ended.
+    pub in_flight: u64,
+    /// Batches sent or taken apart.
+    pub batches: u64,
+    /// Bytes of records, before compression.
+    pub raw_bytes: u64,
+    /// Bytes of message values, after compression.
+    pub wire_bytes: u64,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+}
+
+impl ExitReport {
+    /// The report of a side that took so long.
+    pub const fn new(role: Role, accounting: &Accounting, seconds: f64) -> Self {
+        Self {
+            role,
+            accepted: accounting.accepted,
+            delivered: accounting.delivered,
+            dead_lettered: accounting.dead_lettered,
+            released: accounting.released,
+            in_flight: accounting.in_flight,
+            batches: accounting.batches,
+            raw_bytes: accounting.raw_bytes,
+            wire_bytes: accounting.wire_bytes,
+            seconds,
+        }
+    }
+}
+
+/// What `audit` prints with `--json`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditReport {
+    /// Batches found.
+    pub batches: u64,
+    /// Records found.
+    pub records: u64,
+    /// Records that were numbered but are not there.
+    pub missing: u64,
+    /// Records that are there more than once.
+    pub duplicated: u64,
+    /// Batches that cannot be read.
+    pub corrupt: u64,
+    /// Records that retention has deleted.
+    pub expired: u64,
+    /// Records of batches without envelope, of which nothing can be proved.
+    pub unverified: u64,
+}
+
+/// What `demo` prints with `--json`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DemoReport {
+    /// Records made.
+    pub records_produced: u64,
+    /// Records that reached the sink.
+    pub records_delivered: u64,
+    /// Records that did not.
+    pub lost: u64,
+    /// Records that did more than once.
+    pub duplicated: u64,
+    /// Bytes before compression.
+    pub raw_bytes: u64,
+    /// Bytes after compression.
+    pub wire_bytes: u64,
+    /// Raw bytes to wire bytes.
+    pub ratio: f64,
+    /// Records delivered in a second.
+    pub records_per_second: f64,
+    /// From making a record to its delivery, in milliseconds.
+    pub latency_ms: Latency,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(value: &impl Serialize) -> Vec<String> {
+        let text = serde_json::to_string(value).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        value.as_object().unwrap().keys().cloned().collect()
+    }
+
+    fn sorted<const N: usize>(mut names: [&str; N]) -> [&str; N] {
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn the_exit_report_has_the_keys_that_scripts_read() {
+        let report = ExitReport::new(Role::Producer, &Accounting::default(), 1.5);
+        let expected = sorted([
+            "role",
+            "accepted",
+            "delivered",
+            "deadLettered",
+            "released",
+            "inFlight",
+            "batches",
+            "rawBytes",
+            "wireBytes",
+            "seconds",
+        ]);
+        assert_eq!(keys(&report), expected);
+    }
+
+    #[test]
+    fn the_audit_report_has_the_keys_that_scripts_read() {
+        let expected = sorted([
+            "batches",
+            "records",
+            "missing",
+            "duplicated",
+            "corrupt",
+            "expired",
+            "unverified",
+        ]);
+        assert_eq!(keys(&AuditReport::default()), expected);
+    }
+
+    #[test]
+    fn the_demo_report_has_the_keys_that_scripts_read() {
+        let report = DemoReport {
+            records_produced: 1,
+            records_delivered: 1,
+            lost: 0,
+            duplicated: 0,
+            raw_bytes: 10,
+            wire_bytes: 5,
+            ratio: 2.0,
+            records_per_second: 1.0,
+            latency_ms: Latency { p50: 1.0, p99: 2.0 },
+        };
+        let expected = sorted([
+            "recordsProduced",
+            "recordsDelivered",
+            "lost",
+            "duplicated",
+            "rawBytes",
+            "wireBytes",
+            "ratio",
+            "recordsPerSecond",
+            "latencyMs",
+        ]);
+        assert_eq!(keys(&report), expected);
+        assert_eq!(serde_json::to_value(report).unwrap()["latencyMs"]["p99"], 2.0);
+    }
+
+    #[test]
+    fn a_report_survives_its_text() {
+        let report = Report {
+            role: Role::Consumer,
+            version: "0.1.0".to_owned(),
+            uptime_seconds: 12.5,
+            begun_at_ms: 1_700_000_000_000,
+            state: WorkloadState::Running,
+            ready: true,
+            topic: "t".to_owned(),
+            accounting: Accounting {
+                accepted: 5,
+                delivered: 3,
+                in_flight: 2,
+                ..Accounting::default()
+            },
+            rates: Rates::default(),
+            latency_ms: None,
+            lag: vec![PartitionLag { partition: 1, end: Some(7), ..PartitionLag::default() }],
+            stalled: Vec::new(),
+            last_error: None,
+        };
+        let text = serde_json::to_string(&report).unwrap();
+        assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report);
+        assert!(text.contains(r#""accepted":5"#), "{text}");
+        assert!(!text.contains("position"), "what is unknown is absent: {text}");
+    }
+
+    #[test]
+    fn accounting_is_balanced_only_when_nothing_is_unaccounted_for() {
+        let mut accounting =
+            Accounting { accepted: 4, delivered: 1, released: 1, ..Accounting::default() };
+        assert!(!accounting.is_balanced());
+        accounting.dead_lettered = 1;
+        accounting.in_flight = 1;
+        assert!(accounting.is_balanced());
+    }
+}
