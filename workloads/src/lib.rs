@@ -20,3 +20,4 @@ pub mod receipt;
 pub mod shutdown;
 pub mod sink;
 pub mod source;
+pub mod telemetry;

@@ -104,7 +104,7 @@ mod tests {
         let beats = Heartbeats::new(start);
         let (hanging, lively) = (beats.register("engine", start), beats.register("poll", start));
         lively.tick_at(start + SILENCE);
-        assert_eq!(beats.silent(start + SILENCE - Duration::from_millis(1)), []);
+        assert_eq!(beats.silent(start + Duration::from_millis(59_999)), []);
         let expected = Silent { name: "engine".to_owned(), silence: SILENCE };
         assert_eq!(beats.silent(start + SILENCE), [expected]);
         hanging.tick_at(start + SILENCE);

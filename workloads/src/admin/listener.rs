@@ -18,18 +18,29 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-/// Connections at a time; more wait to be accepted.
-pub(super) const MAX_CONNECTIONS: usize = 64;
-/// How long a connection may take from being accepted, or from its last answer, to its next one.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
-/// How much it may send in that time, in bytes.
-pub(super) const MAX_REQUEST_BYTES: usize = 16 * 1024;
+/// What connections may do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Connections at a time; more wait to be accepted.
+    pub(super) connections: usize,
+    /// How long a connection may take from being accepted, or from its last answer, to its next one.
+    pub(super) patience: Duration,
+    /// How much it may send in that time, in bytes.
+    pub(super) request_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 64, patience: Duration::from_secs(5), request_bytes: 16 * 1024 }
+    }
+}
 
 /// A listener whose connections are limited.
 #[derive(Debug)]
 pub(super) struct LimitedListener {
     listener: TcpListener,
     places: Arc<Semaphore>,
+    limits: Limits,
 }
 
 /// A connection under limits.
@@ -38,12 +49,13 @@ pub(super) struct LimitedStream {
     stream: TcpStream,
     deadline: Pin<Box<Sleep>>,
     received: usize,
+    limits: Limits,
     _place: OwnedSemaphorePermit,
 }
 
 impl LimitedListener {
-    pub(super) fn new(listener: TcpListener) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }
+    pub(super) fn new(listener: TcpListener, limits: Limits) -> Self {
+        Self { listener, places: Arc::new(Semaphore::new(limits.connections)), limits }
     }
 }
 
@@ -56,8 +68,9 @@ impl Listener for LimitedListener {
         let place = place.expect("the semaphore is never closed");
         // This one's accept tries again after errors, and waits a little when they are about this process.
         let (stream, peer) = Listener::accept(&mut self.listener).await;
-        let deadline = Box::pin(sleep(PATIENCE));
-        (LimitedStream { stream, deadline, received: 0, _place: place }, peer)
+        let limits = self.limits;
+        let deadline = Box::pin(sleep(limits.patience));
+        (LimitedStream { stream, deadline, received: 0, limits, _place: place }, peer)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -74,7 +87,8 @@ impl LimitedStream {
 
     /// An answer is going out: the next request may come.
     fn answered(&mut self) {
-        self.deadline.as_mut().reset(Instant::now() + PATIENCE);
+        let deadline = Instant::now() + self.limits.patience;
+        self.deadline.as_mut().reset(deadline);
         self.received = 0;
     }
 }
@@ -90,11 +104,11 @@ impl AsyncRead for LimitedStream {
             Poll::Pending => self.expired(cx),
             Poll::Ready(Ok(())) => {
                 self.received += buffer.filled().len() - before;
-                let is_too_much = self.received > MAX_REQUEST_BYTES;
+                let is_too_much = self.received > self.limits.request_bytes;
                 let refused = || Err(io::Error::from(io::ErrorKind::InvalidData));
                 Poll::Ready(if is_too_much { refused() } else { Ok(()) })
             }
-            failed => failed,
+            failed @ Poll::Ready(Err(_)) => failed,
         }
     }
 }

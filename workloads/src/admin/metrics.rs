@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use batchpipe_api::reason::Reason;
+use batchpipe_api::{reason::Reason, report::PartitionLag};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeGaugeValue, MetricEncoder, text},
@@ -15,11 +15,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{
-    facts::{CloseReason, Lag},
-    side::Side,
-    state::State,
-};
+use super::{facts::CloseReason, side::Side, state::State};
 use crate::{latency::BOUNDS_MS, ledger::Counts};
 
 /// What the answer is.
@@ -214,13 +210,16 @@ impl Page<'_, '_> {
         &mut self,
         (name, help, unit): (&str, &str, Option<&Unit>),
         seen: &[Seen<'_>],
-        value: fn(&Lag) -> V,
+        value: fn(&PartitionLag) -> Option<V>,
     ) -> fmt::Result {
         let mut family = self.encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
         for Seen { side, .. } in seen {
-            for (partition, lag) in side.lags() {
-                let labels = [label(side), ("partition", &partition.to_string())];
-                family.encode_family(&labels)?.encode_gauge(&value(&lag))?;
+            for lag in side.lags() {
+                let labels = [label(side), ("partition", &lag.partition.to_string())];
+                // What is unknown is absent, never 0.
+                if let Some(value) = value(&lag) {
+                    family.encode_family(&labels)?.encode_gauge(&value)?;
+                }
             }
         }
         Ok(())
@@ -230,7 +229,7 @@ impl Page<'_, '_> {
         let sides = || state.sides().iter().map(AsRef::as_ref);
         let ready = sides().map(|side| (side, i64::from(side.unmet().is_empty())));
         self.gauge("ready", "1 when the side is ready, else 0", ready)?;
-        let stalled = sides().map(|side| (side, i64::from(side.oldest_stall().is_some())));
+        let stalled = sides().map(|side| (side, i64::from(!side.waiting_for().is_empty())));
         self.gauge("stalled", "1 while the side waits for something outside, else 0", stalled)?;
         let (used, limit) = (state.budget().used() as u64, state.budget().limit() as u64);
         self.bytes("memory_used", "Bytes of records in memory", used)?;
@@ -276,12 +275,10 @@ fn seconds(millis: u64) -> f64 {
 mod tests {
     use std::collections::BTreeMap;
 
+    use batchpipe_api::report::Role;
+
     use super::*;
-    use crate::{
-        admin::{conditions::Gate, facts::Role},
-        budget::Budget,
-        ledger::Ledger,
-    };
+    use crate::{admin::conditions::Gate, budget::Budget, ledger::Ledger};
 
     /// A consumer with one of everything, and a producer with nothing.
     fn page() -> String {
@@ -294,7 +291,8 @@ mod tests {
         });
         let consumer = Side::new(Role::Consumer, ledger);
         consumer.set_sink("a \"strange\\\n name");
-        consumer.lag(4, Lag { messages: 7, records: 3500, seconds: 1.5 });
+        let (messages, seconds) = (Some(7), Some(1.5));
+        consumer.lag(PartitionLag { partition: 4, messages, seconds, ..PartitionLag::default() });
         consumer.latency(20, 6);
         let producer = Side::new(Role::Producer, Arc::default());
         producer.set_codec("zstd");
@@ -342,8 +340,12 @@ mod tests {
     #[test]
     fn lag_is_given_by_partition() {
         has(r#"batchpipe_lag_messages{side="consumer",partition="4"} 7"#);
-        has(r#"batchpipe_lag_records{side="consumer",partition="4"} 3500"#);
         has(r#"batchpipe_lag_seconds{side="consumer",partition="4"} 1.5"#);
+    }
+
+    #[test]
+    fn lag_that_is_unknown_is_absent() {
+        assert!(!page().contains("batchpipe_lag_records{"));
     }
 
     #[test]

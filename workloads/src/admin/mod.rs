@@ -16,3 +16,5 @@ pub mod server;
 pub mod side;
 pub mod state;
 pub mod status;
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! The server: one thread of its own, so that probes are answered however busy the data plane is.
 
 use std::{
+    fmt::Display,
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
@@ -16,9 +17,16 @@ use axum::{
     routing::get,
 };
 use prometheus_client::registry::Registry;
-use tokio::{runtime::Runtime, sync::watch, time};
+use tokio::{sync::watch, time};
 
-use super::{listener::LimitedListener, metrics, state::State};
+use super::{
+    heartbeat::Silent,
+    listener::{LimitedListener, Limits},
+    metrics,
+    side::Side,
+    state::State,
+    status,
+};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
@@ -26,9 +34,6 @@ const JSON: &str = "application/json";
 const SAMPLE_PERIOD: Duration = Duration::from_secs(1);
 /// How long answers that are on their way may take at the end.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
-
-/// What `/status` answers, made anew for each request.
-pub type Status = dyn Fn() -> serde_json::Value + Send + Sync;
 
 /// Why the server cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -58,31 +63,27 @@ pub struct AdminServer {
 struct Shared {
     state: Arc<State>,
     registry: Registry,
-    status: Arc<Status>,
 }
 
 impl AdminServer {
     /// Serves the state at this address; port 0 takes a free one.
-    pub fn start(
+    pub fn start(address: SocketAddr, state: Arc<State>) -> Result<Self, AdminError> {
+        Self::start_with(address, state, Limits::default())
+    }
+
+    pub(super) fn start_with(
         address: SocketAddr,
         state: Arc<State>,
-        status: Arc<Status>,
+        limits: Limits,
     ) -> Result<Self, AdminError> {
-        let listen = || {
-            let listener = TcpListener::bind(address)?;
-            listener.set_nonblocking(true)?;
-            Ok((listener.local_addr()?, listener))
-        };
         let (bound, listener) =
-            listen().map_err(|source| AdminError::Listen { address, source })?;
+            listen(address).map_err(|source| AdminError::Listen { address, source })?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(AdminError::Start)?;
         let (stop, stopped) = watch::channel(false);
-        let registry = metrics::registry(Arc::clone(&state));
-        let shared = Arc::new(Shared { state, registry, status });
         let thread = thread::Builder::new()
             .name("admin".to_owned())
-            .spawn(move || run(&runtime, listener, shared, stopped))
+            .spawn(move || runtime.block_on(run(listener, state, limits, stopped)))
             .map_err(AdminError::Start)?;
         Ok(Self { address: bound, stop, thread: Some(thread) })
     }
@@ -109,28 +110,33 @@ impl Drop for AdminServer {
     }
 }
 
-fn run(
-    runtime: &Runtime,
+fn listen(address: SocketAddr) -> io::Result<(SocketAddr, TcpListener)> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok((listener.local_addr()?, listener))
+}
+
+async fn run(
     listener: TcpListener,
-    shared: Arc<Shared>,
+    state: Arc<State>,
+    limits: Limits,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let state = Arc::clone(&shared.state);
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => LimitedListener::new(listener, limits),
+        Err(error) => return tracing::error!(%error, "cannot serve the admin address"),
+    };
+    let shared =
+        Shared { registry: metrics::registry(Arc::clone(&state)), state: Arc::clone(&state) };
     let mut stopping = stopped.clone();
-    runtime.block_on(async move {
-        let listener = match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => LimitedListener::new(listener),
-            Err(error) => return tracing::error!(%error, "cannot serve the admin address"),
-        };
-        let serving = axum::serve(listener, router(shared))
-            .with_graceful_shutdown(async move { drop(stopped.wait_for(|stop| *stop).await) });
-        let serving = tokio::spawn(serving.into_future());
-        tokio::spawn(sample(state));
-        // An error means that the server's handle is gone, which is a request to stop as well.
-        drop(stopping.wait_for(|stop| *stop).await);
-        // Connections that are still busy after that are cut off with the runtime.
-        drop(time::timeout(LAST_ANSWERS, serving).await);
-    });
+    let serving = axum::serve(listener, router(Arc::new(shared)))
+        .with_graceful_shutdown(async move { drop(stopping.wait_for(|stop| *stop).await) });
+    let serving = tokio::spawn(serving.into_future());
+    tokio::spawn(sample(state));
+    // An error means that the server's handle is gone, which is a request to stop as well.
+    drop(stopped.wait_for(|stop| *stop).await);
+    // Connections that are still busy after that are cut off with the runtime.
+    drop(time::timeout(LAST_ANSWERS, serving).await);
 }
 
 async fn sample(state: Arc<State>) {
@@ -155,6 +161,13 @@ fn answer(status: StatusCode, content_type: &'static str, body: String) -> Respo
     (status, [(CONTENT_TYPE, content_type)], body).into_response()
 }
 
+fn computed<E: Display>(content_type: &'static str, body: Result<String, E>) -> Response {
+    match body {
+        Ok(body) => answer(StatusCode::OK, content_type, body),
+        Err(error) => answer(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
+    }
+}
+
 /// `ok`, or what is wrong, a line each.
 fn verdict(problems: &[String]) -> Response {
     if problems.is_empty() {
@@ -166,9 +179,9 @@ fn verdict(problems: &[String]) -> Response {
 
 async fn livez(Extract(shared): Extract<Arc<Shared>>) -> Response {
     let now = Instant::now();
-    let of_side = |side: &Arc<super::side::Side>| {
+    let of_side = |side: &Arc<Side>| {
         let role = side.role().name();
-        let line = move |silent: super::heartbeat::Silent| {
+        let line = move |silent: Silent| {
             format!("{role}: {} has not ticked for {} s", silent.name, silent.silence.as_secs())
         };
         side.silent(now).into_iter().map(line)
@@ -178,7 +191,7 @@ async fn livez(Extract(shared): Extract<Arc<Shared>>) -> Response {
 
 async fn readyz(Extract(shared): Extract<Arc<Shared>>) -> Response {
     let sides = shared.state.sides();
-    let of_side = |side: &Arc<super::side::Side>| {
+    let of_side = |side: &Arc<Side>| {
         let role = side.role().name();
         let prefix = if sides.len() > 1 { format!("{role}: ") } else { String::new() };
         side.unmet().into_iter().map(move |line| format!("{prefix}{line}"))
@@ -187,14 +200,11 @@ async fn readyz(Extract(shared): Extract<Arc<Shared>>) -> Response {
 }
 
 async fn metrics(Extract(shared): Extract<Arc<Shared>>) -> Response {
-    match metrics::scrape(&shared.registry) {
-        Ok(page) => answer(StatusCode::OK, metrics::CONTENT_TYPE, page),
-        Err(error) => answer(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
-    }
+    computed(metrics::CONTENT_TYPE, metrics::scrape(&shared.registry))
 }
 
 async fn status(Extract(shared): Extract<Arc<Shared>>) -> Response {
-    answer(StatusCode::OK, JSON, (shared.status)().to_string())
+    computed(JSON, status::json(&shared.state, Instant::now()))
 }
 
 async fn not_found() -> Response {

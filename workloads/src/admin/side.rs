@@ -11,9 +11,11 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+use batchpipe_api::report::{LastError, PartitionLag, Rates, Role, Stall, WorkloadState};
+
 use super::{
-    conditions::{Gate, GateHandle, Gates, Stall, Stalls, one_line},
-    facts::{CloseReason, Lag, LastError, Phase, Rates, Role, moment},
+    conditions::{Gate, Gates, Stalls, one_line, words},
+    facts::{CloseReason, gates},
     heartbeat::{Beat, Heartbeats, Silent},
 };
 use crate::{
@@ -28,37 +30,58 @@ pub struct Side {
     role: Role,
     started: Instant,
     ledger: Arc<Ledger>,
+    topic: OnceLock<String>,
     codec: OnceLock<&'static str>,
     sink: OnceLock<&'static str>,
-    phase: Mutex<Phase>,
+    state: Mutex<WorkloadState>,
     gates: Gates,
     stalls: Stalls,
     beats: Heartbeats,
     last_error: Mutex<Option<LastError>>,
-    lag: Mutex<BTreeMap<i32, Lag>>,
+    lag: Mutex<BTreeMap<i32, PartitionLag>>,
     latency: Mutex<Latency>,
     closed: [AtomicU64; CloseReason::ALL.len()],
-    rates: Mutex<[Rate; 3]>,
+    rates: Mutex<[Rate; 4]>,
+}
+
+/// One gate of a side, to open or close.
+#[derive(Clone, Copy, Debug)]
+pub struct GateHandle<'a> {
+    side: &'a Side,
+    gate: Gate,
+}
+
+impl GateHandle<'_> {
+    /// The condition holds.
+    pub fn open(self) {
+        self.side.gates.open(self.gate);
+    }
+
+    /// The condition does not hold: a reason of [`batchpipe_api::conditions::reasons`], and what is awaited
+    /// in words. It shows in `/readyz` and, as something that is waited for, in the Report.
+    pub fn close(self, reason: &str, what: &str) {
+        self.side.gates.close(self.gate, stall(reason, what));
+    }
 }
 
 /// What the loops of a side note.
 impl Side {
-    /// A side that begins now, with all its gates closed.
+    /// A side that begins now; nothing is known of its gates.
     pub fn new(role: Role, ledger: Arc<Ledger>) -> Arc<Self> {
         Arc::new(Self::at(role, ledger, Instant::now()))
     }
 
-    fn at(role: Role, ledger: Arc<Ledger>, now: Instant) -> Self {
-        let counts = ledger.snapshot();
-        let rates = measured(&counts).map(|total| Rate::new(now, total));
+    pub(super) fn at(role: Role, ledger: Arc<Ledger>, now: Instant) -> Self {
+        let rates = measured(&ledger.snapshot()).map(|total| Rate::new(now, total));
         Self {
             role,
             started: now,
             ledger,
+            topic: OnceLock::new(),
             codec: OnceLock::new(),
             sink: OnceLock::new(),
-            phase: Mutex::default(),
-            gates: Gates::closed(role.gates()),
+            state: Mutex::new(WorkloadState::Starting),
+            gates: Gates::unknown(gates(role)),
             stalls: Stalls::default(),
             beats: Heartbeats::new(now),
             last_error: Mutex::default(),
@@ -69,29 +92,35 @@ impl Side {
         }
     }
 
+    /// The topic of batches; the first call counts.
+    pub fn set_topic(&self, topic: &str) {
+        self.topic.get_or_init(|| topic.to_owned());
+    }
+
     /// The codec, for labels; the first call counts.
     pub fn set_codec(&self, codec: &'static str) {
-        let _ = self.codec.set(codec);
+        self.codec.get_or_init(|| codec);
     }
 
     /// The kind of sink, for labels; the first call counts.
     pub fn set_sink(&self, sink: &'static str) {
-        let _ = self.sink.set(sink);
+        self.sink.get_or_init(|| sink);
     }
 
-    /// What the side is doing now. A side that is stopping is not ready.
-    pub fn set_phase(&self, phase: Phase) {
-        *lock(&self.phase) = phase;
+    /// What the side does now. A side that is stopping is not ready.
+    pub fn set_state(&self, state: WorkloadState) {
+        *lock(&self.state) = state;
     }
 
-    /// A condition of readiness, to open or close.
+    /// A condition of readiness.
     pub const fn gate(&self, gate: Gate) -> GateHandle<'_> {
-        self.gates.handle(gate)
+        GateHandle { side: self, gate }
     }
 
-    /// The side waits for something outside.
-    pub fn stalled(&self, what: &str) {
-        self.stalled_at("", what);
+    /// The side waits for something outside: a reason of [`batchpipe_api::conditions::reasons`], and the same
+    /// in words.
+    pub fn stalled(&self, reason: &str, what: &str) {
+        self.stalled_at("", reason, what);
     }
 
     /// The side goes on.
@@ -100,8 +129,8 @@ impl Side {
     }
 
     /// One part of the side, such as a partition, waits for something outside.
-    pub fn stalled_at(&self, part: &str, what: &str) {
-        self.stalls.add(part, what, unix_millis());
+    pub fn stalled_at(&self, part: &str, reason: &str, what: &str) {
+        self.stalls.add(part, stall(reason, what));
     }
 
     /// That part goes on, or is no longer ours. Costs next to nothing when nothing waits.
@@ -117,12 +146,16 @@ impl Side {
 
     /// A loop that begins now; it must tick at least once a minute until the beat is dropped.
     pub fn heartbeat(&self, name: &str) -> Beat {
-        self.beats.register(name, Instant::now())
+        self.heartbeat_at(name, Instant::now())
+    }
+
+    pub(super) fn heartbeat_at(&self, name: &str, now: Instant) -> Beat {
+        self.beats.register(name, now)
     }
 
     /// How far a partition is behind.
-    pub fn lag(&self, partition: i32, lag: Lag) {
-        lock(&self.lag).insert(partition, lag);
+    pub fn lag(&self, lag: PartitionLag) {
+        lock(&self.lag).insert(lag.partition, lag);
     }
 
     /// A partition is no longer ours.
@@ -158,6 +191,11 @@ impl Side {
         self.ledger.snapshot()
     }
 
+    /// The topic, once it is known.
+    pub fn topic(&self) -> Option<&str> {
+        self.topic.get().map(String::as_str)
+    }
+
     /// The codec, once it is known.
     pub fn codec(&self) -> Option<&'static str> {
         self.codec.get().copied()
@@ -168,14 +206,14 @@ impl Side {
         self.sink.get().copied()
     }
 
-    /// What it is doing.
-    pub fn phase(&self) -> Phase {
-        *lock(&self.phase)
+    /// What it does.
+    pub fn state(&self) -> WorkloadState {
+        *lock(&self.state)
     }
 
-    /// What is waited for longest.
-    pub fn oldest_stall(&self) -> Option<Stall> {
-        self.stalls.oldest()
+    /// Everything that is waited for.
+    pub fn waiting_for(&self) -> Vec<Stall> {
+        self.gates.closed().into_iter().chain(self.stalls.all()).collect()
     }
 
     /// The newest error.
@@ -184,17 +222,19 @@ impl Side {
     }
 
     /// Lag of the partitions that are ours.
-    pub fn lags(&self) -> BTreeMap<i32, Lag> {
-        lock(&self.lag).clone()
+    pub fn lags(&self) -> Vec<PartitionLag> {
+        lock(&self.lag).values().copied().collect()
     }
 
     /// Growth of the counters over the last 30 s.
     pub fn rates(&self) -> Rates {
-        let [records, raw_bytes, wire_bytes] = &*lock(&self.rates);
+        let [records, batches, raw_bytes, wire_bytes] =
+            lock(&self.rates).each_ref().map(Rate::per_second);
         Rates {
-            records: records.per_second(),
-            raw_bytes: raw_bytes.per_second(),
-            wire_bytes: wire_bytes.per_second(),
+            records_per_second: records,
+            batches_per_second: batches,
+            raw_bytes_per_second: raw_bytes,
+            wire_bytes_per_second: wire_bytes,
         }
     }
 
@@ -215,13 +255,12 @@ impl Side {
 
     /// What keeps the side from being ready, a line each; nothing when it is.
     pub fn unmet(&self) -> Vec<String> {
-        let gates =
-            self.gates.unmet().into_iter().map(|(gate, why)| format!("{}: {why}", gate.name()));
-        let stalls = self.stalls.all().into_iter();
-        let stalls =
-            stalls.map(|stall| format!("stalled: {} since {}", stall.what, moment(stall.since_ms)));
-        let stopping = (self.phase() == Phase::Stopping).then(|| "stopping".to_owned());
-        gates.chain(stalls).chain(stopping).collect()
+        let mut lines = self.gates.unmet();
+        lines.extend(self.stalls.all().iter().map(|stall| format!("stalled: {}", words(stall))));
+        if self.state() == WorkloadState::Stopping {
+            lines.push("stopping".to_owned());
+        }
+        lines
     }
 
     /// The loops that hang.
@@ -238,14 +277,19 @@ impl Side {
     }
 }
 
-/// The totals that rates are made of.
-const fn measured(counts: &Counts) -> [u64; 3] {
-    [counts.delivered, counts.raw_bytes, counts.wire_bytes]
-}
-
-fn unix_millis() -> i64 {
+/// Milliseconds since the Unix epoch.
+pub(super) fn unix_millis() -> i64 {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn stall(reason: &str, what: &str) -> Stall {
+    Stall { reason: reason.to_owned(), what: one_line(what), since_ms: unix_millis() }
+}
+
+/// The totals that rates are made of.
+const fn measured(counts: &Counts) -> [u64; 4] {
+    [counts.delivered, counts.batches, counts.raw_bytes, counts.wire_bytes]
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -259,36 +303,50 @@ mod tests {
     use super::*;
     use crate::{admin::state::State, budget::Budget};
 
-    fn open_all(side: &Side) {
-        side.role().gates().iter().for_each(|gate| side.gate(*gate).open());
+    fn ready(role: Role) -> Arc<Side> {
+        let side = Side::new(role, Arc::default());
+        for gate in gates(role) {
+            side.gate(*gate).open();
+        }
+        side
     }
 
     #[test]
     fn a_side_is_ready_when_all_its_gates_are_open() {
-        let side = Side::new(Role::Consumer, Arc::default());
-        assert_eq!(side.unmet().len(), 4);
-        open_all(&side);
+        assert_eq!(Side::new(Role::Consumer, Arc::default()).unmet().len(), 4);
+        let side = ready(Role::Consumer);
         assert!(side.unmet().is_empty());
-        side.gate(Gate::Group).close("group g: not a member");
-        assert_eq!(side.unmet(), ["group: group g: not a member"]);
+        side.gate(Gate::Group).close("GroupNotJoined", "group g");
+        let [line] = side.unmet().try_into().unwrap();
+        assert!(line.starts_with("group: group g (GroupNotJoined, since 20"), "{line}");
+        assert_eq!(side.waiting_for()[0].reason, "GroupNotJoined");
+    }
+
+    #[test]
+    fn a_producer_needs_no_group() {
+        assert!(ready(Role::Producer).unmet().is_empty());
     }
 
     #[test]
     fn a_stalled_side_says_what_it_waits_for_and_since_when() {
-        let side = Side::new(Role::Producer, Arc::default());
-        open_all(&side);
-        side.stalled("the broker at b:9092");
+        let side = ready(Role::Producer);
+        side.stalled("PartitionClosed", "the broker at b:9092");
         let [line] = side.unmet().try_into().unwrap();
-        assert!(line.starts_with("stalled: the broker at b:9092 since 20"), "{line}");
+        assert!(
+            line.starts_with("stalled: the broker at b:9092 (PartitionClosed, since 20"),
+            "{line}"
+        );
         side.clear_stalled();
         assert!(side.unmet().is_empty());
+        assert!(side.waiting_for().is_empty());
     }
 
     #[test]
     fn a_side_that_stops_is_not_ready() {
-        let side = Side::new(Role::Producer, Arc::default());
-        open_all(&side);
-        side.set_phase(Phase::Stopping);
+        let side = ready(Role::Producer);
+        side.set_state(WorkloadState::Completed);
+        assert!(side.unmet().is_empty(), "one that is done is");
+        side.set_state(WorkloadState::Stopping);
         assert_eq!(side.unmet(), ["stopping"]);
     }
 
@@ -299,9 +357,16 @@ mod tests {
         let side = Arc::new(Side::at(Role::Producer, Arc::clone(&ledger), start));
         let state = State::new(Budget::new(1), vec![Arc::clone(&side)]);
         ledger.update(|counts| {
-            (counts.delivered, counts.raw_bytes, counts.wire_bytes) = (100, 1000, 200)
+            (counts.accepted, counts.delivered, counts.batches) = (100, 100, 10);
+            (counts.raw_bytes, counts.wire_bytes) = (1000, 200);
         });
         state.sample(start + Duration::from_secs(10));
-        assert_eq!(side.rates(), Rates { records: 10.0, raw_bytes: 100.0, wire_bytes: 20.0 });
+        let expected = Rates {
+            records_per_second: 10.0,
+            batches_per_second: 1.0,
+            raw_bytes_per_second: 100.0,
+            wire_bytes_per_second: 20.0,
+        };
+        assert_eq!(side.rates(), expected);
     }
 }
