@@ -49,6 +49,9 @@ pub struct Totals {
 
 impl Latency {
     /// No latencies yet.
+    ///
+    /// # Panics
+    /// Never: the bounds are constants that the histogram takes.
     pub fn new(now: Instant) -> Self {
         let empty = || {
             Histogram::new_with_bounds(1, SLOWEST_MS, 2)
@@ -81,6 +84,9 @@ impl Latency {
     }
 
     /// Quantiles of the last minutes; `None` when there was nothing.
+    ///
+    /// # Panics
+    /// Never: both histograms have the same bounds.
     pub fn quantiles(&self) -> Option<Quantiles> {
         let mut both = self.current.clone();
         both.add(&self.previous).expect("both have the same bounds");

@@ -25,7 +25,7 @@ pub(super) struct Folder {
     path: PathBuf,
     handle: File,
     /// Held open: the lock ends with the process, however it ends.
-    _lock: File,
+    lock: File,
     claimed: Mutex<BTreeSet<Series>>,
 }
 
@@ -42,7 +42,7 @@ impl Folder {
         create(&path).map_err(|source| failed("create folder", &path, source))?;
         let lock = lock(&path)?;
         let handle = File::open(&path).map_err(|source| failed("open folder", &path, source))?;
-        let folder = Self { path, handle, _lock: lock, claimed: Mutex::default() };
+        let folder = Self { path, handle, lock, claimed: Mutex::default() };
         // A killed process may have got as far as renaming; what is seen now must not vanish later.
         folder.sync()?;
         Ok(folder)
@@ -121,6 +121,13 @@ impl Folder {
 
     fn claimed(&self) -> MutexGuard<'_, BTreeSet<Series>> {
         self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Closing alone would leave it locked while a child process that is just being started has a copy.
+        let _ = flock(&self.lock, FlockOperation::Unlock);
     }
 }
 
