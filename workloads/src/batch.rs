@@ -21,14 +21,29 @@ pub struct Limits {
 /// Why a batch was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseReason {
-    /// It has as many records as are allowed.
-    Records,
-    /// The next record would make it too large.
-    Bytes,
-    /// Its first record has waited long enough.
+    /// It had as many bytes as it may have.
+    Size,
+    /// It had as many records as it may have.
+    Count,
+    /// Its oldest record had waited long enough.
     Linger,
-    /// The producer is stopping.
+    /// The producer is stopping, or its source has ended.
     Shutdown,
+}
+
+impl CloseReason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Size, Self::Count, Self::Linger, Self::Shutdown];
+
+    /// The name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Size => "size",
+            Self::Count => "count",
+            Self::Linger => "linger",
+            Self::Shutdown => "shutdown",
+        }
+    }
 }
 
 /// Records that wait for others.
@@ -82,9 +97,9 @@ impl Batch {
             self.append(chunk, from, taken);
         }
         let reason = if self.records >= limits.max_records {
-            Some(CloseReason::Records)
+            Some(CloseReason::Count)
         } else if taken < wanted && from + taken < chunk.records.len() {
-            Some(CloseReason::Bytes)
+            Some(CloseReason::Size)
         } else {
             None
         };
@@ -138,15 +153,15 @@ mod tests {
     #[test]
     fn a_full_batch_says_so() {
         let (mut batch, chunk) = (Batch::default(), chunk(b"1\n2\n3"));
-        assert_eq!(batch.take(&chunk, 0, 3, &limits(2, 100)), (2, Some(CloseReason::Records)));
+        assert_eq!(batch.take(&chunk, 0, 3, &limits(2, 100)), (2, Some(CloseReason::Count)));
         assert_eq!(batch.text, b"1\n2");
     }
 
     #[test]
     fn a_batch_is_closed_before_it_grows_too_large() {
         let (mut batch, chunk) = (Batch::default(), chunk(b"11\n22\n33"));
-        assert_eq!(batch.take(&chunk, 0, 3, &limits(9, 5)), (2, Some(CloseReason::Bytes)));
-        assert_eq!(batch.take(&chunk, 2, 1, &limits(9, 5)), (0, Some(CloseReason::Bytes)));
+        assert_eq!(batch.take(&chunk, 0, 3, &limits(9, 5)), (2, Some(CloseReason::Size)));
+        assert_eq!(batch.take(&chunk, 2, 1, &limits(9, 5)), (0, Some(CloseReason::Size)));
         batch.clear();
         assert_eq!(batch.take(&chunk, 2, 1, &limits(9, 5)), (1, None));
     }
@@ -154,7 +169,7 @@ mod tests {
     #[test]
     fn a_record_that_is_larger_than_a_batch_travels_alone() {
         let (mut batch, chunk) = (Batch::default(), chunk(b"12345\n6"));
-        assert_eq!(batch.take(&chunk, 0, 2, &limits(9, 3)), (1, Some(CloseReason::Bytes)));
+        assert_eq!(batch.take(&chunk, 0, 2, &limits(9, 3)), (1, Some(CloseReason::Size)));
         assert_eq!(batch.text, b"12345");
     }
 

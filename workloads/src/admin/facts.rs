@@ -4,34 +4,6 @@ use batchpipe_api::report::Role;
 
 use super::conditions::Gate;
 
-/// Why a batch was closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseReason {
-    /// It had as many bytes as it may have.
-    Size,
-    /// It had as many records as it may have.
-    Count,
-    /// Its oldest record had waited long enough.
-    Linger,
-    /// The producer is stopping, or its source has ended.
-    Shutdown,
-}
-
-impl CloseReason {
-    /// Every reason.
-    pub const ALL: [Self; 4] = [Self::Size, Self::Count, Self::Linger, Self::Shutdown];
-
-    /// The name in metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Size => "size",
-            Self::Count => "count",
-            Self::Linger => "linger",
-            Self::Shutdown => "shutdown",
-        }
-    }
-}
-
 /// What must hold before a side is ready.
 pub(super) const fn gates(role: Role) -> &'static [Gate] {
     match role {

@@ -15,7 +15,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{facts::CloseReason, side::Side, state::State};
+use super::{side::Side, state::State};
+use crate::batch::CloseReason;
 use crate::{latency::BOUNDS_MS, ledger::Counts};
 
 /// What the answer is.

@@ -16,5 +16,7 @@ pub mod server;
 pub mod side;
 pub mod state;
 pub mod status;
+
+pub use self::{conditions::Gate, heartbeat::Beat, side::Side};
 #[cfg(test)]
 mod tests;

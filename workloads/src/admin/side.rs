@@ -15,10 +15,11 @@ use batchpipe_api::report::{LastError, PartitionLag, Rates, Role, Stall, Workloa
 
 use super::{
     conditions::{Gate, Gates, Stalls, one_line, words},
-    facts::{CloseReason, gates},
+    facts::gates,
     heartbeat::{Beat, Heartbeats, Silent},
 };
 use crate::{
+    batch::CloseReason,
     latency::{Latency, Quantiles, Totals},
     ledger::{Counts, Ledger},
     rates::Rate,

@@ -86,6 +86,10 @@ impl Assigned {
         self.timestamp_ms.store(unix_ms, Ordering::Release);
     }
 
+    pub(super) fn committed(&self) -> i64 {
+        self.committed.load(Ordering::Acquire)
+    }
+
     pub(super) fn set_committed(&self, offset: i64) {
         self.committed.store(offset, Ordering::Release);
     }

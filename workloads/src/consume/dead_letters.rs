@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use batchpipe_api::conditions::reasons;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use crate::{
@@ -17,6 +18,8 @@ use crate::{
     receipt::{Receipt, Share},
 };
 
+/// What waits when dead letters do.
+const PART: &str = "dead letters";
 /// How often a waiting worker looks whether it should give up.
 const RECHECK: Duration = Duration::from_millis(100);
 /// The sender's loop turns at least this often.
@@ -130,11 +133,11 @@ fn settle(outbox: &mut Letters, events: &mut Vec<Event<Token<Owed>>>) -> bool {
 fn tell(side: &Side, outbox: &Letters, waiting: &mut bool) {
     match outbox.health() {
         Health::Waiting(why) if !outbox.is_empty() => {
-            side.stalled(&format!("dead letters wait: {why}"));
+            side.stalled_at(PART, reasons::DEAD_LETTER_UNAVAILABLE, &why.what);
             *waiting = true;
         }
         _ if *waiting => {
-            side.clear_stalled();
+            side.clear_stalled_at(PART);
             *waiting = false;
         }
         _ => {}

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use batchpipe_api::conditions::reasons;
 use crossbeam_channel::Sender;
 use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
@@ -70,7 +71,7 @@ impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "librdkafka");
         if let KafkaError::Global(RDKafkaErrorCode::AllBrokersDown) = error {
-            self.side.gate(Gate::Brokers).close(&format!("no broker answers: {reason}"));
+            self.side.gate(Gate::Brokers).close(reasons::BROKERS_UNREACHABLE, &format!("no broker answers: {reason}"));
         }
     }
 }

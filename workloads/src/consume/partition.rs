@@ -15,6 +15,7 @@ use super::{
     worker::{Desk, Stop},
 };
 use crate::{
+    error::chain,
     backoff::Backoff,
     clock::unix_ms,
     dead_letter::DeadLetter,
@@ -22,7 +23,6 @@ use crate::{
     decode::{BadRecord, Batch, Opened, Rejection},
     ledger::Counts,
     sink::{Delivery, Durable, WriteError, Writer},
-    telemetry::chain,
 };
 
 /// What was written and is not durable yet.
@@ -182,7 +182,7 @@ impl Partition {
         loop {
             match self.writer.write(&delivery, Instant::now()) {
                 Ok(durable) => {
-                    backoff.succeed(|| desk.shared.side.clear_stalled());
+                    backoff.succeed(|| desk.clear_stalled(&self.assigned));
                     return Ok(durable);
                 }
                 Err(WriteError::Rewind { offset, .. }) => return Err(Stop::Rewind(offset)),
@@ -190,7 +190,7 @@ impl Partition {
                     return Err(Stop::Sink(error));
                 }
                 Err(error) => {
-                    desk.shared.side.stalled(&format!("sink: {}", chain(&error)));
+                    desk.stalled(&self.assigned, &chain(&error));
                     if self.wait(backoff.next(), desk) {
                         return Err(Stop::Abandoned);
                     }
@@ -278,7 +278,7 @@ impl Partition {
             Ok(durable) => {
                 self.settle(durable, desk);
                 if std::mem::take(&mut self.is_stalled) {
-                    desk.shared.side.clear_stalled();
+                    desk.clear_stalled(&self.assigned);
                 }
             }
             Err(WriteError::Rewind { offset, .. }) => return Err(Stop::Rewind(offset)),
@@ -287,7 +287,7 @@ impl Partition {
             }
             Err(error) => {
                 self.is_stalled = true;
-                desk.shared.side.stalled(&format!("sink: {}", chain(&error)));
+                desk.stalled(&self.assigned, &chain(&error));
             }
         }
         Ok(())
@@ -297,6 +297,8 @@ impl Partition {
     pub(super) fn release(&mut self, desk: &Desk) {
         let records: u64 = self.pending.drain(..).map(|pending| pending.records).sum();
         desk.shared.ledger.update(|counts| counts.released += records);
+        desk.clear_stalled(&self.assigned);
+        desk.shared.side.forget_lag(self.assigned.partition);
     }
 }
 

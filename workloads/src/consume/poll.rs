@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use batchpipe_api::conditions::reasons;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use rdkafka::{
     Message as _, Offset,
@@ -97,7 +98,7 @@ impl Consumer {
                 End::Rebuild(why) => {
                     tracing::warn!("{why}; joining the group anew");
                     self.shared.side.error(&why);
-                    self.shared.side.gate(Gate::Group).close("joining the group");
+                    self.shared.side.gate(Gate::Group).close(reasons::GROUP_NOT_JOINED, "the group is being joined anew");
                     self.shared.shutdown.wait(Duration::from_secs(1));
                 }
             }
@@ -173,6 +174,7 @@ impl Consumer {
             heartbeat.tick();
             match session.client.poll(POLL_WAIT) {
                 Some(Ok(message)) => {
+                    self.shared.side.gate(Gate::Topic).open();
                     let copy = Fetched::copy(&message, &self.queue);
                     session.assignments.deliver(message.partition(), copy);
                 }
@@ -226,10 +228,11 @@ impl Consumer {
         }
     }
 
+    /// The brokers refuse something; librdkafka goes on asking.
     fn complain(&self, problem: &str) {
+        tracing::warn!("{problem}; grant it by an ACL");
         self.shared.side.error(problem);
-        self.shared.side.gate(Gate::Topic).close(problem);
-        self.shared.side.stalled(problem);
+        self.shared.side.gate(Gate::Topic).close(reasons::AUTHORIZATION_FAILED, problem);
     }
 
     /// Ends a session: what is being delivered is finished, what was reached is committed, the group is left.

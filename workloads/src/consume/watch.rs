@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use batchpipe_api::{conditions::reasons, report::PartitionLag};
 use crossbeam_channel::Receiver;
 use rdkafka::{
     Offset, TopicPartitionList,
@@ -21,7 +22,7 @@ use super::{
     group::Context,
 };
 use crate::{
-    admin::{Gate, Lag},
+    admin::Gate,
     clock::unix_ms,
 };
 
@@ -71,7 +72,11 @@ impl Watch {
                     self.compare(&assigned, &mut compared);
                     self.tell_lag(&assigned);
                 }
-                Err(error) => self.shared.side.gate(Gate::Brokers).close(&format!("no broker answers: {error}")),
+                Err(error) => self
+                    .shared
+                    .side
+                    .gate(Gate::Brokers)
+                    .close(reasons::BROKERS_UNREACHABLE, &format!("no broker answers: {error}")),
             }
             let _ = wake.recv_timeout(PERIOD); // whichever it is, it is time to ask again
         }
@@ -127,8 +132,9 @@ impl Watch {
         tracing::error!(partition, committed, expired, "retention removed messages before they were read");
         self.shared.ledger.update(|counts| counts.expired_messages += expired);
         self.shared.side.error(&format!(
-            "DataExpired: {expired} messages of partition {partition} were removed by retention before they were \
-             read; raise retention.ms or the number of consumers"
+            "{}: {expired} messages of partition {partition} were removed by retention before they were \
+             read; raise retention.ms or the number of consumers",
+            reasons::DATA_EXPIRED,
         ));
     }
 
@@ -137,19 +143,33 @@ impl Watch {
         let mean = counts.delivered.checked_div(counts.batches).map_or(1, |mean| mean.max(1));
         for assigned in assigned {
             let Some(end) = self.watermarks.end(assigned.partition) else { continue };
-            let from = match assigned.done() {
-                UNKNOWN => self.watermarks.start(assigned.partition).unwrap_or(0),
-                done => done,
-            };
-            let messages = (end - from).max(0).unsigned_abs();
-            let seconds = match (messages, assigned.timestamp_ms()) {
-                (0, _) => Some(0.0),
-                (_, UNKNOWN) => None,
-                (_, then) => Some(seconds_since(then)),
-            };
-            self.shared.side.lag(assigned.partition, Lag { messages, records: messages * mean, seconds });
+            self.shared.side.lag(lag(assigned, self.watermarks.start(assigned.partition), end, mean));
         }
     }
+}
+
+/// How far a partition is behind its end.
+fn lag(assigned: &Assigned, start: Option<i64>, end: i64, records_per_message: u64) -> PartitionLag {
+    let (done, committed) = (known_offset(assigned.done()), known_offset(assigned.committed()));
+    let messages = done.or(start).map(|from| (end - from).max(0).unsigned_abs());
+    let seconds = match (messages, assigned.timestamp_ms()) {
+        (Some(0), _) => Some(0.0),
+        (_, UNKNOWN) => None,
+        (_, then) => Some(seconds_since(then)),
+    };
+    PartitionLag {
+        partition: assigned.partition,
+        position: done,
+        committed,
+        end: Some(end),
+        messages,
+        records: messages.map(|messages| messages * records_per_message),
+        seconds,
+    }
+}
+
+fn known_offset(offset: i64) -> Option<i64> {
+    (offset != UNKNOWN).then_some(offset)
 }
 
 fn seconds_since(then_ms: i64) -> f64 {

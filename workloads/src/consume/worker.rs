@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use batchpipe_api::conditions::reasons;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::{
@@ -18,11 +19,11 @@ use super::{
     watch::Watermarks,
 };
 use crate::{
-    admin::Heartbeat,
+    error::chain,
+    admin::Beat,
     backoff::Backoff,
     decode::{Batch, Opener},
     sink::{Sink, WriteError, Writer},
-    telemetry::chain,
 };
 
 /// How often sinks are looked after when nothing comes.
@@ -68,7 +69,7 @@ pub(super) struct Desk {
     pub(super) notices: Sender<Notice>,
     pub(super) opener: Opener,
     pub(super) batch: Batch,
-    pub(super) heartbeat: Heartbeat,
+    pub(super) heartbeat: Beat,
     pub(super) stopped: Cell<bool>,
 }
 
@@ -77,6 +78,21 @@ impl Desk {
     pub(super) fn beat(&self) {
         self.heartbeat.tick();
     }
+
+    /// The sink does not take records of a partition.
+    pub(super) fn stalled(&self, assigned: &Assigned, what: &str) {
+        let (part, sink) = (part(assigned), self.sink.name());
+        self.shared.side.stalled_at(&part, reasons::SINK_UNAVAILABLE, &format!("sink {sink}: {what}"));
+    }
+
+    /// It takes them again, or the partition is no longer ours.
+    pub(super) fn clear_stalled(&self, assigned: &Assigned) {
+        self.shared.side.clear_stalled_at(&part(assigned));
+    }
+}
+
+fn part(assigned: &Assigned) -> String {
+    format!("partition {}", assigned.partition)
 }
 
 /// Works until the poll thread has gone.
@@ -171,7 +187,7 @@ fn open(assigned: &Arc<Assigned>, desk: &Desk) -> Result<Box<dyn Writer>, Stop> 
         let problem = match desk.sink.open(&desk.config.topic.name, assigned.partition) {
             Ok(writer) => match refuse_stale(assigned, writer.as_ref(), desk) {
                 None => {
-                    backoff.succeed(|| desk.shared.side.clear_stalled());
+                    backoff.succeed(|| desk.clear_stalled(assigned));
                     return Ok(writer);
                 }
                 Some(problem) => problem,
@@ -179,7 +195,7 @@ fn open(assigned: &Arc<Assigned>, desk: &Desk) -> Result<Box<dyn Writer>, Stop> 
             Err(error @ WriteError::Locked { .. }) => return Err(Stop::Sink(error)),
             Err(error) => chain(&error),
         };
-        desk.shared.side.stalled(&format!("sink: {problem}"));
+        desk.stalled(assigned, &problem);
         let until = Instant::now() + backoff.next();
         while Instant::now() < until {
             desk.beat();

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use super::{
     client::Cluster,
-    topics::{Admin, Provision, TopicError, TopicSpec},
+    topics::{Admin, Provision, TopicError, TopicSpec, Waiting},
 };
 use crate::{
     admin::{Gate, Side},
     backoff::Backoff,
     shutdown::Shutdown,
-    telemetry::chain,
 };
 
 /// The first and the longest wait between two questions.
@@ -38,17 +37,14 @@ impl Awaiting {
                 Ok(partitions) => {
                     side.gate(Gate::Brokers).open();
                     side.gate(Gate::Topic).open();
-                    side.clear_stalled();
                     return Some(partitions);
                 }
                 Err(error) => {
-                    let why = self.explain(&error);
-                    let gate = if matches!(error, TopicError::Unreachable { .. }) { Gate::Brokers } else { Gate::Topic };
-                    side.gate(gate).close(&why);
-                    side.stalled(&why);
-                    if said != why {
-                        tracing::warn!("{why}; trying again");
-                        said = why;
+                    let waiting = self.explain(&error);
+                    waiting.tell(side);
+                    if said != waiting.what {
+                        tracing::warn!("{}; trying again", waiting.what);
+                        said = waiting.what;
                     }
                     shutdown.wait(backoff.next());
                 }
@@ -66,12 +62,11 @@ impl Awaiting {
             .ok_or_else(|| TopicError::Missing { topic: self.topic.name.clone() })
     }
 
-    fn explain(&self, error: &TopicError) -> String {
-        match (error, self.topic.provision) {
-            (TopicError::Missing { topic }, Provision::Auto) => {
-                format!("topic {topic} does not exist yet; waiting for the producer to create it")
-            }
-            _ => chain(error),
+    fn explain(&self, error: &TopicError) -> Waiting {
+        let mut waiting = Waiting::from(error);
+        if let (TopicError::Missing { topic }, Provision::Auto) = (error, self.topic.provision) {
+            waiting.what = format!("topic {topic} does not exist yet; the producer creates it when it starts");
         }
+        waiting
     }
 }

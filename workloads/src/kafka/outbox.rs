@@ -14,6 +14,7 @@ mod link;
 
 use std::time::Instant;
 
+use batchpipe_api::conditions::reasons;
 use crossbeam_channel::{Receiver, Sender};
 use rdkafka::error::RDKafkaErrorCode;
 
@@ -24,7 +25,7 @@ use self::{
 };
 use super::{
     client::{Cluster, Transport},
-    topics::TopicSpec,
+    topics::{TopicSpec, Waiting},
 };
 
 /// Something that an outbox has to look at.
@@ -79,8 +80,8 @@ pub enum Event<T> {
 pub enum Health {
     /// They do.
     Flowing,
-    /// They do not, for this reason.
-    Waiting(String),
+    /// They do not.
+    Waiting(Waiting),
 }
 
 /// Messages for one topic.
@@ -122,8 +123,11 @@ impl<T> Outbox<T> {
     pub fn health(&self) -> Health {
         let topic = &self.settings.topic.name;
         match (self.link.problem(), self.trouble) {
-            (Some(problem), _) => Health::Waiting(problem),
-            (None, Some(code)) => Health::Waiting(format!("topic {topic} does not take messages: {code}")),
+            (Some(waiting), _) => Health::Waiting(waiting),
+            (None, Some(code)) => Health::Waiting(Waiting {
+                reason: reason(code),
+                what: format!("topic {topic} does not take messages: {code}"),
+            }),
             (None, None) => Health::Flowing,
         }
     }
@@ -281,6 +285,17 @@ impl Report {
         result: Result<(), RDKafkaErrorCode>,
     ) -> Self {
         Self(Kind::Message { generation, partition, number, result })
+    }
+}
+
+/// What a refusal means for the pipeline.
+const fn reason(code: RDKafkaErrorCode) -> &'static str {
+    match code {
+        RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => {
+            reasons::AUTHORIZATION_FAILED
+        }
+        RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition => reasons::TOPIC_MISSING,
+        _ => reasons::PARTITION_CLOSED,
     }
 }
 

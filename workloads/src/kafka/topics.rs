@@ -4,10 +4,16 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use batchpipe_api::conditions::reasons;
 use rdkafka::{
     ClientConfig, ClientContext,
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
     error::{KafkaError, RDKafkaErrorCode},
+};
+
+use crate::{
+    admin::{Gate, Side},
+    error::chain,
 };
 
 /// How long one question to the brokers may take.
@@ -79,6 +85,43 @@ pub enum TopicError {
         /// The broker's answer.
         code: RDKafkaErrorCode,
     },
+}
+
+/// What has to change outside before Kafka can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// One of [`batchpipe_api::conditions::reasons`].
+    pub reason: &'static str,
+    /// The same in words.
+    pub what: String,
+}
+
+impl Waiting {
+    /// Which condition of readiness does not hold.
+    pub fn gate(&self) -> Gate {
+        match self.reason {
+            reasons::BROKERS_UNREACHABLE | reasons::AUTHENTICATION_FAILED => Gate::Brokers,
+            _ => Gate::Topic,
+        }
+    }
+
+    /// Closes the gate.
+    pub fn tell(&self, side: &Side) {
+        side.gate(self.gate()).close(self.reason, &self.what);
+    }
+}
+
+impl From<&TopicError> for Waiting {
+    fn from(error: &TopicError) -> Self {
+        let reason = match error {
+            TopicError::Unreachable { .. } => reasons::BROKERS_UNREACHABLE,
+            TopicError::Unauthorized { .. } => reasons::AUTHORIZATION_FAILED,
+            TopicError::Missing { .. } | TopicError::Create { .. } | TopicError::Unusable { .. } => {
+                reasons::TOPIC_MISSING
+            }
+        };
+        Self { reason, what: chain(error) }
+    }
 }
 
 /// Keeps librdkafka's own log lines at a level where they do not repeat what we say ourselves.

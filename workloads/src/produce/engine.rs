@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use batchpipe_api::{envelope::Incarnation, reason::Reason};
+use batchpipe_api::{conditions::reasons, envelope::Incarnation, reason::Reason};
 use crossbeam_channel::{Receiver, RecvError, Sender};
 
 use super::{
@@ -25,6 +25,9 @@ use crate::{
 const TICK: Duration = Duration::from_millis(500);
 /// The part of the budget that librdkafka may hold a second copy of, and the most that it makes sense to.
 const WINDOW: (usize, usize) = (8, 16 * 1024 * 1024);
+
+/// What waits when dead letters do.
+const DEAD_LETTERS: &str = "dead letters";
 
 /// Batches, sends, settles.
 pub(super) struct Engine {
@@ -218,21 +221,19 @@ impl Engine {
     fn tell(&self) {
         let side = &self.shared.side;
         let known = self.outbox.partitions().is_some();
-        match (self.outbox.health(), self.dead_letters.health()) {
-            (Health::Waiting(why), _) => {
-                side.gate(if known { Gate::Brokers } else { Gate::Topic }).close(&why);
-                side.stalled(&why);
+        match self.outbox.health() {
+            Health::Waiting(waiting) => waiting.tell(side),
+            Health::Flowing if known => {
+                side.gate(Gate::Brokers).open();
+                side.gate(Gate::Topic).open();
             }
-            (Health::Flowing, Health::Waiting(why)) => {
-                side.stalled(&format!("dead letters wait: {why}"));
+            Health::Flowing => {} // connecting
+        }
+        match self.dead_letters.health() {
+            Health::Waiting(waiting) => {
+                side.stalled_at(DEAD_LETTERS, reasons::DEAD_LETTER_UNAVAILABLE, &waiting.what);
             }
-            (Health::Flowing, Health::Flowing) => {
-                side.clear_stalled();
-                if known {
-                    side.gate(Gate::Brokers).open();
-                    side.gate(Gate::Topic).open();
-                }
-            }
+            Health::Flowing => side.clear_stalled_at(DEAD_LETTERS),
         }
     }
 }

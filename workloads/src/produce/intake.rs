@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use batchpipe_api::conditions::reasons;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::{Config, Shared};
@@ -15,6 +16,7 @@ use crate::{
     budget::Charge,
     chunk::{Arrival, Chunk, Records, Rules},
     clock::unix_ms,
+    error::chain,
     receipt::Receipt,
     source::{BLOCK_BYTES, Block, Position, Read, Source, SourceError},
 };
@@ -25,6 +27,9 @@ const READ_WAIT: Duration = Duration::from_millis(50);
 const RETRY_WAIT: Duration = Duration::from_secs(1);
 /// What a block is charged before it is read: text and line ends.
 const BLOCK_CHARGE: usize = BLOCK_BYTES + BLOCK_BYTES / 4;
+
+/// What waits when the source does.
+const SOURCE: &str = "source";
 
 /// Reads from one source.
 pub(super) struct Intake {
@@ -88,11 +93,16 @@ impl Intake {
                 Ok(Read::End) => break,
                 Err(error @ SourceError::Checkpoint { .. }) => return Err(error),
                 Err(error) => {
-                    self.shared.side.error(&crate::telemetry::chain(&error));
+                    let what = chain(&error);
+                    tracing::warn!("{what}; trying again");
+                    self.shared.side.error(&what);
                     self.shared.shutdown.wait(RETRY_WAIT);
                 }
             }
-            self.shared.side.source_waiting(self.source.waiting_for());
+            match self.source.waiting_for() {
+                Some(what) => self.shared.side.stalled_at(SOURCE, reasons::SOURCE_UNAVAILABLE, &what),
+                None => self.shared.side.clear_stalled_at(SOURCE),
+            }
         }
         Ok(())
     }
@@ -124,7 +134,7 @@ impl Intake {
         let Some(position) = self.owed else { return };
         match self.source.acknowledge(position) {
             Ok(()) => self.owed = None,
-            Err(error) => self.shared.side.error(&crate::telemetry::chain(&error)),
+            Err(error) => self.shared.side.error(&chain(&error)),
         }
     }
 }

@@ -181,7 +181,7 @@ mod tests {
         router.route(&chunk(text, Some("/k")), &mut log(&mut closed));
         let partition = KeyHash::of(b"a").partition(7);
         let expected = "{\"k\":\"a\",\"i\":1}\n{\"k\":\"a\",\"i\":2}".to_owned();
-        assert_eq!(closed, [(partition, expected, CloseReason::Records)]);
+        assert_eq!(closed, [(partition, expected, CloseReason::Count)]);
         router.close_all(&mut log(&mut closed));
         assert_eq!(closed.len(), 3);
         assert!(router.is_empty());

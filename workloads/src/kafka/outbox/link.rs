@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use batchpipe_api::conditions::reasons;
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use rdkafka::{
     ClientContext, Message as _,
@@ -20,7 +21,7 @@ use rdkafka::{
 };
 
 use super::{Message, Report, Settings};
-use crate::kafka::topics::{Admin, TopicError};
+use crate::kafka::topics::{Admin, TopicError, Waiting};
 
 /// The first and the longest wait before a new client is made.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -99,13 +100,26 @@ enum Trouble {
     Client(#[from] KafkaError),
 }
 
+impl From<Trouble> for Waiting {
+    fn from(trouble: Trouble) -> Self {
+        match &trouble {
+            Trouble::Topic(error) => error.into(),
+            Trouble::Client(_) => internal(&trouble.to_string()),
+        }
+    }
+}
+
+fn internal(what: &str) -> Waiting {
+    Waiting { reason: reasons::INVALID_SPEC, what: what.to_owned() }
+}
+
 /// The connection of an outbox.
 pub(super) struct Link {
     state: State,
     generation: u32,
     failures: u32,
     partitions: Option<u32>,
-    problem: Option<String>,
+    problem: Option<Waiting>,
     down: Arc<Mutex<Option<String>>>,
     /// The topic's `max.message.bytes`, once a refusal made us ask.
     size_limit: Option<usize>,
@@ -135,11 +149,12 @@ impl Link {
     }
 
     /// Why nothing can be sent, as far as the connection knows.
-    pub(super) fn problem(&self) -> Option<String> {
+    pub(super) fn problem(&self) -> Option<Waiting> {
         if self.problem.is_some() {
             return self.problem.clone();
         }
-        self.down.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let down = self.down.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        Some(Waiting { reason: reasons::BROKERS_UNREACHABLE, what: format!("no broker answers: {down}") })
     }
 
     pub(super) const fn is_closing(&self) -> bool {
@@ -172,8 +187,8 @@ impl Link {
             }
             State::Opening(result) => match result.try_recv() {
                 Err(TryRecvError::Empty) => Linking::RetryAt(now + BACKOFF.1),
-                Err(TryRecvError::Disconnected) => self.fail(now, "the connecting thread died".to_owned()),
-                Ok(Err(trouble)) => self.fail(now, trouble.to_string()),
+                Err(TryRecvError::Disconnected) => self.fail(now, internal("the connecting thread died")),
+                Ok(Err(trouble)) => self.fail(now, trouble.into()),
                 Ok(Ok((client, partitions))) => {
                     self.problem = None;
                     self.partitions = Some(partitions);
@@ -184,9 +199,9 @@ impl Link {
         }
     }
 
-    fn fail(&mut self, now: Instant, problem: String) -> Linking {
+    fn fail(&mut self, now: Instant, problem: Waiting) -> Linking {
         if self.problem.as_ref() != Some(&problem) {
-            tracing::warn!("{problem}; trying again");
+            tracing::warn!("{}; trying again", problem.what);
         }
         self.problem = Some(problem);
         let at = now + self.next_backoff();
