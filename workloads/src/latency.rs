@@ -139,6 +139,7 @@ mod tests {
         assert!(within_a_percent(latency.quantiles().unwrap().max, 9000));
         latency.rotate(start + 2 * PERIOD);
         assert_eq!(latency.quantiles().unwrap().max, 10);
+        latency.record(10, 100);
         latency.rotate(start + 4 * PERIOD);
         assert_eq!(latency.quantiles(), None);
     }
