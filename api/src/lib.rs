@@ -14,6 +14,11 @@ pub mod pipeline;
 pub mod reason;
 pub mod report;
 pub mod schema;
+#[expect(
+    clippy::doc_markdown,
+    reason = "`kubectl explain` prints field docs as they are, without markup"
+)]
 pub mod spec;
 pub mod status;
 pub mod units;
+pub mod validate;

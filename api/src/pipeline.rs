@@ -100,7 +100,7 @@ pub enum DesiredState {
     printcolumn(name = "Codec", type_ = "string", json_path = ".spec.compression.codec", priority = 1),
     printcolumn(name = "Message", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].message"#, priority = 1),
     validation = Rule::new("self.metadata.name.size() <= 52 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
-        .message("metadata.name must have at most 52 characters, only a-z, 0-9 and '-', begin with a letter and not end with '-': Services and pods are named after it"),
+        .message("must have at most 52 characters, only a-z, 0-9 and '-', begin with a letter and not end with '-': Services and pods are named after it").field_path(".metadata.name"),
     validation = Rule::new(concat!(topic!("self"), " == ", topic!("oldSelf")))
         .message("the topic cannot be changed: records in the old one would be left behind; make a new pipeline").field_path(".spec.topic.name"),
     validation = Rule::new(concat!("!has(self.spec.consumer) || !has(oldSelf.spec.consumer) || ", group!("self"), " == ", group!("oldSelf")))

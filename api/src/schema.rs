@@ -1,4 +1,4 @@
-//! The CustomResourceDefinition: what the derive makes of the types, with what it cannot express added.
+//! The `CustomResourceDefinition`: what the derive makes of the types, with what it cannot express added.
 //!
 //! Pure. The result is also what the offline check walks, so that both give the same answer.
 
@@ -29,6 +29,10 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
 });
 
 /// The definition as it is installed.
+#[expect(
+    clippy::missing_panics_doc,
+    reason = "without input there is nothing to panic about that a test does not see"
+)]
 pub fn crd() -> CustomResourceDefinition {
     let mut definition = serde_json::to_value(BatchPipeline::crd())
         .expect("a definition of plain values is valid JSON");
@@ -37,6 +41,10 @@ pub fn crd() -> CustomResourceDefinition {
 }
 
 /// The definition as the file that the chart holds.
+#[expect(
+    clippy::missing_panics_doc,
+    reason = "without input there is nothing to panic about that a test does not see"
+)]
 pub fn crd_yaml() -> String {
     let yaml = serde_saphyr::to_string(&crd()).expect("a definition of plain values is valid YAML");
     format!("{HEADER}{yaml}")
@@ -48,7 +56,8 @@ pub fn schema() -> &'static Value {
 }
 
 fn complete(schema: &mut Value) {
-    drop_nullable(schema);
+    tidy(schema);
+    schema.as_object_mut().and_then(|root| root.remove("title"));
     // Known to CEL's cost estimate only when it stands in the schema.
     schema["properties"]["metadata"] = json!({"type": "object", "properties": {"name": {"type": "string", "maxLength": MAX_NAME}}});
     for side in ["producer", "consumer"] {
@@ -60,10 +69,13 @@ fn complete(schema: &mut Value) {
 }
 
 /// A field that is `null` is the same as one that is absent: the API server drops it unless the schema keeps it, and
-/// rules that ask for a field with `has` would find it.
-fn drop_nullable(schema: &mut Value) {
+/// rules that ask for a field with `has` would find it. Line breaks in descriptions are those of our source files.
+fn tidy(schema: &mut Value) {
     for_each_object(schema, &mut |object| {
         object.remove("nullable");
+        if let Some(Value::String(text)) = object.get_mut("description") {
+            *text = text.replace('\n', " ");
+        }
     });
 }
 

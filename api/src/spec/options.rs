@@ -150,7 +150,7 @@ pub(crate) fn schema(_: &mut SchemaGenerator) -> Schema {
         "additionalProperties": {"type": "string", "maxLength": MAX_VALUE},
     });
     let refused = REFUSED.into_iter().map(|(why, names)| refuse(&quoted(names), why));
-    for rule in refused.chain(unknown()).chain(group_protocol()) {
+    for rule in refused.chain([unknown()]).chain(group_protocol()) {
         kube::core::validate(&mut schema, rule).expect("a rule of strings is valid JSON");
     }
     schema
@@ -170,14 +170,14 @@ fn refuse(names: &str, why: &str) -> Rule {
     rule
 }
 
-fn unknown() -> Option<Rule> {
+fn unknown() -> Rule {
     let refused: Vec<&str> = REFUSED.iter().flat_map(|(_, names)| names.iter().copied()).collect();
     let known = quoted(&[ALLOWED.as_slice(), &refused].concat());
     let mut rule = Rule::new(format!("self.all(k, k in {known})"));
     rule.message = Some(kube::core::Message::Expression(format!(
         "'option ' + self.filter(k, !(k in {known}))[0] + ' is not on the list of options that may be set; remove it'"
     )));
-    Some(rule)
+    rule
 }
 
 fn group_protocol() -> [Rule; 2] {

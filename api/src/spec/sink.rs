@@ -112,7 +112,7 @@ pub struct Roll {
     #[serde(default = "max_bytes")]
     #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('64Ki')) >= 0 && quantity(self).compareTo(quantity('100Gi')) <= 0").message("must be 64Ki to 100Gi"))]
     pub max_bytes: ByteSize,
-    /// Age of a file; 1s to 24h, default 60s. Records become visible, and are committed, when their file is complete.
+    /// Age of a file; 1s to 24h, default 1m. Records become visible, and are committed, when their file is complete.
     #[serde(default = "interval")]
     #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('24h')").message("must be 1s to 24h"))]
     pub interval: Timespan,
@@ -162,9 +162,9 @@ pub struct HttpSink {
         validation = Rule::new("self.matches('^https?://')").message("must begin with http:// or https://"),
         validation = Rule::new("!self.matches('^[a-z]+://[^/?#]*@')")
             .message("must not hold credentials; use bearerToken or basic"),
-        validation = Rule::new("!self.matches('^https?://([^/?#]*@)?(169[.]254[.]|[[]?[fF][eE]80:)')")
+        validation = Rule::new("!self.matches('^https?://([^/?#]*@)?(169[.]254[.]|\\\\[?[fF][eE]80:)')")
             .message("must not be a link-local address: such addresses serve the credentials of cloud machines"),
-        validation = Rule::new("self.matches('^[a-z]+://([^/?#@]*@)?([a-zA-Z0-9]([a-zA-Z0-9._-]*[a-zA-Z0-9])?|[[][0-9a-fA-F:.]+[]])(:[0-9]{1,5})?([/?#][!-~]*)?$')")
+        validation = Rule::new("self.matches('^[a-z]+://([^/?#@]*@)?([a-zA-Z0-9]([a-zA-Z0-9._-]*[a-zA-Z0-9])?|\\\\[[0-9a-fA-F:.]+\\\\])(:[0-9]{1,5})?([/?#][!-~]*)?$')")
             .message("must be a host name or address, an optional port and a path, without spaces"),
     )]
     pub url: String,
