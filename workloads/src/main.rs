@@ -1,3 +1,10 @@
 //! The `batchpipe` command: parse and dispatch, nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+use batchpipe_workloads::cli::Cli;
+use clap::Parser;
+
+fn main() -> ExitCode {
+    Cli::parse().run()
+}

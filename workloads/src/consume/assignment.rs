@@ -21,7 +21,7 @@ pub(super) const UNKNOWN: i64 = -1;
 pub(super) struct Assigned {
     pub(super) partition: i32,
     phase: AtomicU8,
-    /// The offset after the last message that was handed to a worker.
+    /// The offset after the last message that was handed to a worker; before the first, where it begins.
     position: AtomicI64,
     /// Everything before this offset is delivered or dead-lettered.
     done: AtomicI64,
@@ -68,6 +68,11 @@ impl Assigned {
 
     pub(super) fn position(&self) -> i64 {
         self.position.load(Ordering::Acquire)
+    }
+
+    /// Fetching begins at this offset.
+    pub(super) fn begin_at(&self, offset: i64) {
+        self.position.fetch_max(offset, Ordering::AcqRel);
     }
 
     pub(super) fn done(&self) -> i64 {

@@ -14,7 +14,13 @@ mod sequence;
 mod watch;
 mod worker;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 pub use crate::produce::Shared;
 use crate::{
@@ -45,8 +51,30 @@ pub struct Config {
     pub grace: Duration,
     /// End at the first batch boundary at or after so many records.
     pub limit: Option<u64>,
-    /// End when everything that was in the topic at the start has been delivered.
-    pub until_caught_up: bool,
+    /// End when caught up.
+    pub catch_up: CatchUp,
+}
+
+/// Whether a consumer ends when everything has been delivered that is in its partitions when this is first
+/// asked for; until then it goes on for ever.
+#[derive(Clone, Debug, Default)]
+pub struct CatchUp(Arc<AtomicBool>);
+
+impl CatchUp {
+    /// Asked for from the start, or not yet.
+    pub fn new(is_wanted: bool) -> Self {
+        Self(Arc::new(AtomicBool::new(is_wanted)))
+    }
+
+    /// Asks for it.
+    pub fn want(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it was asked for.
+    pub fn is_wanted(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 /// Why a consumer ended without finishing its work.

@@ -19,7 +19,7 @@ use rdkafka::{
 
 use super::{
     Config, ConsumeError, Division, Shared,
-    assignment::{Assignments, UNKNOWN, Work},
+    assignment::{Assignments, Work},
     dead_letters::DeadLetters,
     fetched::Fetched,
     group::{Context, commit},
@@ -43,6 +43,16 @@ const LEAVE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most that waits in librdkafka for the dead-letter topic, in bytes.
 const DEAD_LETTER_WINDOW: usize = 4 * 1024 * 1024;
+
+/// Where a partition ended when somebody wanted to know.
+#[derive(Clone, Copy, Debug)]
+enum Target {
+    /// The answer with this number will tell.
+    Asked(u64),
+    /// At this offset. What stands before it may be no message (the end of a transaction, say); then having
+    /// seen the end of the partition counts, when nothing has come until the answer with this number.
+    End(i64, u64),
+}
 
 /// Why the poll loop ended.
 enum End {
@@ -74,8 +84,9 @@ struct Session {
     paused: bool,
     seen_changes: u64,
     committed_at: Instant,
-    /// Where each partition ended when it was first seen, and whether its end was reached once.
-    ends: BTreeMap<i32, i64>,
+    /// How far each partition has to come before we are caught up.
+    targets: BTreeMap<i32, Target>,
+    /// Partitions whose end was reached at least once.
     reached: BTreeSet<i32>,
     watch: JoinHandle<()>,
 }
@@ -116,7 +127,7 @@ impl Consumer {
         let topic = self.config.topic.name.clone();
         let context = Context::new(topic, Arc::clone(&assignments), Arc::clone(&self.shared.side), wake);
         let mut settings = self.config.cluster.consumer_config(&self.config.group, self.division.fetch);
-        settings.set("enable.partition.eof", self.config.until_caught_up.to_string());
+        settings.set("enable.partition.eof", "true");
         let client: Arc<BaseConsumer<Context>> = Arc::new(settings.create_with_context(context)?);
         client.subscribe(&[&self.config.topic.name])?;
         for work in assigned {
@@ -140,7 +151,7 @@ impl Consumer {
             paused: false,
             seen_changes: 0,
             committed_at: Instant::now(),
-            ends: BTreeMap::new(),
+            targets: BTreeMap::new(),
             reached: BTreeSet::new(),
             watch,
         };
@@ -192,7 +203,8 @@ impl Consumer {
             }
             session.balance(&self.queue);
             session.commit_when_due(&self.config.topic.name);
-            if self.config.until_caught_up && session.is_caught_up() && self.queue.used() == 0 {
+            let is_wanted = self.config.catch_up.is_wanted();
+            if is_wanted && session.is_caught_up() && self.queue.used() == 0 {
                 break;
             }
         }
@@ -304,21 +316,27 @@ impl Session {
         }
     }
 
-    /// Whether every partition has passed the end that it had when it was first seen.
+    /// Whether every partition has passed the end that it had when this was first asked.
     fn is_caught_up(&mut self) -> bool {
         if self.client.context().changes() == 0 {
             return false; // the group is not joined yet
         }
+        let next = self.watermarks.next_answer();
         self.assignments.all().iter().all(|assigned| {
-            let partition = assigned.partition;
-            if self.reached.contains(&partition) {
-                return true;
+            let target = self.targets.entry(assigned.partition).or_insert(Target::Asked(next));
+            if let Target::Asked(number) = *target
+                && self.watermarks.has_answer(number)
+                && let Some(end) = self.watermarks.end(assigned.partition)
+            {
+                *target = Target::End(end, next + 1);
             }
-            if !self.ends.contains_key(&partition) {
-                self.watermarks.end(partition).map(|end| self.ends.insert(partition, end));
+            match *target {
+                Target::Asked(_) => false,
+                Target::End(end, later) => {
+                    let was_there = self.reached.contains(&assigned.partition);
+                    assigned.position() >= end || was_there && self.watermarks.has_answer(later)
+                }
             }
-            let end = self.ends.get(&partition);
-            assigned.position() != UNKNOWN && end.is_some_and(|end| assigned.position() >= *end)
         })
     }
 }

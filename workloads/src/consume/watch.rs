@@ -4,7 +4,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -33,11 +36,27 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// First offset and end of each partition, as last heard.
 #[derive(Debug, Default)]
-pub(super) struct Watermarks(Mutex<BTreeMap<i32, (i64, i64)>>);
+pub(super) struct Watermarks {
+    known: Mutex<BTreeMap<i32, (i64, i64)>>,
+    /// Number of answers that were asked for so far.
+    asked: AtomicU64,
+    /// Number of the last answer that came.
+    answered: AtomicU64,
+}
 
 impl Watermarks {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<i32, (i64, i64)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A number that answers reach which were asked for after this call.
+    pub(super) fn next_answer(&self) -> u64 {
+        self.asked.load(Ordering::Acquire) + 1
+    }
+
+    /// Whether an answer with this number, or a later one, came.
+    pub(super) fn has_answer(&self, number: u64) -> bool {
+        self.answered.load(Ordering::Acquire) >= number
     }
 
     /// The offset that the partition's next message will get.
@@ -65,11 +84,13 @@ impl Watch {
         let mut compared: Vec<Arc<Assigned>> = Vec::new();
         while !self.consumer.context().is_ended() {
             heartbeat.tick();
+            let number = self.watermarks.asked.fetch_add(1, Ordering::AcqRel) + 1;
             let assigned = self.consumer.context().assignments.all();
             match self.ask(&assigned) {
                 Ok(()) => {
                     self.shared.side.gate(Gate::Brokers).open();
                     self.compare(&assigned, &mut compared);
+                    self.watermarks.answered.store(number, Ordering::Release);
                     self.tell_lag(&assigned);
                 }
                 Err(error) => self
@@ -119,7 +140,13 @@ impl Watch {
         let mut list = TopicPartitionList::new();
         new.iter().for_each(|assigned| _ = list.add_partition(topic, assigned.partition));
         let Ok(answer) = self.consumer.committed_offsets(list, REQUEST_TIMEOUT) else { return };
-        for (partition, committed) in known(&answer, topic) {
+        let committed = known(&answer, topic);
+        for assigned in &new {
+            let start = self.watermarks.start(assigned.partition).unwrap_or(0);
+            let from = committed.get(&assigned.partition).map_or(start, |committed| start.max(*committed));
+            assigned.begin_at(from);
+        }
+        for (partition, committed) in committed {
             let expired = self.watermarks.start(partition).map_or(0, |start| start - committed);
             if expired > 0 {
                 self.report_expired(partition, committed, expired.unsigned_abs());

@@ -22,7 +22,11 @@ use crate::{
     budget::Budget,
     chunk::Rules,
     codec::CodecError,
-    kafka::{client::Transport, outbox, topics::TopicSpec},
+    kafka::{
+        client::{Cluster, Transport},
+        outbox,
+        topics::TopicSpec,
+    },
     ledger::Ledger,
     shutdown::Shutdown,
     source::{Source, SourceError},
@@ -37,7 +41,7 @@ const MESSAGE_OVERHEAD: usize = 4096;
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The cluster.
-    pub cluster: crate::kafka::client::Cluster,
+    pub cluster: Cluster,
     /// Where batches go.
     pub topic: TopicSpec,
     /// Where records go that cannot be sent.

@@ -1,0 +1,46 @@
+//! `batchpipe consume`.
+
+use super::{
+    Exit,
+    outcome::execute,
+    shared::{PipelineArgs, ProcessArgs},
+};
+use crate::{
+    config::{self, ConfigError, ConsumerFlags},
+    consume::CatchUp,
+    process::Plan,
+};
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pipeline: PipelineArgs,
+    #[command(flatten)]
+    process: ProcessArgs,
+    /// End at the first batch boundary at or after so many records
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// End when everything has been delivered that was in the topic at the start
+    #[arg(long)]
+    until_caught_up: bool,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Exit {
+        execute(self.plan(), self.process.json)
+    }
+
+    fn plan(&self) -> Result<Plan, ConfigError> {
+        let pipeline = self.pipeline.load()?;
+        let catch_up = CatchUp::new(self.until_caught_up);
+        let flags =
+            ConsumerFlags { limit: self.limit, catch_up: catch_up.clone(), grace: self.process.grace() };
+        Ok(Plan {
+            producer: None,
+            consumer: Some(config::consumer(&pipeline, &flags)?),
+            catch_up,
+            admin: self.process.admin,
+            stays: ProcessArgs::stays(),
+        })
+    }
+}

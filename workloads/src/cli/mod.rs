@@ -1,0 +1,76 @@
+//! The command line: arguments in, one call each, exit code out. One file for each command.
+//!
+//! Exit codes: 0 done, 1 failed or records unaccounted for, 2 wrong usage or configuration.
+
+mod consume;
+mod outcome;
+mod produce;
+mod run;
+mod shared;
+mod validate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing::level_filters::LevelFilter;
+
+use crate::{error::chain, telemetry};
+
+/// Joins small JSON records into compressed batches, carries them through Kafka, and takes them apart again:
+/// nothing lost, everything accounted for.
+#[derive(Debug, Parser)]
+#[command(name = "batchpipe", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Collect records from a pipeline's source and send them in batches.
+    Produce(produce::Args),
+    /// Fetch a pipeline's batches and deliver their records to its sink.
+    Consume(consume::Args),
+    /// Produce and consume in one process.
+    Run(run::Args),
+    /// Check a pipeline against all rules, offline.
+    Validate(validate::Args),
+}
+
+/// What a command ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0.
+    Done,
+    /// 1: it failed, or records are unaccounted for.
+    Failed,
+    /// 2: it was asked for something impossible.
+    Usage,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => Self::SUCCESS,
+            Exit::Failed => Self::from(1),
+            Exit::Usage => Self::from(2),
+        }
+    }
+}
+
+impl Cli {
+    /// Carries out the command.
+    pub fn run(self) -> ExitCode {
+        if let Err(error) = telemetry::init(None, LevelFilter::INFO) {
+            eprintln!("error: {}", chain(&error));
+            return Exit::Usage.into();
+        }
+        let exit = match self.command {
+            Command::Produce(args) => args.run(),
+            Command::Consume(args) => args.run(),
+            Command::Run(args) => args.run(),
+            Command::Validate(args) => args.run(),
+        };
+        exit.into()
+    }
+}

@@ -1,0 +1,72 @@
+//! What commands that run a process say at their end.
+
+use std::io::Write;
+
+use batchpipe_api::report::{ExitReport, Role};
+
+use super::Exit;
+use crate::{
+    config::ConfigError,
+    error::chain,
+    process::{self, Plan},
+};
+
+/// Runs the plan, or says why there is none.
+pub(super) fn execute(plan: Result<Plan, ConfigError>, json: bool) -> Exit {
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(error) => {
+            eprintln!("error: {}", chain(&error));
+            return Exit::Usage;
+        }
+    };
+    let outcome = match process::run(plan) {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            eprintln!("error: {}", chain(&error));
+            return Exit::Failed;
+        }
+    };
+    if let Some(error) = &outcome.error {
+        eprintln!("error: {}", chain(error));
+    }
+    let mut is_accounted = true;
+    for report in &outcome.reports {
+        is_accounted &= report.in_flight == 0;
+        if json {
+            print_json(report);
+        }
+        eprintln!("{}", sentence(report));
+    }
+    if outcome.error.is_none() && is_accounted { Exit::Done } else { Exit::Failed }
+}
+
+fn print_json(report: &ExitReport) {
+    let text = serde_json::to_string(report).expect("a report is plain values");
+    // A reader that has gone does not need the report; the exit code tells it too.
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+fn sentence(report: &ExitReport) -> String {
+    let name = match report.role {
+        Role::Producer => "producer",
+        Role::Consumer => "consumer",
+    };
+    let unaccounted = if report.in_flight > 0 {
+        format!("; {} records were NOT acknowledged in time", report.in_flight)
+    } else {
+        String::new()
+    };
+    format!(
+        "{name}: accepted {} records, delivered {} in {} batches, {} dead letters, {} released; {} raw bytes, {} on \
+         the wire, {:.1} s{unaccounted}",
+        report.accepted,
+        report.delivered,
+        report.batches,
+        report.dead_lettered,
+        report.released,
+        report.raw_bytes,
+        report.wire_bytes,
+        report.seconds,
+    )
+}

@@ -1,0 +1,47 @@
+//! `batchpipe run`.
+
+use super::{
+    Exit,
+    outcome::execute,
+    shared::{PipelineArgs, ProcessArgs},
+};
+use crate::{
+    config::{self, ConfigError, ConsumerFlags, ProducerFlags},
+    consume::CatchUp,
+    process::Plan,
+};
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pipeline: PipelineArgs,
+    #[command(flatten)]
+    process: ProcessArgs,
+    /// End after so many records, when they are delivered
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// Records a second of the generator; 0 = as fast as possible
+    #[arg(long, value_name = "R")]
+    rate: Option<u64>,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Exit {
+        execute(self.plan(), self.process.json)
+    }
+
+    fn plan(&self) -> Result<Plan, ConfigError> {
+        let pipeline = self.pipeline.load()?;
+        let grace = self.process.grace();
+        let flags = ProducerFlags { limit: self.limit, rate: self.rate, gate: None, grace };
+        let catch_up = CatchUp::default();
+        let consumer_flags = ConsumerFlags { limit: None, catch_up: catch_up.clone(), grace };
+        Ok(Plan {
+            producer: Some(config::producer(&pipeline, &flags)?),
+            consumer: Some(config::consumer(&pipeline, &consumer_flags)?),
+            catch_up,
+            admin: self.process.admin,
+            stays: ProcessArgs::stays(),
+        })
+    }
+}

@@ -1,0 +1,127 @@
+//! The producer's part of a pipeline.
+
+use std::time::Duration;
+
+use batchpipe_api::{
+    pipeline::BatchPipeline,
+    spec::{producer::Validate, source::{FileSource as FileSpec, Generator, SourceKind}},
+};
+
+use super::{ConfigError, cluster, dead_letter, topic};
+use crate::{
+    batch::Limits,
+    chunk::Rules,
+    clock::unix_ms,
+    key::Pointer,
+    produce,
+    source::{
+        Source, SourceError,
+        file::{FileOptions, FileSource},
+        generator::{Gate, GeneratorOptions, GeneratorSource, ProfileName},
+        stdin::StdinSource,
+    },
+};
+
+/// A producer that can be started.
+pub struct ProducerSetup {
+    /// How it works.
+    pub config: produce::Config,
+    /// Where its records come from.
+    pub source: Box<dyn Source>,
+}
+
+/// What a command says about a producer beyond the pipeline.
+#[derive(Clone, Default)]
+pub struct ProducerFlags {
+    /// End after so many records.
+    pub limit: Option<u64>,
+    /// Records a second of the generator; 0 = as fast as possible.
+    pub rate: Option<u64>,
+    /// Holds the generator back.
+    pub gate: Option<Gate>,
+    /// How long acknowledgements are awaited after a request to stop.
+    pub grace: Duration,
+}
+
+/// Sets up the producer of a pipeline.
+pub fn producer(pipeline: &BatchPipeline, flags: &ProducerFlags) -> Result<ProducerSetup, ConfigError> {
+    let spec = &pipeline.spec;
+    let Some(producer) = &spec.producer else {
+        let problem = "is missing: this pipeline has nothing to produce".to_owned();
+        return Err(ConfigError::Field { path: "spec.producer", problem });
+    };
+    let limits = Limits {
+        max_records: spec.batch.max_records.unsigned_abs(),
+        max_bytes: spec.batch.max_bytes.as_usize(),
+        linger: spec.batch.linger.as_duration(),
+    };
+    let kind = producer.source.kind().ok_or_else(|| ConfigError::Field {
+        path: "spec.producer.source",
+        problem: "must name exactly one source".to_owned(),
+    })?;
+    let config = produce::Config {
+        cluster: cluster(pipeline)?,
+        topic: topic(pipeline),
+        dead_letter: dead_letter(pipeline),
+        codec: spec.compression.codec,
+        level: spec.compression.level,
+        transport: spec.compression.transport.name().to_owned(),
+        limits,
+        rules: Rules { validate: producer.validate == Validate::Json, key: key(producer.key.as_deref())? },
+        grace: flags.grace,
+        limit: flags.limit,
+    };
+    Ok(ProducerSetup { source: source(&kind, limits.max_bytes, flags)?, config })
+}
+
+fn key(text: Option<&str>) -> Result<Option<Pointer>, ConfigError> {
+    text.map(Pointer::parse)
+        .transpose()
+        .map_err(|error| ConfigError::Field { path: "spec.producer.key", problem: error.to_string() })
+}
+
+fn source(
+    kind: &SourceKind<'_>,
+    max_record_bytes: usize,
+    flags: &ProducerFlags,
+) -> Result<Box<dyn Source>, ConfigError> {
+    if flags.rate.is_some() && !matches!(kind, SourceKind::Generator(_)) {
+        let problem = "--rate sets the pace of a generator, and this source is none".to_owned();
+        return Err(ConfigError::Field { path: "spec.producer.source", problem });
+    }
+    match kind {
+        SourceKind::Generator(spec) => Ok(Box::new(generator(spec, flags))),
+        SourceKind::Stdin => Ok(Box::new(StdinSource::of_process(max_record_bytes))),
+        SourceKind::File(spec) => file(spec, max_record_bytes).map(|source| Box::new(source) as Box<dyn Source>),
+        SourceKind::Http(_) => Err(not_yet("spec.producer.source.http")),
+        SourceKind::Kafka(_) => Err(not_yet("spec.producer.source.kafka")),
+    }
+}
+
+fn not_yet(path: &'static str) -> ConfigError {
+    let problem = "is not supported by this version; use generator, stdin or file".to_owned();
+    ConfigError::Field { path, problem }
+}
+
+fn generator(spec: &Generator, flags: &ProducerFlags) -> GeneratorSource {
+    GeneratorSource::new(GeneratorOptions {
+        profile: ProfileName::from_name(spec.profile.name()).expect("both lists have the same names"),
+        seed: 0,
+        limit: flags.limit.unwrap_or_else(|| spec.limit.unsigned_abs()),
+        records_per_second: flags.rate.unwrap_or_else(|| u64::from(spec.records_per_second.unsigned_abs())),
+        start_ms: unix_ms().unsigned_abs(),
+        gate: flags.gate.clone(),
+    })
+}
+
+fn file(spec: &FileSpec, max_record_bytes: usize) -> Result<FileSource, ConfigError> {
+    let mut options = FileOptions::new(&spec.path, max_record_bytes);
+    options.follow = spec.follow;
+    if !spec.checkpoint_path.is_empty() {
+        options.checkpoint = spec.checkpoint_path.clone().into();
+    }
+    FileSource::open(options).map_err(|error: SourceError| ConfigError::Field {
+        path: "spec.producer.source.file",
+        problem: crate::error::chain(&error),
+    })
+}
