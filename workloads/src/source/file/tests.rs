@@ -232,8 +232,10 @@ fn a_rotated_file_is_given_time_to_grow() {
     scene.rename("app.log", "app.log.1");
     scene.append("app.log", "3\n");
     assert_eq!(scene.read(), "");
+    let before = scene.source().quiet_since.unwrap();
     scene.append("app.log.1", "2\n");
     assert_eq!(scene.read(), "2\n");
+    assert!(scene.source().quiet_since.unwrap() > before, "growth starts the time anew");
     scene.source().options.grace = Duration::ZERO;
     assert_eq!(scene.read(), "3\n");
 }
@@ -296,6 +298,17 @@ fn a_file_that_was_truncated_and_has_grown_past_the_old_place_is_noticed() {
     copy_and_truncate(&scene.path("app.log"), &scene.path("app.log.1"));
     scene.append("app.log", "new 1\nnew 2\n");
     assert_eq!(scene.read(), "new 1\nnew 2\n");
+    assert_eq!(scene.notices(), (0, 1, 0));
+}
+
+#[test]
+fn a_file_cut_short_behind_its_first_bytes_is_noticed() {
+    let line = format!("{}\n", "x".repeat(999));
+    let mut scene = Scene::followed(&line.repeat(3));
+    assert_eq!(scene.read().len(), 3000);
+    let file = fs::File::options().write(true).open(scene.path("app.log")).unwrap();
+    file.set_len(2000).unwrap();
+    assert_eq!(scene.read(), line.repeat(2));
     assert_eq!(scene.notices(), (0, 1, 0));
 }
 
@@ -409,6 +422,10 @@ fn a_missing_file_that_is_not_followed_is_an_error_that_names_it() {
 fn what_is_no_regular_file_is_refused_without_waiting_for_it() {
     let mut scene = Scene::new(true);
     scene.options.path = scene.folder.path().to_owned();
+    assert!(FileSource::open(scene.options.clone()).is_err());
+    scene.options.path = scene.path("pipe");
+    let (fifo, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
+    rustix::fs::mknodat(rustix::fs::CWD, &scene.options.path, fifo, mode, 0).unwrap();
     assert!(FileSource::open(scene.options.clone()).is_err());
 }
 

@@ -35,7 +35,7 @@ const EXAMPLE_START_MS: u64 = 1_767_225_600_000;
 /// What the records look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProfileName {
-    /// The records of the origin's Python demo, about 61 bytes.
+    /// The records of the origin's Python demo, 60 to 66 bytes.
     Seed,
     /// Measurements of devices, about 234 bytes.
     Telemetry,

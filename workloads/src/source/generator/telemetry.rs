@@ -13,13 +13,12 @@ const PRESSURE: Drift = Drift { low: 97_000, high: 104_000, step: 6 };
 const VOLTAGE: Drift = Drift { low: 3100, high: 4200, step: 3 };
 const SIGNAL: Drift = Drift { low: -98, high: -42, step: 2 };
 
-/// `{"seq":1,"time":"...","device":{"id":"dev-00042","model":"TX-200","site":"plant-3"},"temperature":21.50,...}`
+/// `{"seq":1,"time":"...","device":{"id":"dev-00042","site":"plant-3","fw":"2.4.1"},"temperature":21.50,...}`
 #[derive(Debug)]
 pub(super) struct Telemetry(Vec<Device>);
 
 #[derive(Clone, Copy, Debug)]
 struct Device {
-    model: &'static [u8],
     site: u8,
     temperature: i32,
     humidity: i32,
@@ -37,7 +36,6 @@ impl Telemetry {
 impl Device {
     fn new(random: &mut Random) -> Self {
         Self {
-            model: random.pick(&[b"TX-200", b"TX-210", b"HP-34b"]),
             site: random.pick(b"12345678"),
             temperature: TEMPERATURE.start(random),
             humidity: HUMIDITY.start(random),
@@ -48,18 +46,16 @@ impl Device {
     }
 
     fn measure(&mut self, random: &mut Random, line: &mut Line) {
-        line.add(b"\"},\"temperature\":");
+        line.add(b"\",\"fw\":\"2.4.1\"},\"temperature\":");
         line.decimal::<2>(TEMPERATURE.next(&mut self.temperature, random));
         line.add(b",\"humidity\":");
         line.decimal::<1>(HUMIDITY.next(&mut self.humidity, random));
         line.add(b",\"pressure\":");
         line.decimal::<2>(PRESSURE.next(&mut self.pressure, random));
-        line.add(b",\"battery\":{\"voltage\":");
+        line.add(b",\"voltage\":");
         line.decimal::<3>(VOLTAGE.next(&mut self.voltage, random));
-        line.add(b",\"charging\":");
-        line.add(if self.voltage > 3700 { b"true" } else { b"false" });
         // A signal strength is negative, and a whole number of dBm.
-        line.add(b"},\"rssi\":-");
+        line.add(b",\"rssi\":-");
         line.number(SIGNAL.next(&mut self.signal, random).unsigned_abs());
     }
 }
@@ -74,11 +70,10 @@ impl Profile for Telemetry {
         context.clock.write_milliseconds(line);
         line.add(b"\",\"device\":{\"id\":\"dev-");
         line.padded::<5>(index as u64);
-        line.add(b"\",\"model\":\"");
-        line.add(device.model);
         line.add(b"\",\"site\":\"plant-");
         line.byte(device.site);
         device.measure(&mut context.random, line);
+        write_vibration(context.random.bits(), line);
         let status = match context.random.below(64) {
             0 => &b",\"status\":\"warning\"}"[..],
             1 => b",\"status\":\"calibrating\"}",
@@ -86,4 +81,16 @@ impl Profile for Telemetry {
         };
         line.add(status);
     }
+}
+
+/// Noise without memory: what no codec can foresee, as in most real measurements.
+fn write_vibration(noise: u64, line: &mut Line) {
+    let [x, y, z, ..] = noise.to_le_bytes().map(|byte| i64::from(byte) - 128);
+    line.add(b",\"vibration\":[");
+    line.decimal::<3>(x);
+    line.byte(b',');
+    line.decimal::<3>(y);
+    line.byte(b',');
+    line.decimal::<3>(z);
+    line.byte(b']');
 }

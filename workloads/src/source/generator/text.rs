@@ -58,7 +58,16 @@ impl Line {
     #[inline]
     pub(super) fn number(&mut self, value: u64) {
         let width = value.checked_ilog10().unwrap_or(0) as usize + 1;
-        write_digits(self.next(width), value);
+        if width > 4 {
+            return write_digits(self.next(width), value);
+        }
+        // Most numbers are short and of changing width: moving their digits to the front needs no branch that
+        // a processor could guess wrong.
+        let mut digits = [0; 4];
+        write_digits(&mut digits, value);
+        let moved = u32::from_be_bytes(digits) << (8 * (4 - width));
+        self.add(&moved.to_be_bytes());
+        self.length -= 4 - width;
     }
 
     /// Adds a number with zeros before it, `N` digits in all; digits that are too many are left out.
@@ -73,9 +82,8 @@ impl Line {
     #[inline]
     pub(super) fn decimal<const N: usize>(&mut self, value: i64) {
         let unit = const { 10_u64.pow(N as u32) };
-        if value < 0 {
-            self.byte(b'-');
-        }
+        self.byte(b'-');
+        self.length -= usize::from(value >= 0);
         let value = value.unsigned_abs();
         self.number(value / unit);
         self.byte(b'.');

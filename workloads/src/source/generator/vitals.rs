@@ -47,15 +47,16 @@ impl Patient {
     }
 
     fn measure(&mut self, random: &mut Random, line: &mut Line) {
-        let mut whole = |name: &[u8], drift: Drift, value: &mut i32| {
-            line.add(name);
-            line.number(drift.next(value, random).unsigned_abs());
-        };
-        whole(b",\"hr\":", HEART_RATE, &mut self.heart_rate);
-        whole(b",\"spo2\":", SATURATION, &mut self.saturation);
-        whole(b",\"resp\":", RESPIRATION, &mut self.respiration);
-        whole(b",\"bp\":{\"sys\":", SYSTOLIC, &mut self.systolic);
-        whole(b",\"dia\":", DIASTOLIC, &mut self.diastolic);
+        line.add(b",\"hr\":");
+        line.number(HEART_RATE.next(&mut self.heart_rate, random).unsigned_abs());
+        line.add(b",\"spo2\":");
+        line.number(SATURATION.next(&mut self.saturation, random).unsigned_abs());
+        line.add(b",\"resp\":");
+        line.number(RESPIRATION.next(&mut self.respiration, random).unsigned_abs());
+        line.add(b",\"bp\":{\"sys\":");
+        line.number(SYSTOLIC.next(&mut self.systolic, random).unsigned_abs());
+        line.add(b",\"dia\":");
+        line.number(DIASTOLIC.next(&mut self.diastolic, random).unsigned_abs());
         line.add(b"},\"temp\":");
         line.decimal::<1>(TEMPERATURE.next(&mut self.temperature, random));
     }
