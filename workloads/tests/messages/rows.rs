@@ -20,6 +20,27 @@ fn with_envelope(change: impl Fn(&mut Envelope)) -> Parts {
 }
 
 #[test]
+fn m2_a_snappy_stream_that_lost_whole_chunks_is_truncated() {
+    let text = [TEXT; 4000].join(&b'\n');
+    let mut message = Parts::sealed(Codec::Snappy, &text);
+    let head = 10 + 4;
+    let first_chunk =
+        u32::from_le_bytes([message.value[11], message.value[12], message.value[13], 0]);
+    message.value.truncate(head + usize::try_from(first_chunk).unwrap());
+    assert_eq!(message.reason(), Reason::Truncated);
+    message.envelope = None; // then the half record at the end tells
+    assert_eq!(message.reason(), Reason::Truncated);
+}
+
+#[test]
+fn m2_plain_text_that_lost_its_end_is_truncated_when_the_envelope_tells() {
+    let mut message = Parts::sealed(Codec::None, TEXT);
+    while message.value.pop().is_some() {
+        assert_eq!(message.reason(), Reason::Truncated);
+    }
+}
+
+#[test]
 fn m7_the_header_rules_over_the_first_bytes() {
     let (value, _) = compress(Codec::Zstd, TEXT);
     let message = Parts { content_encoding: Some("zlib".into()), ..Parts::bare(&value) };
