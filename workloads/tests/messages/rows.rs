@@ -21,7 +21,7 @@ fn with_envelope(change: impl Fn(&mut Envelope)) -> Parts {
 
 #[test]
 fn m2_a_snappy_stream_that_lost_whole_chunks_is_truncated() {
-    let text = [TEXT; 4000].join(&b'\n');
+    let text = vec![TEXT; 4000].join(&b'\n');
     let mut message = Parts::sealed(Codec::Snappy, &text);
     let head = 10 + 4;
     let first_chunk =
