@@ -144,6 +144,10 @@ fn m10_a_batch_that_nobody_checked_is_checked_even_when_its_checksum_is_right() 
     assert_eq!(bad(&message.open().1), [(1, &b"x"[..])]);
     let trusted = Parts { envelope: Some(envelope_of(text).to_string()), ..Parts::bare(text) };
     assert_eq!(trusted.open().1.records, 3, "a producer that says it checked is believed");
+    let blank_at_the_end = b"{}\nx\n{}\n\n";
+    let envelope = Envelope { records: 3, ..envelope_of(blank_at_the_end) };
+    let trusted = Parts { envelope: Some(envelope.to_string()), ..Parts::bare(blank_at_the_end) };
+    assert_eq!(trusted.open().1.records, 3, "also when it writes more line ends than it should");
 }
 
 #[test]
