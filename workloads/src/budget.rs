@@ -135,9 +135,7 @@ mod tests {
         let held = budget.charge(80, &Shutdown::new()).unwrap();
         let waiting = {
             let budget = Arc::clone(&budget);
-            std::thread::spawn(move || {
-                budget.charge(40, &Shutdown::new()).map(|charge| charge.bytes())
-            })
+            std::thread::spawn(move || budget.charge(40, &Shutdown::new()).map(|charge| charge.bytes()))
         };
         drop(held);
         assert_eq!(waiting.join().unwrap(), Some(40));
