@@ -167,7 +167,7 @@ impl Output<'_> {
     fn reserve(&mut self, capacity: usize) {
         let current = self.out.capacity();
         if capacity > current {
-            let wanted = capacity.max(current.saturating_mul(2)).min(self.limit + 1);
+            let wanted = capacity.max(current.saturating_mul(2)).min(self.limit.saturating_add(1));
             self.out.reserve_exact(wanted - self.out.len());
         }
     }

@@ -66,6 +66,7 @@ WRITERS = {
     "zstd-tool-19-no-check": from_file("zstd", "-q", "-c", "-19", "--no-check"),
     "lz4-tool": tool("lz4", "-q", "-c"),
     "lz4-tool-linked": tool("lz4", "-q", "-c", "-B4", "-BD", "-BX"),
+    "lz4-tool-block-checks": tool("lz4", "-q", "-c", "-BX", "--no-frame-crc"),
     "lz4-tool-size-no-check": from_file("lz4", "-q", "-c", "--content-size", "--no-frame-crc"),
     "stored-snappy": stored_snappy,
 }

@@ -20,6 +20,27 @@ fn with_envelope(change: impl Fn(&mut Envelope)) -> Parts {
 }
 
 #[test]
+fn m2_a_snappy_stream_that_lost_whole_chunks_is_truncated() {
+    let text = vec![TEXT; 4000].join(&b'\n');
+    let mut message = Parts::sealed(Codec::Snappy, &text);
+    let head = 10 + 4;
+    let first_chunk =
+        u32::from_le_bytes([message.value[11], message.value[12], message.value[13], 0]);
+    message.value.truncate(head + usize::try_from(first_chunk).unwrap());
+    assert_eq!(message.reason(), Reason::Truncated);
+    message.envelope = None; // then the half record at the end tells
+    assert_eq!(message.reason(), Reason::Truncated);
+}
+
+#[test]
+fn m2_plain_text_that_lost_its_end_is_truncated_when_the_envelope_tells() {
+    let mut message = Parts::sealed(Codec::None, TEXT);
+    while message.value.pop().is_some() {
+        assert_eq!(message.reason(), Reason::Truncated);
+    }
+}
+
+#[test]
 fn m7_the_header_rules_over_the_first_bytes() {
     let (value, _) = compress(Codec::Zstd, TEXT);
     let message = Parts { content_encoding: Some("zlib".into()), ..Parts::bare(&value) };
@@ -123,6 +144,10 @@ fn m10_a_batch_that_nobody_checked_is_checked_even_when_its_checksum_is_right() 
     assert_eq!(bad(&message.open().1), [(1, &b"x"[..])]);
     let trusted = Parts { envelope: Some(envelope_of(text).to_string()), ..Parts::bare(text) };
     assert_eq!(trusted.open().1.records, 3, "a producer that says it checked is believed");
+    let blank_at_the_end = b"{}\nx\n{}\n\n";
+    let envelope = Envelope { records: 3, ..envelope_of(blank_at_the_end) };
+    let trusted = Parts { envelope: Some(envelope.to_string()), ..Parts::bare(blank_at_the_end) };
+    assert_eq!(trusted.open().1.records, 3, "also when it writes more line ends than it should");
 }
 
 #[test]
