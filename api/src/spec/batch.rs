@@ -3,6 +3,7 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rules;
 use crate::units::{ByteSize, Timespan};
 
 /// When the producer closes a batch: at the first limit that is reached.
@@ -17,12 +18,12 @@ pub struct Batch {
     /// Most bytes in a batch before compression; 1Ki to 64Mi, default 900Ki, which fits in a message of a broker with
     /// default settings even when it does not compress. A longer record is dead-lettered.
     #[serde(default = "max_bytes")]
-    #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('1Ki')) >= 0 && quantity(self).compareTo(quantity('64Mi')) <= 0").message("must be 1Ki to 64Mi"))]
+    #[x_kube(validation = rules::size_between("1Ki", "64Mi"))]
     pub max_bytes: ByteSize,
     /// How long a batch waits for more records after its first; 1ms to 10m, default 100ms. This is latency that every
     /// record may pay.
     #[serde(default = "linger")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1ms') && duration(self) <= duration('10m')").message("must be 1ms to 10m"))]
+    #[x_kube(validation = rules::time_between("1ms", "10m"))]
     pub linger: Timespan,
 }
 

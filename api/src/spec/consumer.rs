@@ -3,7 +3,7 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{patterns, pod::Pod, sink::Sink, topic::Provision};
+use super::{patterns, pod::Pod, rules, sink::Sink, topic::Provision};
 use crate::units::{ByteSize, Timespan};
 
 /// Fetches batches, takes them apart and delivers the records.
@@ -65,7 +65,7 @@ pub struct DeadLetter {
 pub struct Limits {
     /// Most bytes of a batch after decompression; 1Ki to 1Gi, default 16Mi.
     #[serde(default = "max_batch_bytes")]
-    #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('1Ki')) >= 0 && quantity(self).compareTo(quantity('1Gi')) <= 0").message("must be 1Ki to 1Gi"))]
+    #[x_kube(validation = rules::size_between("1Ki", "1Gi"))]
     pub max_batch_bytes: ByteSize,
     /// Most records of a batch; 1 to 10000000, default 100000.
     #[serde(default = "max_batch_records")]
@@ -104,7 +104,7 @@ pub struct Scaling {
     pub max_replicas: i32,
     /// Time in which a lag should be worked off; 1s to 24h, default 30s.
     #[serde(default = "target_lag")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('24h')").message("must be 1s to 24h"))]
+    #[x_kube(validation = rules::time_between("1s", "24h"))]
     pub target_lag: Timespan,
 }
 

@@ -16,3 +16,4 @@ pub mod source;
 pub mod topic;
 
 pub(crate) mod patterns;
+mod rules;

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    patterns,
+    patterns, rules,
     secret::{CaKey, SecretKey},
 };
 use crate::units::{ByteSize, Timespan};
@@ -110,11 +110,11 @@ pub struct FileSink {
 pub struct Roll {
     /// Size of a file; 64Ki to 100Gi, default 64Mi. It may be exceeded by one batch.
     #[serde(default = "max_bytes")]
-    #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity('64Ki')) >= 0 && quantity(self).compareTo(quantity('100Gi')) <= 0").message("must be 64Ki to 100Gi"))]
+    #[x_kube(validation = rules::size_between("64Ki", "100Gi"))]
     pub max_bytes: ByteSize,
     /// Age of a file; 1s to 24h, default 1m. Records become visible, and are committed, when their file is complete.
     #[serde(default = "interval")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('24h')").message("must be 1s to 24h"))]
+    #[x_kube(validation = rules::time_between("1s", "24h"))]
     pub interval: Timespan,
 }
 
