@@ -7,7 +7,18 @@ use serde::{Deserialize, Serialize};
 
 /// The codec of a batch.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Codec {
@@ -56,7 +67,9 @@ impl Codec {
         if value.eq_ignore_ascii_case(b"deflate") {
             return Some(Self::Zlib);
         }
-        Self::ALL.into_iter().find(|codec| value.eq_ignore_ascii_case(codec.content_encoding().as_bytes()))
+        Self::ALL
+            .into_iter()
+            .find(|codec| value.eq_ignore_ascii_case(codec.content_encoding().as_bytes()))
     }
 
     /// The levels that the codec accepts, lowest to highest; `None` for codecs without levels.

@@ -214,12 +214,16 @@ mod tests {
     fn an_unknown_version_is_told_apart_from_damage() {
         assert_eq!(Envelope::parse(b"v=2;whatever=1"), Err(EnvelopeError::Version));
         for text in [
-            "", "v=1", "n=1", "v=1;n=1;n=1;b=1;c=00000000;p=0000000000000000;s=0",
+            "",
+            "v=1",
+            "n=1",
+            "v=1;n=1;n=1;b=1;c=00000000;p=0000000000000000;s=0",
             "v=1;n=-1;b=1;c=00000000;p=0000000000000000;s=0",
             "v=1;n=+1;b=1;c=00000000;p=0000000000000000;s=0",
             "v=1;n=1;b=1;c=0000000;p=0000000000000000;s=0",
             "v=1;n=1;b=1;p=0000000000000000;s=0",
-            "v=1;n=4294967296;b=1;c=00000000;p=0000000000000000;s=0", "\u{fffd}",
+            "v=1;n=4294967296;b=1;c=00000000;p=0000000000000000;s=0",
+            "\u{fffd}",
         ] {
             assert_eq!(Envelope::parse(text.as_bytes()), Err(EnvelopeError::Malformed), "{text}");
         }

@@ -85,7 +85,8 @@ impl Records {
         let all_utf8 = !rules.validate || std::str::from_utf8(&self.text).is_ok();
         let (mut start, mut kept) = (0, 0);
         while start < self.text.len() {
-            let end = memchr::memchr(b'\n', &self.text[start..]).map_or(self.text.len(), |at| start + at);
+            let end =
+                memchr::memchr(b'\n', &self.text[start..]).map_or(self.text.len(), |at| start + at);
             kept = self.keep(start..end, kept, all_utf8, rules);
             start = end + 1;
         }
@@ -106,7 +107,11 @@ impl Records {
         }
         match check(record, all_utf8, rules) {
             Err(reason) => {
-                self.rejects.push(Reject { bytes: record.to_vec(), size: record.len() as u64, reason });
+                self.rejects.push(Reject {
+                    bytes: record.to_vec(),
+                    size: record.len() as u64,
+                    reason,
+                });
                 kept
             }
             Ok(hash) => {
@@ -216,7 +221,8 @@ fn is_blank(line: &[u8]) -> bool {
 /// Checks a record and hashes its key. With a key, finding it checks the record on the way.
 fn check(record: &[u8], known_utf8: bool, rules: &Rules) -> Result<Option<KeyHash>, Reason> {
     let Some(pointer) = &rules.key else {
-        let good = !rules.validate || (known_utf8 || json::is_utf8(record)) && json::is_json_in_utf8(record);
+        let good = !rules.validate
+            || (known_utf8 || json::is_utf8(record)) && json::is_json_in_utf8(record);
         return if good { Ok(None) } else { Err(Reason::InvalidJson) };
     };
     let hash = std::str::from_utf8(record).ok().and_then(|text| pointer.hash(text).ok());

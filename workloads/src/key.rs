@@ -21,7 +21,11 @@ impl Pointer {
     pub fn parse(text: &str) -> Result<Self, PointerError> {
         let error = || PointerError(text.to_owned());
         let tokens = text.strip_prefix('/').ok_or_else(error)?;
-        tokens.split('/').map(|token| unescape(token).ok_or_else(error)).collect::<Result<_, _>>().map(Self)
+        tokens
+            .split('/')
+            .map(|token| unescape(token).ok_or_else(error))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// Checks that `record` is one JSON value and hashes its key: `Err` when it is not JSON, `Ok(None)` when
@@ -122,7 +126,8 @@ impl<'de> Visitor<'de> for Seek<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let (token, rest) = self.tokens.split_first().expect("the last token is not visited");
-        let wanted = token.parse::<usize>().ok().filter(|_| token == "0" || !token.starts_with(['0', '+']));
+        let wanted =
+            token.parse::<usize>().ok().filter(|_| token == "0" || !token.starts_with(['0', '+']));
         let mut found = None;
         for index in 0_usize.. {
             if Some(index) == wanted {
@@ -234,7 +239,10 @@ mod tests {
 
     #[test]
     fn strings_are_hashed_unescaped_and_scalars_by_their_text() {
-        assert_eq!(key("/device/id", r#"{"x":[1],"device":{"id":"a\u0062c"}}"#), Some(KeyHash::of(b"abc")));
+        assert_eq!(
+            key("/device/id", r#"{"x":[1],"device":{"id":"a\u0062c"}}"#),
+            Some(KeyHash::of(b"abc"))
+        );
         assert_eq!(key("/n", r#"{"n":1.50}"#), Some(KeyHash::of(b"1.50")));
         assert_eq!(key("/n", r#"{"n":true}"#), Some(KeyHash::of(b"true")));
         assert_eq!(key("/list/1", r#"{"list":["a","b"]}"#), Some(KeyHash::of(b"b")));
@@ -244,9 +252,18 @@ mod tests {
 
     #[test]
     fn what_has_no_scalar_there_has_no_key() {
-        for record in
-            ["{}", r#"{"d":null}"#, r#"{"d":{}}"#, r#"{"d":[1]}"#, "1", "[]", "\"text\"", "null", "true", "-1.5"]
-        {
+        for record in [
+            "{}",
+            r#"{"d":null}"#,
+            r#"{"d":{}}"#,
+            r#"{"d":[1]}"#,
+            "1",
+            "[]",
+            "\"text\"",
+            "null",
+            "true",
+            "-1.5",
+        ] {
             assert_eq!(key("/d", record), None, "{record}");
         }
         assert_eq!(key("/list/01", r#"{"list":["a","b"]}"#), None);
@@ -255,7 +272,9 @@ mod tests {
     #[test]
     fn damage_anywhere_is_found() {
         let pointer = Pointer::parse("/d").unwrap();
-        for record in [r#"{"d":1"#, r#"{"d":1}}"#, r#"{"d":1} x"#, r#"{"x":[1,],"d":1}"#, r#"{"d":"\q"}"#, ""] {
+        for record in
+            [r#"{"d":1"#, r#"{"d":1}}"#, r#"{"d":1} x"#, r#"{"x":[1,],"d":1}"#, r#"{"d":"\q"}"#, ""]
+        {
             assert!(pointer.hash(record).is_err(), "{record}");
         }
     }

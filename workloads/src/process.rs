@@ -98,13 +98,18 @@ pub fn run(plan: Plan) -> Result<Outcome, ProcessError> {
         let budget = if both { Budget::new(limit / 2) } else { Arc::clone(&budget) };
         (setup, Shared { budget, ..shared(Role::Consumer) })
     });
-    let sides = [producer.as_ref().map(|(_, shared)| shared), consumer.as_ref().map(|(_, shared)| shared)];
+    let sides =
+        [producer.as_ref().map(|(_, shared)| shared), consumer.as_ref().map(|(_, shared)| shared)];
     let sides: Vec<Shared> = sides.into_iter().flatten().cloned().collect();
-    let state = State::new(Arc::clone(&budget), sides.iter().map(|shared| Arc::clone(&shared.side)).collect());
+    let state = State::new(
+        Arc::clone(&budget),
+        sides.iter().map(|shared| Arc::clone(&shared.side)).collect(),
+    );
     let admin = AdminServer::start(plan.admin, state)?;
     tracing::info!(address = %admin.local_addr(), "admin server listens");
     let progress = Progress::start(&sides);
-    let outcome = work(producer.map(start_producer), consumer.map(start_consumer), &plan.catch_up, &shutdown);
+    let outcome =
+        work(producer.map(start_producer), consumer.map(start_consumer), &plan.catch_up, &shutdown);
     drop(progress);
     if plan.stays && outcome.error.is_none() {
         idle(&sides, &shutdown);
@@ -156,7 +161,8 @@ fn work(
                 end
             })
         });
-        let consumed = consumer.map(|running| scope.spawn(|| finish("consumer", running, shutdown)));
+        let consumed =
+            consumer.map(|running| scope.spawn(|| finish("consumer", running, shutdown)));
         let join = "a thread that only waits does not panic";
         (produced.map(|it| it.join().expect(join)), consumed.map(|it| it.join().expect(join)))
     });
@@ -183,10 +189,12 @@ fn finish<E: Into<ProcessError>>(
     if error.is_some() {
         shutdown.request();
     }
-    let state = if shutdown.is_requested() { WorkloadState::Stopping } else { WorkloadState::Completed };
+    let state =
+        if shutdown.is_requested() { WorkloadState::Stopping } else { WorkloadState::Completed };
     shared.side.set_state(state);
     let counts = shared.ledger.snapshot();
-    let report = ExitReport::new(shared.side.role(), &accounting(&counts), started.elapsed().as_secs_f64());
+    let report =
+        ExitReport::new(shared.side.role(), &accounting(&counts), started.elapsed().as_secs_f64());
     (report, error)
 }
 

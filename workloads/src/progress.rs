@@ -62,8 +62,13 @@ fn part(shared: &Shared, elapsed: Duration) -> String {
     };
     let rate = per_second(counts.delivered, elapsed);
     let waiting = shared.side.waiting_for();
-    let waiting = waiting.first().map_or_else(String::new, |stall| format!(", waiting: {}", stall.what));
-    format!("{verb} {} records, {rate}/s, {} dead letters{waiting}", counts.delivered, counts.dead_letters())
+    let waiting =
+        waiting.first().map_or_else(String::new, |stall| format!(", waiting: {}", stall.what));
+    format!(
+        "{verb} {} records, {rate}/s, {} dead letters{waiting}",
+        counts.delivered,
+        counts.dead_letters()
+    )
 }
 
 /// A mean rate, rounded.

@@ -33,8 +33,11 @@ impl Args {
     fn plan(&self) -> Result<Plan, ConfigError> {
         let pipeline = self.pipeline.load()?;
         let catch_up = CatchUp::new(self.until_caught_up);
-        let flags =
-            ConsumerFlags { limit: self.limit, catch_up: catch_up.clone(), grace: self.process.grace() };
+        let flags = ConsumerFlags {
+            limit: self.limit,
+            catch_up: catch_up.clone(),
+            grace: self.process.grace(),
+        };
         Ok(Plan {
             producer: None,
             consumer: Some(config::consumer(&pipeline, &flags)?),

@@ -32,8 +32,12 @@ impl Args {
 
     fn plan(&self) -> Result<Plan, ConfigError> {
         let pipeline = self.pipeline.load()?;
-        let flags =
-            ProducerFlags { limit: self.limit, rate: self.rate, gate: None, grace: self.process.grace() };
+        let flags = ProducerFlags {
+            limit: self.limit,
+            rate: self.rate,
+            gate: None,
+            grace: self.process.grace(),
+        };
         Ok(Plan {
             producer: Some(config::producer(&pipeline, &flags)?),
             consumer: None,

@@ -36,7 +36,10 @@ pub struct ConsumerFlags {
 }
 
 /// Sets up the consumer of a pipeline.
-pub fn consumer(pipeline: &BatchPipeline, flags: &ConsumerFlags) -> Result<ConsumerSetup, ConfigError> {
+pub fn consumer(
+    pipeline: &BatchPipeline,
+    flags: &ConsumerFlags,
+) -> Result<ConsumerSetup, ConfigError> {
     let Some(consumer) = &pipeline.spec.consumer else {
         let problem = "is missing: this pipeline has nothing to consume".to_owned();
         return Err(ConfigError::Field { path: "spec.consumer", problem });
@@ -64,12 +67,19 @@ pub fn consumer(pipeline: &BatchPipeline, flags: &ConsumerFlags) -> Result<Consu
 
 fn sink(kind: &SinkKind<'_>) -> Result<Arc<dyn Sink>, ConfigError> {
     match kind {
-        SinkKind::Stdout => StdoutSink::new().map(shared).map_err(|error| refused("spec.consumer.sink.stdout", &error)),
+        SinkKind::Stdout => StdoutSink::new()
+            .map(shared)
+            .map_err(|error| refused("spec.consumer.sink.stdout", &error)),
         SinkKind::Blackhole => Ok(Arc::new(BlackholeSink)),
         SinkKind::File(spec) => {
-            let roll = Roll { max_bytes: spec.roll.max_bytes.bytes(), interval: spec.roll.interval.as_duration() };
+            let roll = Roll {
+                max_bytes: spec.roll.max_bytes.bytes(),
+                interval: spec.roll.interval.as_duration(),
+            };
             let options = FileOptions { path: spec.path.clone().into(), roll };
-            FileSink::new(options).map(shared).map_err(|error| refused("spec.consumer.sink.file", &error))
+            FileSink::new(options)
+                .map(shared)
+                .map_err(|error| refused("spec.consumer.sink.file", &error))
         }
         SinkKind::Http(_) => Err(not_yet("spec.consumer.sink.http")),
         SinkKind::Kafka(_) => Err(not_yet("spec.consumer.sink.kafka")),

@@ -97,8 +97,8 @@ pub fn load(file: Option<&PathBuf>, overrides: &Overrides) -> Result<BatchPipeli
         (None, Ok(text)) => (PIPELINE_VARIABLE.to_owned(), text),
         (None, Err(_)) => return Err(ConfigError::None),
     };
-    let mut pipeline =
-        check_text(&text).map_err(|violations| ConfigError::Invalid { origin: origin.clone(), violations })?;
+    let mut pipeline = check_text(&text)
+        .map_err(|violations| ConfigError::Invalid { origin: origin.clone(), violations })?;
     apply(&mut pipeline, overrides)?;
     let violations = check(&pipeline);
     if violations.is_empty() {
@@ -145,9 +145,10 @@ fn cluster(pipeline: &BatchPipeline) -> Result<Cluster, ConfigError> {
         return later("spec.kafka.sasl", "SASL");
     }
     let Some(bootstrap_servers) = kafka.bootstrap_servers.clone() else {
-        let problem = "only the operator can look up a Strimzi cluster; give its address with --brokers or \
+        let problem =
+            "only the operator can look up a Strimzi cluster; give its address with --brokers or \
                        KAFKA_BROKER"
-            .to_owned();
+                .to_owned();
         return Err(ConfigError::Field { path: "spec.kafka.strimzi", problem });
     };
     Ok(Cluster { bootstrap_servers, options: kafka.options.clone() })

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use batchpipe_api::{
     pipeline::BatchPipeline,
-    spec::{producer::Validate, source::{FileSource as FileSpec, Generator, SourceKind}},
+    spec::{
+        producer::Validate,
+        source::{FileSource as FileSpec, Generator, SourceKind},
+    },
 };
 
 use super::{ConfigError, cluster, dead_letter, topic};
@@ -44,7 +47,10 @@ pub struct ProducerFlags {
 }
 
 /// Sets up the producer of a pipeline.
-pub fn producer(pipeline: &BatchPipeline, flags: &ProducerFlags) -> Result<ProducerSetup, ConfigError> {
+pub fn producer(
+    pipeline: &BatchPipeline,
+    flags: &ProducerFlags,
+) -> Result<ProducerSetup, ConfigError> {
     let spec = &pipeline.spec;
     let Some(producer) = &spec.producer else {
         let problem = "is missing: this pipeline has nothing to produce".to_owned();
@@ -67,7 +73,10 @@ pub fn producer(pipeline: &BatchPipeline, flags: &ProducerFlags) -> Result<Produ
         level: spec.compression.level,
         transport: spec.compression.transport.name().to_owned(),
         limits,
-        rules: Rules { validate: producer.validate == Validate::Json, key: key(producer.key.as_deref())? },
+        rules: Rules {
+            validate: producer.validate == Validate::Json,
+            key: key(producer.key.as_deref())?,
+        },
         grace: flags.grace,
         limit: flags.limit,
     };
@@ -75,9 +84,10 @@ pub fn producer(pipeline: &BatchPipeline, flags: &ProducerFlags) -> Result<Produ
 }
 
 fn key(text: Option<&str>) -> Result<Option<Pointer>, ConfigError> {
-    text.map(Pointer::parse)
-        .transpose()
-        .map_err(|error| ConfigError::Field { path: "spec.producer.key", problem: error.to_string() })
+    text.map(Pointer::parse).transpose().map_err(|error| ConfigError::Field {
+        path: "spec.producer.key",
+        problem: error.to_string(),
+    })
 }
 
 fn source(
@@ -92,7 +102,9 @@ fn source(
     match kind {
         SourceKind::Generator(spec) => Ok(Box::new(generator(spec, flags))),
         SourceKind::Stdin => Ok(Box::new(StdinSource::of_process(max_record_bytes))),
-        SourceKind::File(spec) => file(spec, max_record_bytes).map(|source| Box::new(source) as Box<dyn Source>),
+        SourceKind::File(spec) => {
+            file(spec, max_record_bytes).map(|source| Box::new(source) as Box<dyn Source>)
+        }
         SourceKind::Http(_) => Err(not_yet("spec.producer.source.http")),
         SourceKind::Kafka(_) => Err(not_yet("spec.producer.source.kafka")),
     }
@@ -105,10 +117,13 @@ fn not_yet(path: &'static str) -> ConfigError {
 
 fn generator(spec: &Generator, flags: &ProducerFlags) -> GeneratorSource {
     GeneratorSource::new(GeneratorOptions {
-        profile: ProfileName::from_name(spec.profile.name()).expect("both lists have the same names"),
+        profile: ProfileName::from_name(spec.profile.name())
+            .expect("both lists have the same names"),
         seed: 0,
         limit: flags.limit.unwrap_or_else(|| spec.limit.unsigned_abs()),
-        records_per_second: flags.rate.unwrap_or_else(|| u64::from(spec.records_per_second.unsigned_abs())),
+        records_per_second: flags
+            .rate
+            .unwrap_or_else(|| u64::from(spec.records_per_second.unsigned_abs())),
         start_ms: unix_ms().unsigned_abs(),
         gate: flags.gate.clone(),
     })

@@ -179,7 +179,9 @@ impl Assignments {
         if late {
             leaving.iter().for_each(|assigned| assigned.abandon());
             // Whoever waits for something outside looks at this several times a second.
-            answers.iter().for_each(|answered| _ = answered.recv_timeout(std::time::Duration::from_secs(2)));
+            answers
+                .iter()
+                .for_each(|answered| _ = answered.recv_timeout(std::time::Duration::from_secs(2)));
         }
         leaving
     }
@@ -213,7 +215,9 @@ mod tests {
         let assignments = Assignments::new(vec![sender]);
         assignments.add(3);
         let worker = std::thread::spawn(move || {
-            let Ok(Work::Finish(assigned, answer)) = receiver.recv() else { panic!("expected to finish") };
+            let Ok(Work::Finish(assigned, answer)) = receiver.recv() else {
+                panic!("expected to finish")
+            };
             assigned.set_done(9);
             answer.send(()).unwrap();
         });

@@ -90,7 +90,11 @@ fn send_all(settings: Settings, incoming: &Receiver<Request>, side: &Side) {
         let again = outbox.pump(now, &mut events);
         let more = settle(&mut outbox, &mut events);
         tell(side, &outbox, &mut waiting);
-        let wait = if more { Duration::ZERO } else { again.map_or(TICK, |at| at.saturating_duration_since(now).min(TICK)) };
+        let wait = if more {
+            Duration::ZERO
+        } else {
+            again.map_or(TICK, |at| at.saturating_duration_since(now).min(TICK))
+        };
         crossbeam_channel::select! {
             recv(reports) -> report => if let Ok(report) = report {
                 outbox.report(report, &mut events);

@@ -28,9 +28,13 @@ pub(super) struct Fetched {
 impl Fetched {
     pub(super) fn copy(message: &BorrowedMessage<'_>, queue: &Arc<Budget>) -> Self {
         let value: Option<Box<[u8]>> = message.payload().map(Box::from);
-        let headers: Vec<_> = message.headers().into_iter().flat_map(|headers| headers.iter()).map(own).collect();
+        let headers: Vec<_> =
+            message.headers().into_iter().flat_map(|headers| headers.iter()).map(own).collect();
         let bytes = value.as_ref().map_or(0, |value| value.len())
-            + headers.iter().map(|header| header.name.len() + header.value.as_ref().map_or(0, |v| v.len()) + 64).sum::<usize>();
+            + headers
+                .iter()
+                .map(|header| header.name.len() + header.value.as_ref().map_or(0, |v| v.len()) + 64)
+                .sum::<usize>();
         Self {
             offset: message.offset(),
             timestamp_ms: message.timestamp().to_millis().unwrap_or(0),

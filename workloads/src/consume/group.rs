@@ -38,8 +38,20 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(topic: String, assignments: Arc<Assignments>, side: Arc<Side>, wake: Sender<()>) -> Self {
-        Self { topic, assignments, side, wake, changes: AtomicU64::new(0), ended: AtomicBool::new(false) }
+    pub(super) fn new(
+        topic: String,
+        assignments: Arc<Assignments>,
+        side: Arc<Side>,
+        wake: Sender<()>,
+    ) -> Self {
+        Self {
+            topic,
+            assignments,
+            side,
+            wake,
+            changes: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+        }
     }
 
     /// How often the assignment changed; 0 until the group is joined.
@@ -58,7 +70,8 @@ impl Context {
         self.ended.load(Ordering::Acquire)
     }
 
-    fn wake(&self) {
+    /// Makes the watch ask now.
+    pub(super) fn wake(&self) {
         let _ = self.wake.try_send(()); // a wake-up that is on its way already is enough
     }
 
@@ -71,7 +84,9 @@ impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "librdkafka");
         if let KafkaError::Global(RDKafkaErrorCode::AllBrokersDown) = error {
-            self.side.gate(Gate::Brokers).close(reasons::BROKERS_UNREACHABLE, &format!("no broker answers: {reason}"));
+            self.side
+                .gate(Gate::Brokers)
+                .close(reasons::BROKERS_UNREACHABLE, &format!("no broker answers: {reason}"));
         }
     }
 }
@@ -82,7 +97,8 @@ impl ConsumerContext for Context {
             Rebalance::Revoke(list) => {
                 let partitions = self.numbers(list);
                 tracing::info!(?partitions, "partitions are taken away");
-                let left = self.assignments.finish(&partitions, Instant::now() + REVOCATION_PATIENCE);
+                let left =
+                    self.assignments.finish(&partitions, Instant::now() + REVOCATION_PATIENCE);
                 // A member that the group has given up on may not commit: others are at work there already.
                 if !consumer.assignment_lost() {
                     commit(consumer, &self.topic, &left, CommitMode::Sync);

@@ -15,12 +15,12 @@ use super::{
     worker::{Desk, Stop},
 };
 use crate::{
-    error::chain,
     backoff::Backoff,
     clock::unix_ms,
     dead_letter::DeadLetter,
     dead_letter_header::DeadLetterHeader,
     decode::{BadRecord, Batch, Opened, Rejection},
+    error::chain,
     ledger::Counts,
     sink::{Delivery, Durable, WriteError, Writer},
 };
@@ -93,7 +93,11 @@ impl Partition {
         let missing = envelope.map_or(0, |envelope| self.sequences.observe(envelope));
         if missing > 0 {
             let partition = self.assigned.partition;
-            tracing::error!(partition, missing, "records are missing from the topic; see `batchpipe audit`");
+            tracing::error!(
+                partition,
+                missing,
+                "records are missing from the topic; see `batchpipe audit`"
+            );
             desk.shared.ledger.update(|counts| counts.missing_records += missing);
         }
     }
@@ -134,7 +138,9 @@ impl Partition {
             let age = unix_ms().saturating_sub(message.timestamp_ms).max(0).unsigned_abs();
             desk.shared.side.latency(age, good);
         }
-        let letters = batch.bad.iter().map(|record| letter_of_record(batch, record, self.origin(record.reason, message, desk)));
+        let letters = batch.bad.iter().map(|record| {
+            letter_of_record(batch, record, self.origin(record.reason, message, desk))
+        });
         let reasons: Vec<_> = batch.bad.iter().map(|record| record.reason).collect();
         if !desk.dead_letters.send(letters.collect(), || self.gives_up(desk)) {
             return Err((self.unacknowledged(desk), bad));
@@ -150,7 +156,12 @@ impl Partition {
     }
 
     /// Keeps a message that cannot be read, whole.
-    fn reject(&mut self, message: &Fetched, rejection: &Rejection, desk: &mut Desk) -> Result<(), Stop> {
+    fn reject(
+        &mut self,
+        message: &Fetched,
+        rejection: &Rejection,
+        desk: &mut Desk,
+    ) -> Result<(), Stop> {
         let records = u64::from(rejection.records);
         // Without its envelope, what follows may seem to have a hole.
         match &rejection.envelope {
@@ -223,7 +234,12 @@ impl Partition {
     }
 
     fn origin(&self, reason: Reason, message: &Fetched, desk: &Desk) -> DeadLetterHeader {
-        DeadLetterHeader::new(reason, &desk.config.topic.name, self.assigned.partition, message.offset)
+        DeadLetterHeader::new(
+            reason,
+            &desk.config.topic.name,
+            self.assigned.partition,
+            message.offset,
+        )
     }
 
     /// The message needs nothing from the sink.
@@ -268,7 +284,10 @@ impl Partition {
     pub(super) fn finish(mut self, desk: &Desk) {
         let flushed = self.writer.flush();
         if let Err(stop) = self.apply(flushed, desk) {
-            tracing::warn!(partition = self.assigned.partition, "{stop}; what is not durable is delivered again");
+            tracing::warn!(
+                partition = self.assigned.partition,
+                "{stop}; what is not durable is delivered again"
+            );
         }
         self.release(desk);
     }

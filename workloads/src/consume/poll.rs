@@ -92,12 +92,26 @@ struct Session {
 }
 
 impl Consumer {
-    pub(super) fn new(config: Config, division: Division, sink: Arc<dyn Sink>, shared: Shared) -> Self {
+    pub(super) fn new(
+        config: Config,
+        division: Division,
+        sink: Arc<dyn Sink>,
+        shared: Shared,
+    ) -> Self {
         let buffers = division.workers * config.limits.max_bytes;
         let reserved = shared.budget.charge_now(division.fetch + division.queue + buffers);
         let queue = Budget::new(division.queue);
-        let dead_letters = DeadLetters::start(dead_letter_settings(&config), Arc::clone(&shared.side));
-        Self { config: Arc::new(config), division, sink, shared, dead_letters, queue, _reserved: reserved }
+        let dead_letters =
+            DeadLetters::start(dead_letter_settings(&config), Arc::clone(&shared.side));
+        Self {
+            config: Arc::new(config),
+            division,
+            sink,
+            shared,
+            dead_letters,
+            queue,
+            _reserved: reserved,
+        }
     }
 
     /// Consumes until there is nothing more to do.
@@ -109,7 +123,10 @@ impl Consumer {
                 End::Rebuild(why) => {
                     tracing::warn!("{why}; joining the group anew");
                     self.shared.side.error(&why);
-                    self.shared.side.gate(Gate::Group).close(reasons::GROUP_NOT_JOINED, "the group is being joined anew");
+                    self.shared
+                        .side
+                        .gate(Gate::Group)
+                        .close(reasons::GROUP_NOT_JOINED, "the group is being joined anew");
                     self.shared.shutdown.wait(Duration::from_secs(1));
                 }
             }
@@ -125,8 +142,10 @@ impl Consumer {
             (0..self.division.workers).map(|_| crossbeam_channel::unbounded()).unzip();
         let assignments = Arc::new(Assignments::new(work));
         let topic = self.config.topic.name.clone();
-        let context = Context::new(topic, Arc::clone(&assignments), Arc::clone(&self.shared.side), wake);
-        let mut settings = self.config.cluster.consumer_config(&self.config.group, self.division.fetch);
+        let context =
+            Context::new(topic, Arc::clone(&assignments), Arc::clone(&self.shared.side), wake);
+        let mut settings =
+            self.config.cluster.consumer_config(&self.config.group, self.division.fetch);
         settings.set("enable.partition.eof", "true");
         let client: Arc<BaseConsumer<Context>> = Arc::new(settings.create_with_context(context)?);
         client.subscribe(&[&self.config.topic.name])?;
@@ -160,7 +179,12 @@ impl Consumer {
         end
     }
 
-    fn start_worker(&self, work: Receiver<Work>, watermarks: &Arc<Watermarks>, notices: &Sender<Notice>) {
+    fn start_worker(
+        &self,
+        work: Receiver<Work>,
+        watermarks: &Arc<Watermarks>,
+        notices: &Sender<Notice>,
+    ) {
         let mut desk = Desk {
             config: Arc::clone(&self.config),
             shared: self.shared.clone(),
@@ -225,12 +249,16 @@ impl Consumer {
             }
             Some(Code::Fatal) => Some(End::Rebuild(format!("the consumer failed: {error}"))),
             Some(Code::TopicAuthorizationFailed) => {
-                self.complain(&format!("the broker does not authorize this client to read topic {topic}"));
+                self.complain(&format!(
+                    "the broker does not authorize this client to read topic {topic}"
+                ));
                 None
             }
             Some(Code::GroupAuthorizationFailed) => {
                 let group = &self.config.group;
-                self.complain(&format!("the broker does not authorize this client to use group {group}"));
+                self.complain(&format!(
+                    "the broker does not authorize this client to use group {group}"
+                ));
                 None
             }
             _ => {
@@ -251,7 +279,8 @@ impl Consumer {
     fn leave(&self, session: Session) {
         let Session { client, assignments, watch, .. } = session;
         client.context().end();
-        let partitions: Vec<_> = assignments.all().iter().map(|assigned| assigned.partition).collect();
+        let partitions: Vec<_> =
+            assignments.all().iter().map(|assigned| assigned.partition).collect();
         let left = assignments.finish(&partitions, Instant::now() + self.config.grace);
         let topic = self.config.topic.name.clone();
         let (leaving, gone) = crossbeam_channel::bounded::<()>(0);
@@ -284,9 +313,14 @@ impl Session {
                     return Ok(None); // given back meanwhile
                 }
                 self.assignments.add(assigned.partition);
-                let sought =
-                    self.client.seek(topic, assigned.partition, Offset::Offset(offset), Duration::from_secs(5));
-                let rebuild = |error| End::Rebuild(format!("cannot go back to offset {offset}: {error}"));
+                let sought = self.client.seek(
+                    topic,
+                    assigned.partition,
+                    Offset::Offset(offset),
+                    Duration::from_secs(5),
+                );
+                let rebuild =
+                    |error| End::Rebuild(format!("cannot go back to offset {offset}: {error}"));
                 Ok(sought.err().map(rebuild))
             }
         }
@@ -296,7 +330,11 @@ impl Session {
     fn balance(&mut self, queue: &Budget) {
         let changes = self.client.context().changes();
         let is_changed = std::mem::replace(&mut self.seen_changes, changes) != changes;
-        let wanted = if self.paused { queue.used() > queue.limit() / 2 } else { queue.used() > queue.limit() };
+        let wanted = if self.paused {
+            queue.used() > queue.limit() / 2
+        } else {
+            queue.used() > queue.limit()
+        };
         if wanted == self.paused && !(self.paused && is_changed) {
             return;
         }
@@ -321,23 +359,30 @@ impl Session {
         if self.client.context().changes() == 0 {
             return false; // the group is not joined yet
         }
-        let next = self.watermarks.next_answer();
-        self.assignments.all().iter().all(|assigned| {
-            let target = self.targets.entry(assigned.partition).or_insert(Target::Asked(next));
-            if let Target::Asked(number) = *target
-                && self.watermarks.has_answer(number)
-                && let Some(end) = self.watermarks.end(assigned.partition)
-            {
-                *target = Target::End(end, next + 1);
-            }
-            match *target {
-                Target::Asked(_) => false,
-                Target::End(end, later) => {
-                    let was_there = self.reached.contains(&assigned.partition);
-                    assigned.position() >= end || was_there && self.watermarks.has_answer(later)
-                }
+        let all = self.assignments.all();
+        all.iter().for_each(|assigned| self.aim(assigned.partition));
+        all.iter().all(|assigned| match self.targets[&assigned.partition] {
+            Target::Asked(_) => false,
+            Target::End(end, later) => {
+                let was_there = self.reached.contains(&assigned.partition);
+                assigned.position() >= end || was_there && self.watermarks.has_answer(later)
             }
         })
+    }
+
+    /// Learns how far a partition has to come.
+    fn aim(&mut self, partition: i32) {
+        let next = self.watermarks.next_answer();
+        let target = self.targets.entry(partition).or_insert_with(|| {
+            self.client.context().wake();
+            Target::Asked(next)
+        });
+        if let Target::Asked(number) = *target
+            && self.watermarks.has_answer(number)
+            && let Some(end) = self.watermarks.end(partition)
+        {
+            *target = Target::End(end, next + 1);
+        }
     }
 }
 

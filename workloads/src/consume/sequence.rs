@@ -41,7 +41,11 @@ impl Sequences {
         if self.next.len() < REMEMBERED {
             return;
         }
-        let oldest = self.next.iter().min_by_key(|(_, (_, seen))| *seen).map(|(incarnation, _)| *incarnation);
+        let oldest = self
+            .next
+            .iter()
+            .min_by_key(|(_, (_, seen))| *seen)
+            .map(|(incarnation, _)| *incarnation);
         oldest.map(|incarnation| self.next.remove(&incarnation));
     }
 }
@@ -72,7 +76,8 @@ mod tests {
     #[test]
     fn repeated_batches_and_other_incarnations_are_no_holes() {
         let mut sequences = Sequences::default();
-        let seen = [batch(1, 0, 5), batch(2, 70, 5), batch(1, 0, 5), batch(1, 5, 5), batch(2, 75, 1)];
+        let seen =
+            [batch(1, 0, 5), batch(2, 70, 5), batch(1, 0, 5), batch(1, 5, 5), batch(2, 75, 1)];
         assert_eq!(seen.map(|envelope| sequences.observe(&envelope)), [0; 5]);
     }
 

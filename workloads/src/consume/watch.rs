@@ -24,10 +24,7 @@ use super::{
     assignment::{Assigned, UNKNOWN},
     group::Context,
 };
-use crate::{
-    admin::Gate,
-    clock::unix_ms,
-};
+use crate::{admin::Gate, clock::unix_ms};
 
 /// How often the brokers are asked.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -119,7 +116,12 @@ impl Watch {
         Ok(())
     }
 
-    fn offsets(&self, topic: &str, assigned: &[Arc<Assigned>], which: Offset) -> KafkaResult<BTreeMap<i32, i64>> {
+    fn offsets(
+        &self,
+        topic: &str,
+        assigned: &[Arc<Assigned>],
+        which: Offset,
+    ) -> KafkaResult<BTreeMap<i32, i64>> {
         let mut list = TopicPartitionList::new();
         for assigned in assigned {
             list.add_partition_offset(topic, assigned.partition, which)?;
@@ -131,8 +133,11 @@ impl Watch {
     /// Looks once for each assignment whether retention was faster than the group.
     fn compare(&self, assigned: &[Arc<Assigned>], compared: &mut Vec<Arc<Assigned>>) {
         compared.retain(|old| assigned.iter().any(|current| Arc::ptr_eq(old, current)));
-        let new: Vec<_> =
-            assigned.iter().filter(|current| !compared.iter().any(|old| Arc::ptr_eq(old, current))).cloned().collect();
+        let new: Vec<_> = assigned
+            .iter()
+            .filter(|current| !compared.iter().any(|old| Arc::ptr_eq(old, current)))
+            .cloned()
+            .collect();
         if new.is_empty() {
             return;
         }
@@ -143,7 +148,8 @@ impl Watch {
         let committed = known(&answer, topic);
         for assigned in &new {
             let start = self.watermarks.start(assigned.partition).unwrap_or(0);
-            let from = committed.get(&assigned.partition).map_or(start, |committed| start.max(*committed));
+            let from =
+                committed.get(&assigned.partition).map_or(start, |committed| start.max(*committed));
             assigned.begin_at(from);
         }
         for (partition, committed) in committed {
@@ -156,7 +162,12 @@ impl Watch {
     }
 
     fn report_expired(&self, partition: i32, committed: i64, expired: u64) {
-        tracing::error!(partition, committed, expired, "retention removed messages before they were read");
+        tracing::error!(
+            partition,
+            committed,
+            expired,
+            "retention removed messages before they were read"
+        );
         self.shared.ledger.update(|counts| counts.expired_messages += expired);
         self.shared.side.error(&format!(
             "{}: {expired} messages of partition {partition} were removed by retention before they were \
@@ -170,13 +181,23 @@ impl Watch {
         let mean = counts.delivered.checked_div(counts.batches).map_or(1, |mean| mean.max(1));
         for assigned in assigned {
             let Some(end) = self.watermarks.end(assigned.partition) else { continue };
-            self.shared.side.lag(lag(assigned, self.watermarks.start(assigned.partition), end, mean));
+            self.shared.side.lag(lag(
+                assigned,
+                self.watermarks.start(assigned.partition),
+                end,
+                mean,
+            ));
         }
     }
 }
 
 /// How far a partition is behind its end.
-fn lag(assigned: &Assigned, start: Option<i64>, end: i64, records_per_message: u64) -> PartitionLag {
+fn lag(
+    assigned: &Assigned,
+    start: Option<i64>,
+    end: i64,
+    records_per_message: u64,
+) -> PartitionLag {
     let (done, committed) = (known_offset(assigned.done()), known_offset(assigned.committed()));
     let messages = done.or(start).map(|from| (end - from).max(0).unsigned_abs());
     let seconds = match (messages, assigned.timestamp_ms()) {

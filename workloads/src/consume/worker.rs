@@ -19,10 +19,10 @@ use super::{
     watch::Watermarks,
 };
 use crate::{
-    error::chain,
     admin::Beat,
     backoff::Backoff,
     decode::{Batch, Opener},
+    error::chain,
     sink::{Sink, WriteError, Writer},
 };
 
@@ -82,7 +82,11 @@ impl Desk {
     /// The sink does not take records of a partition.
     pub(super) fn stalled(&self, assigned: &Assigned, what: &str) {
         let (part, sink) = (part(assigned), self.sink.name());
-        self.shared.side.stalled_at(&part, reasons::SINK_UNAVAILABLE, &format!("sink {sink}: {what}"));
+        self.shared.side.stalled_at(
+            &part,
+            reasons::SINK_UNAVAILABLE,
+            &format!("sink {sink}: {what}"),
+        );
     }
 
     /// It takes them again, or the partition is no longer ours.
@@ -102,7 +106,9 @@ pub(super) fn run(work: &Receiver<Work>, desk: &mut Desk) {
     loop {
         desk.beat();
         match work.recv_timeout(TICK) {
-            Ok(Work::Deliver(assigned, message)) => deliver(&mut partitions, &assigned, message, desk),
+            Ok(Work::Deliver(assigned, message)) => {
+                deliver(&mut partitions, &assigned, message, desk)
+            }
             Ok(Work::Finish(assigned, answer)) => {
                 if let Some(partition) = take(&mut partitions, &assigned) {
                     partition.finish(desk);
@@ -159,7 +165,12 @@ fn deliver(
     check_limit(desk);
 }
 
-fn stop_partition(partitions: &mut BTreeMap<i32, Partition>, assigned: &Arc<Assigned>, stop: Stop, desk: &Desk) {
+fn stop_partition(
+    partitions: &mut BTreeMap<i32, Partition>,
+    assigned: &Arc<Assigned>,
+    stop: Stop,
+    desk: &Desk,
+) {
     assigned.close();
     // When we were told to give the partition back, finishing it comes next.
     if !matches!(stop, Stop::Abandoned)

@@ -54,8 +54,10 @@ impl Awaiting {
     }
 
     fn ask(&self) -> Result<u32, TopicError> {
-        let unreachable =
-            |source| TopicError::Unreachable { servers: self.cluster.bootstrap_servers.clone(), source };
+        let unreachable = |source| TopicError::Unreachable {
+            servers: self.cluster.bootstrap_servers.clone(),
+            source,
+        };
         let admin = Admin::new(&self.cluster.client_config()).map_err(unreachable)?;
         admin
             .partitions(&self.topic.name)?
@@ -65,7 +67,8 @@ impl Awaiting {
     fn explain(&self, error: &TopicError) -> Waiting {
         let mut waiting = Waiting::from(error);
         if let (TopicError::Missing { topic }, Provision::Auto) = (error, self.topic.provision) {
-            waiting.what = format!("topic {topic} does not exist yet; the producer creates it when it starts");
+            waiting.what =
+                format!("topic {topic} does not exist yet; the producer creates it when it starts");
         }
         waiting
     }

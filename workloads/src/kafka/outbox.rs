@@ -148,7 +148,11 @@ impl<T> Outbox<T> {
     }
 
     /// Puts messages in the place of one that was [`Event::TooLarge`].
-    pub fn replace(&mut self, partition: u32, messages: impl DoubleEndedIterator<Item = Message<T>>) {
+    pub fn replace(
+        &mut self,
+        partition: u32,
+        messages: impl DoubleEndedIterator<Item = Message<T>>,
+    ) {
         self.lane(partition).push_front(messages);
     }
 
@@ -172,7 +176,8 @@ impl<T> Outbox<T> {
             Kind::Message { generation, partition, number, result } => {
                 // Messages of an earlier client were taken back when it was given up.
                 if generation == self.link.generation() {
-                    let partition = u32::try_from(partition).expect("we choose partitions ourselves");
+                    let partition =
+                        u32::try_from(partition).expect("we choose partitions ourselves");
                     self.settle(partition, number, result, events);
                 }
             }
@@ -291,20 +296,18 @@ impl Report {
 /// What a refusal means for the pipeline.
 const fn reason(code: RDKafkaErrorCode) -> &'static str {
     match code {
-        RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => {
-            reasons::AUTHORIZATION_FAILED
+        RDKafkaErrorCode::TopicAuthorizationFailed
+        | RDKafkaErrorCode::ClusterAuthorizationFailed => reasons::AUTHORIZATION_FAILED,
+        RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition => {
+            reasons::TOPIC_MISSING
         }
-        RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition => reasons::TOPIC_MISSING,
         _ => reasons::PARTITION_CLOSED,
     }
 }
 
 /// Whether the broker refuses the size of a message or of the record batch that it was in.
 const fn is_size(code: RDKafkaErrorCode) -> bool {
-    matches!(
-        code,
-        RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::MessageBatchTooLarge
-    )
+    matches!(code, RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::MessageBatchTooLarge)
 }
 
 /// Whether the message failed only because the client had to be taken down, not by itself.

@@ -47,7 +47,9 @@ pub struct TopicSpec {
 #[derive(Debug, thiserror::Error)]
 pub enum TopicError {
     /// No broker answered.
-    #[error("no broker answers at {servers}; check `kafka.bootstrapServers` and that Kafka is running")]
+    #[error(
+        "no broker answers at {servers}; check `kafka.bootstrapServers` and that Kafka is running"
+    )]
     Unreachable {
         /// The addresses that were tried.
         servers: String,
@@ -56,13 +58,17 @@ pub enum TopicError {
         source: KafkaError,
     },
     /// It does not exist and is not ours to make.
-    #[error("topic {topic} does not exist and `provision` is Never; create it, or set `provision: Auto`")]
+    #[error(
+        "topic {topic} does not exist and `provision` is Never; create it, or set `provision: Auto`"
+    )]
     Missing {
         /// The topic.
         topic: String,
     },
     /// The broker refuses this client.
-    #[error("the broker does not authorize this client to {operation} topic {topic}; grant it by an ACL")]
+    #[error(
+        "the broker does not authorize this client to {operation} topic {topic}; grant it by an ACL"
+    )]
     Unauthorized {
         /// What is not allowed.
         operation: &'static str,
@@ -116,9 +122,9 @@ impl From<&TopicError> for Waiting {
         let reason = match error {
             TopicError::Unreachable { .. } => reasons::BROKERS_UNREACHABLE,
             TopicError::Unauthorized { .. } => reasons::AUTHORIZATION_FAILED,
-            TopicError::Missing { .. } | TopicError::Create { .. } | TopicError::Unusable { .. } => {
-                reasons::TOPIC_MISSING
-            }
+            TopicError::Missing { .. }
+            | TopicError::Create { .. }
+            | TopicError::Unusable { .. } => reasons::TOPIC_MISSING,
         };
         Self { reason, what: chain(error) }
     }
@@ -155,18 +161,19 @@ impl Admin {
 
     /// The number of the topic's partitions; `None` when it does not exist.
     pub fn partitions(&self, topic: &str) -> Result<Option<u32>, TopicError> {
-        let metadata = self
-            .client
-            .inner()
-            .fetch_metadata(Some(topic), REQUEST_TIMEOUT)
-            .map_err(|source| TopicError::Unreachable { servers: self.servers.clone(), source })?;
+        let metadata =
+            self.client.inner().fetch_metadata(Some(topic), REQUEST_TIMEOUT).map_err(|source| {
+                TopicError::Unreachable { servers: self.servers.clone(), source }
+            })?;
         let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
             return Ok(None);
         };
         match found.error().map(RDKafkaErrorCode::from) {
             None if found.partitions().is_empty() => Ok(None),
             None => Ok(Some(u32::try_from(found.partitions().len()).unwrap_or(u32::MAX))),
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(None),
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+                Ok(None)
+            }
             Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
                 Err(TopicError::Unauthorized { operation: "describe", topic: topic.to_owned() })
             }
@@ -210,7 +217,8 @@ impl Admin {
                 Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
                 Err((
                     topic,
-                    RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed,
+                    RDKafkaErrorCode::TopicAuthorizationFailed
+                    | RDKafkaErrorCode::ClusterAuthorizationFailed,
                 )) => return Err(TopicError::Unauthorized { operation: "create", topic }),
                 Err((topic, code)) => return Err(TopicError::Create { topic, code }),
             }

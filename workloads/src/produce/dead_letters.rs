@@ -23,7 +23,10 @@ const NOWHERE: (i32, i64) = (-1, -1);
 /// What a dead letter owes, and the memory that it holds.
 struct Owed {
     debt: Debt,
-    #[expect(dead_code, reason = "held for its memory; given back when the letter is acknowledged")]
+    #[expect(
+        dead_code,
+        reason = "held for its memory; given back when the letter is acknowledged"
+    )]
     charge: Charge,
 }
 

@@ -48,7 +48,11 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(config: &Config, shared: Shared, incarnation: Incarnation) -> Result<Self, ProduceError> {
+    pub(super) fn new(
+        config: &Config,
+        shared: Shared,
+        incarnation: Incarnation,
+    ) -> Result<Self, ProduceError> {
         let window = (shared.budget.limit() / WINDOW.0).min(WINDOW.1);
         let settings = outbox_settings(config, window);
         let mut dead_settings = settings.clone();
@@ -56,14 +60,19 @@ impl Engine {
         dead_settings.window_bytes = window / 4;
         let budget = &shared.budget;
         let validated = config.rules.validate;
-        let sealer = Sealer::new(config.codec, config.level, incarnation, validated, budget.clone())?;
+        let sealer =
+            Sealer::new(config.codec, config.level, incarnation, validated, budget.clone())?;
         Ok(Self {
             router: Router::new(config.limits),
             sealer,
             decoder: Decoder::new(),
             outbox: Outbox::new(settings),
             events: Vec::new(),
-            dead_letters: DeadLetters::new(dead_settings, config.topic.name.clone(), budget.clone()),
+            dead_letters: DeadLetters::new(
+                dead_settings,
+                config.topic.name.clone(),
+                budget.clone(),
+            ),
             _window: budget.charge_now(window + window / 4),
             open: budget.charge_now(0),
             grace: config.grace,
@@ -91,7 +100,8 @@ impl Engine {
                 return Ok(());
             }
             // Partitions are not known before the topic is; chunks wait, and the source with them.
-            let chunks = if all_read || self.outbox.partitions().is_none() { &nothing } else { incoming };
+            let chunks =
+                if all_read || self.outbox.partitions().is_none() { &nothing } else { incoming };
             let wait = again.map_or(TICK, |at| at.saturating_duration_since(now).min(TICK));
             crossbeam_channel::select! {
                 recv(acknowledged) -> report => self.settle(report, &acknowledged)?,
@@ -160,7 +170,11 @@ impl Engine {
         });
     }
 
-    fn settle(&mut self, first: Result<Report, RecvError>, more: &Reports) -> Result<(), ProduceError> {
+    fn settle(
+        &mut self,
+        first: Result<Report, RecvError>,
+        more: &Reports,
+    ) -> Result<(), ProduceError> {
         for report in first.into_iter().chain(more.try_iter()) {
             self.outbox.report(report, &mut self.events);
             self.handle_events()?;
@@ -204,12 +218,16 @@ impl Engine {
     }
 
     fn replace(&mut self, partition: u32, message: Message<Sealed>) -> Result<(), ProduceError> {
-        let parts = split(message, &mut self.sealer, &mut self.decoder).map_err(ProduceError::Unpack)?;
+        let parts =
+            split(message, &mut self.sealer, &mut self.decoder).map_err(ProduceError::Unpack)?;
         match parts {
             Split::Halves(halves) => self.outbox.replace(partition, halves.into_iter()),
             Split::Record { marker, record } => {
-                let reject =
-                    Reject { size: record.len() as u64, bytes: record, reason: Reason::RecordTooLarge };
+                let reject = Reject {
+                    size: record.len() as u64,
+                    bytes: record,
+                    reason: Reason::RecordTooLarge,
+                };
                 self.dead_letters.push(reject, marker.token.debt.another());
                 self.outbox.replace(partition, std::iter::once(marker));
             }

@@ -76,7 +76,11 @@ impl Intake {
         read.and(finished)
     }
 
-    fn read_all(&mut self, chunks: &Sender<Chunk>, recycled: &Receiver<Records>) -> Result<(), SourceError> {
+    fn read_all(
+        &mut self,
+        chunks: &Sender<Chunk>,
+        recycled: &Receiver<Records>,
+    ) -> Result<(), SourceError> {
         let heartbeat = self.shared.side.heartbeat("intake");
         while self.left != Some(0) && !self.shared.shutdown.is_requested() {
             heartbeat.tick();
@@ -84,7 +88,8 @@ impl Intake {
             let Some(charge) = self.shared.budget.charge(BLOCK_CHARGE, READ_WAIT) else { continue };
             match self.source.read(&mut self.block, READ_WAIT) {
                 Ok(Read::Lines(position)) => {
-                    let chunk = self.chunk(recycled.try_recv().unwrap_or_default(), charge, position);
+                    let chunk =
+                        self.chunk(recycled.try_recv().unwrap_or_default(), charge, position);
                     if chunks.send(chunk).is_err() {
                         return Ok(()); // the engine gave up, and says why itself
                     }
@@ -100,7 +105,9 @@ impl Intake {
                 }
             }
             match self.source.waiting_for() {
-                Some(what) => self.shared.side.stalled_at(SOURCE, reasons::SOURCE_UNAVAILABLE, &what),
+                Some(what) => {
+                    self.shared.side.stalled_at(SOURCE, reasons::SOURCE_UNAVAILABLE, &what)
+                }
                 None => self.shared.side.clear_stalled_at(SOURCE),
             }
         }

@@ -85,7 +85,9 @@ pub enum ProduceError {
     #[error("source failed")]
     Source(#[from] SourceError),
     /// A batch that we compressed ourselves cannot be unpacked.
-    #[error("a batch cannot be split, because its own value cannot be unpacked; memory may be damaged")]
+    #[error(
+        "a batch cannot be split, because its own value cannot be unpacked; memory may be damaged"
+    )]
     Unpack(#[source] crate::codec::DecodeError),
     /// A thread of ours died.
     #[error("the {0} thread died; this is a defect of batchpipe")]

@@ -42,7 +42,8 @@ impl Router {
 
     /// Memory that open batches hold, in bytes.
     pub(super) fn capacity(&self) -> usize {
-        self.keyless.text.capacity() + self.keyed.iter().map(|batch| batch.text.capacity()).sum::<usize>()
+        self.keyless.text.capacity()
+            + self.keyed.iter().map(|batch| batch.text.capacity()).sum::<usize>()
     }
 
     /// When the first open batch must be closed.
@@ -68,7 +69,13 @@ impl Router {
         }
     }
 
-    fn fill_keyless(&mut self, chunk: &Chunk, mut from: usize, run: usize, closed: &mut Closed<'_>) {
+    fn fill_keyless(
+        &mut self,
+        chunk: &Chunk,
+        mut from: usize,
+        run: usize,
+        closed: &mut Closed<'_>,
+    ) {
         let end = from + run;
         while from < end {
             let (taken, full) = self.keyless.take(chunk, from, end - from, &self.limits);
@@ -86,7 +93,13 @@ impl Router {
         self.keyless.clear();
     }
 
-    fn fill_keyed(&mut self, chunk: &Chunk, record: usize, partition: u32, closed: &mut Closed<'_>) {
+    fn fill_keyed(
+        &mut self,
+        chunk: &Chunk,
+        record: usize,
+        partition: u32,
+        closed: &mut Closed<'_>,
+    ) {
         let index = partition as usize;
         if self.keyed.len() <= index {
             self.keyed.resize_with(index + 1, Batch::default);
@@ -107,7 +120,8 @@ impl Router {
     /// Closes every batch whose time is up.
     pub(super) fn expire(&mut self, now: Instant, closed: &mut Closed<'_>) {
         let limits = self.limits;
-        let is_due = |batch: &Batch| batch.deadline(&limits).is_some_and(|deadline| deadline <= now);
+        let is_due =
+            |batch: &Batch| batch.deadline(&limits).is_some_and(|deadline| deadline <= now);
         self.close_if(is_due, CloseReason::Linger, closed);
     }
 
@@ -116,7 +130,12 @@ impl Router {
         self.close_if(|batch| !batch.is_empty(), CloseReason::Shutdown, closed);
     }
 
-    fn close_if(&mut self, is_due: impl Fn(&Batch) -> bool, reason: CloseReason, closed: &mut Closed<'_>) {
+    fn close_if(
+        &mut self,
+        is_due: impl Fn(&Batch) -> bool,
+        reason: CloseReason,
+        closed: &mut Closed<'_>,
+    ) {
         if is_due(&self.keyless) {
             self.close_keyless(reason, closed);
         }
@@ -169,7 +188,8 @@ mod tests {
     fn full_batches_without_keys_go_to_one_partition_after_the_other() {
         let (mut router, mut closed) = (router(2, 3), Log::new());
         router.route(&chunk("1\n2\n3\n4\n5\n6\n7\n8\n9", None), &mut log(&mut closed));
-        let partitions: Vec<_> = closed.iter().map(|(partition, text, _)| (*partition, text.as_str())).collect();
+        let partitions: Vec<_> =
+            closed.iter().map(|(partition, text, _)| (*partition, text.as_str())).collect();
         assert_eq!(partitions, [(0, "1\n2"), (1, "3\n4"), (2, "5\n6"), (0, "7\n8")]);
         assert!(!router.is_empty());
     }

@@ -72,7 +72,14 @@ impl Sealer {
         budget: Arc<Budget>,
     ) -> Result<Self, CodecError> {
         let encoder = Encoder::new(codec, level)?;
-        Ok(Self { encoder, scratch: Vec::new(), incarnation, sequences: Vec::new(), validated, budget })
+        Ok(Self {
+            encoder,
+            scratch: Vec::new(),
+            incarnation,
+            sequences: Vec::new(),
+            validated,
+            budget,
+        })
     }
 
     /// Seals a batch for a partition. The batch keeps its memory and is cleared by its owner.
@@ -118,7 +125,12 @@ impl Sealer {
     }
 
     /// A message without records, in the place of some that were dead-lettered after they got their numbers.
-    pub(super) fn marker(&self, envelope: Envelope, timestamp_ms: i64, debt: Debt) -> Message<Sealed> {
+    pub(super) fn marker(
+        &self,
+        envelope: Envelope,
+        timestamp_ms: i64,
+        debt: Debt,
+    ) -> Message<Sealed> {
         self.finish(Box::default(), Codec::None, envelope, timestamp_ms, debt)
     }
 

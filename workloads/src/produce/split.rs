@@ -29,27 +29,47 @@ pub(super) fn split(
     sealer: &mut Sealer,
     decoder: &mut Decoder,
 ) -> Result<Split, DecodeError> {
-    let Message { value, timestamp_ms, token: Sealed { envelope, codec, debt, charge }, .. } = message;
+    let Message { value, timestamp_ms, token: Sealed { envelope, codec, debt, charge }, .. } =
+        message;
     let text = unpack(&value, codec, &envelope, decoder)?;
     drop((value, charge));
     if envelope.records == 1 {
         let lost = Some(Reason::RecordTooLarge);
-        let envelope = Envelope { raw_bytes: 0, crc32c: None, validated: false, dead_lettered: lost, ..envelope };
+        let envelope = Envelope {
+            raw_bytes: 0,
+            crc32c: None,
+            validated: false,
+            dead_lettered: lost,
+            ..envelope
+        };
         let marker = sealer.marker(envelope, timestamp_ms, debt);
         return Ok(Split::Record { marker, record: text });
     }
     let first = envelope.records / 2;
-    let middle = memchr::memchr_iter(b'\n', &text).nth(first as usize - 1).expect("records are joined by line ends");
+    let middle = memchr::memchr_iter(b'\n', &text)
+        .nth(first as usize - 1)
+        .expect("records are joined by line ends");
     let second_sequence = envelope.sequence + u64::from(first);
     let other = debt.another();
     let halves = [
         sealer.message(&text[..middle], first, envelope.sequence, timestamp_ms, debt),
-        sealer.message(&text[middle + 1..], envelope.records - first, second_sequence, timestamp_ms, other),
+        sealer.message(
+            &text[middle + 1..],
+            envelope.records - first,
+            second_sequence,
+            timestamp_ms,
+            other,
+        ),
     ];
     Ok(Split::Halves(halves))
 }
 
-fn unpack(value: &[u8], codec: Codec, envelope: &Envelope, decoder: &mut Decoder) -> Result<Vec<u8>, DecodeError> {
+fn unpack(
+    value: &[u8],
+    codec: Codec,
+    envelope: &Envelope,
+    decoder: &mut Decoder,
+) -> Result<Vec<u8>, DecodeError> {
     let size = usize::try_from(envelope.raw_bytes).unwrap_or(usize::MAX);
     let mut text = Vec::with_capacity(size);
     decoder.decode(codec, value, size, &mut text)?;

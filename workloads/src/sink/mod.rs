@@ -71,7 +71,9 @@ pub enum WriteError {
         target: String,
     },
     /// Another process uses the folder.
-    #[error("{path} is in use by another writer (lock file {lock}); give each consumer a folder of its own")]
+    #[error(
+        "{path} is in use by another writer (lock file {lock}); give each consumer a folder of its own"
+    )]
     Locked {
         /// The folder.
         path: String,

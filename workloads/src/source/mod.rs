@@ -80,7 +80,9 @@ pub enum SourceError {
     #[error("cannot read standard input")]
     Stdin(#[source] std::io::Error),
     /// A checkpoint is not one of ours.
-    #[error("checkpoint {path} cannot be used: {problem}; remove it to start at the beginning of the file")]
+    #[error(
+        "checkpoint {path} cannot be used: {problem}; remove it to start at the beginning of the file"
+    )]
     Checkpoint {
         /// The checkpoint's file.
         path: std::path::PathBuf,

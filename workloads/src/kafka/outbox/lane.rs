@@ -126,7 +126,11 @@ impl<T> Lane<T> {
     }
 
     /// Notes what was reported; returns the message's size, or `None` when it is not handed over.
-    pub(super) fn settle(&mut self, number: u32, result: Result<(), RDKafkaErrorCode>) -> Option<usize> {
+    pub(super) fn settle(
+        &mut self,
+        number: u32,
+        result: Result<(), RDKafkaErrorCode>,
+    ) -> Option<usize> {
         let entry = self.entries.get_mut(number.wrapping_sub(self.first) as usize)?;
         if entry.0 != State::Handed {
             return None;
@@ -198,7 +202,10 @@ mod tests {
     #[test]
     fn messages_leave_in_order_once_all_before_them_are_delivered() {
         let mut lane = lane(&[10, 11]);
-        assert_eq!((hand(&mut lane), hand(&mut lane), hand(&mut lane)), (Some((0, 10)), Some((1, 11)), None));
+        assert_eq!(
+            (hand(&mut lane), hand(&mut lane), hand(&mut lane)),
+            (Some((0, 10)), Some((1, 11)), None)
+        );
         lane.settle(1, Ok(()));
         assert_eq!(delivered(&mut lane), []);
         lane.settle(0, Ok(()));

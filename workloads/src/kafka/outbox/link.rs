@@ -154,7 +154,10 @@ impl Link {
             return self.problem.clone();
         }
         let down = self.down.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        Some(Waiting { reason: reasons::BROKERS_UNREACHABLE, what: format!("no broker answers: {down}") })
+        Some(Waiting {
+            reason: reasons::BROKERS_UNREACHABLE,
+            what: format!("no broker answers: {down}"),
+        })
     }
 
     pub(super) const fn is_closing(&self) -> bool {
@@ -176,7 +179,12 @@ impl Link {
     }
 
     /// Opens the connection, step by step.
-    pub(super) fn open(&mut self, now: Instant, settings: &Settings, reports: &Sender<Report>) -> Linking {
+    pub(super) fn open(
+        &mut self,
+        now: Instant,
+        settings: &Settings,
+        reports: &Sender<Report>,
+    ) -> Linking {
         match &self.state {
             State::Open(_) => Linking::Open,
             State::Closing { .. } => Linking::RetryAt(now + BACKOFF.0),
@@ -187,7 +195,9 @@ impl Link {
             }
             State::Opening(result) => match result.try_recv() {
                 Err(TryRecvError::Empty) => Linking::RetryAt(now + BACKOFF.1),
-                Err(TryRecvError::Disconnected) => self.fail(now, internal("the connecting thread died")),
+                Err(TryRecvError::Disconnected) => {
+                    self.fail(now, internal("the connecting thread died"))
+                }
                 Ok(Err(trouble)) => self.fail(now, trouble.into()),
                 Ok(Ok((client, partitions))) => {
                     self.problem = None;
@@ -251,7 +261,9 @@ impl Link {
             .timestamp(message.timestamp_ms)
             .headers(headers)
             .payload(&message.value);
-        client.send(record).map_err(|(error, _)| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown))
+        client
+            .send(record)
+            .map_err(|(error, _)| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown))
     }
 
     /// Starts to take the client down. With `backoff` the next one is made only after a wait.
@@ -303,6 +315,7 @@ fn connect(
     let asked = if ask_limit { admin.max_message_bytes(&settings.topic.name) } else { None };
     let limit = asked.map(|limit| limit.saturating_sub(FRAMING_BYTES)).or(known_limit);
     let bytes = limit.unwrap_or(settings.max_message_bytes).min(settings.max_message_bytes);
-    let config = settings.cluster.producer_config(&settings.transport, bytes, settings.window_bytes);
+    let config =
+        settings.cluster.producer_config(&settings.transport, bytes, settings.window_bytes);
     Ok((config.create_with_context(context)?, partitions))
 }
