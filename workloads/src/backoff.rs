@@ -18,7 +18,7 @@ impl Backoff {
     }
 
     /// The wait after one more failure: between half of it and the whole.
-    pub fn next(&mut self) -> Duration {
+    pub fn next_wait(&mut self) -> Duration {
         let whole = self.first.saturating_mul(1 << self.failures.min(20)).min(self.longest);
         self.failures = self.failures.saturating_add(1);
         // Without random numbers all clients wait alike, which is still right.
@@ -43,13 +43,13 @@ mod tests {
     fn waits_grow_to_the_longest_and_start_again_after_success() {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
         for whole in [100, 200, 400, 800, 1000, 1000] {
-            let wait = backoff.next().as_millis();
+            let wait = backoff.next_wait().as_millis();
             assert!((whole / 2..=whole).contains(&wait), "{wait} of {whole}");
         }
         let mut recovered = false;
         backoff.succeed(|| recovered = true);
         assert!(recovered);
         backoff.succeed(|| unreachable!("it had not failed"));
-        assert!(backoff.next() <= Duration::from_millis(100));
+        assert!(backoff.next_wait() <= Duration::from_millis(100));
     }
 }

@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(Budget::limit_for(Some(32 * MIB)), 16 * MIB);
     }
 
-    const LONG: Duration = Duration::from_secs(3600);
+    const LONG: Duration = Duration::from_hours(1);
 
     #[test]
     fn intake_waits_until_memory_is_given_back() {

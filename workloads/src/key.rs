@@ -190,7 +190,7 @@ impl Visitor<'_> for Name<'_> {
     }
 }
 
-/// MurmurHash2 as in Kafka's Java client (`org.apache.kafka.common.utils.Utils.murmur2`).
+/// Murmur hash 2 as in Kafka's Java client (`org.apache.kafka.common.utils.Utils.murmur2`).
 fn murmur2(data: &[u8]) -> u32 {
     const M: u32 = 0x5bd1_e995;
     const SEED: u32 = 0x9747_b28c;

@@ -121,7 +121,7 @@ fn start_producer((setup, shared): (ProducerSetup, Shared)) -> Running<ProduceEr
     let ProducerSetup { config, source } = setup;
     shared.side.set_topic(&config.topic.name);
     shared.side.set_codec(config.codec.name());
-    start("producer", shared, move |shared| produce::run(config, source, shared))
+    start("producer", shared, move |shared| produce::run(&config, source, shared))
 }
 
 fn start_consumer((setup, shared): (ConsumerSetup, Shared)) -> Running<ConsumeError> {
@@ -153,21 +153,20 @@ fn work(
     catch_up: &CatchUp,
     shutdown: &Shutdown,
 ) -> Outcome {
-    let (produced, consumed) = std::thread::scope(|scope| {
-        let produced = producer.map(|running| {
+    let ends = std::thread::scope(|scope| {
+        let first = producer.map(|running| {
             scope.spawn(|| {
                 let end = finish("producer", running, shutdown);
                 catch_up.want();
                 end
             })
         });
-        let consumed =
-            consumer.map(|running| scope.spawn(|| finish("consumer", running, shutdown)));
+        let second = consumer.map(|running| scope.spawn(|| finish("consumer", running, shutdown)));
         let join = "a thread that only waits does not panic";
-        (produced.map(|it| it.join().expect(join)), consumed.map(|it| it.join().expect(join)))
+        [first.map(|it| it.join().expect(join)), second.map(|it| it.join().expect(join))]
     });
     let mut outcome = Outcome { reports: Vec::new(), error: None };
-    for (report, error) in produced.into_iter().chain(consumed) {
+    for (report, error) in ends.into_iter().flatten() {
         outcome.reports.push(report);
         outcome.error = outcome.error.or(error);
     }
@@ -203,6 +202,8 @@ fn idle(sides: &[Shared], shutdown: &Shutdown) {
     if !shutdown.is_requested() {
         tracing::info!("the work is done; idling until asked to stop");
     }
-    while !shutdown.wait(Duration::from_secs(3600)) {}
-    sides.iter().for_each(|shared| shared.side.set_state(WorkloadState::Stopping));
+    while !shutdown.wait(Duration::from_hours(1)) {}
+    for shared in sides {
+        shared.side.set_state(WorkloadState::Stopping);
+    }
 }

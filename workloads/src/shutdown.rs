@@ -62,7 +62,7 @@ mod tests {
     fn waiting_ends_at_once_when_a_stop_is_asked_for() {
         let shutdown = Shutdown::new();
         let other = shutdown.clone();
-        let waiter = std::thread::spawn(move || other.wait(Duration::from_secs(3600)));
+        let waiter = std::thread::spawn(move || other.wait(Duration::from_hours(1)));
         shutdown.request();
         assert!(waiter.join().unwrap());
     }

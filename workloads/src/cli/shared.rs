@@ -10,7 +10,7 @@ use crate::config::{self, ConfigError, Overrides};
 /// Which pipeline, and what differs from its file.
 #[derive(Args, Debug)]
 pub(super) struct PipelineArgs {
-    /// File with a `BatchPipeline` (its first document); BATCHPIPE_PIPELINE may hold the text instead
+    /// File with a `BatchPipeline` (its first document); `BATCHPIPE_PIPELINE` may hold the text instead
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Kafka's addresses, in the place of spec.kafka.bootstrapServers

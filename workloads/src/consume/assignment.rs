@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicI64, AtomicU8, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::Sender;
@@ -30,6 +30,9 @@ pub(super) struct Assigned {
     /// The timestamp of the last message that was begun, in milliseconds since the epoch.
     timestamp_ms: AtomicI64,
 }
+
+/// How long a worker may take to notice that it was told to give up.
+const ABANDON_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Work goes on.
 const ACTIVE: u8 = 0;
@@ -166,7 +169,9 @@ impl Assignments {
             let mut current = self.lock();
             partitions.iter().filter_map(|partition| current.remove(partition)).collect()
         };
-        leaving.iter().for_each(|assigned| assigned.close());
+        for assigned in &leaving {
+            assigned.close();
+        }
         let answers: Vec<_> = leaving
             .iter()
             .map(|assigned| {
@@ -177,11 +182,13 @@ impl Assignments {
             .collect();
         let late = answers.iter().any(|answered| answered.recv_deadline(deadline).is_err());
         if late {
-            leaving.iter().for_each(|assigned| assigned.abandon());
+            for assigned in &leaving {
+                assigned.abandon();
+            }
             // Whoever waits for something outside looks at this several times a second.
-            answers
-                .iter()
-                .for_each(|answered| _ = answered.recv_timeout(std::time::Duration::from_secs(2)));
+            for answered in &answers {
+                let _ = answered.recv_timeout(ABANDON_PATIENCE);
+            }
         }
         leaving
     }
@@ -221,7 +228,7 @@ mod tests {
             assigned.set_done(9);
             answer.send(()).unwrap();
         });
-        let left = assignments.finish(&[3, 4], Instant::now() + std::time::Duration::from_secs(60));
+        let left = assignments.finish(&[3, 4], Instant::now() + Duration::from_mins(1));
         worker.join().unwrap();
         assert_eq!(left.iter().map(|assigned| assigned.done()).collect::<Vec<_>>(), [9]);
         assert!(assignments.get(3).is_none());

@@ -28,8 +28,12 @@ pub(super) struct Fetched {
 impl Fetched {
     pub(super) fn copy(message: &BorrowedMessage<'_>, queue: &Arc<Budget>) -> Self {
         let value: Option<Box<[u8]>> = message.payload().map(Box::from);
-        let headers: Vec<_> =
-            message.headers().into_iter().flat_map(|headers| headers.iter()).map(own).collect();
+        let headers: Vec<_> = message
+            .headers()
+            .into_iter()
+            .flat_map(|headers| headers.iter())
+            .map(|header| own(&header))
+            .collect();
         let bytes = value.as_ref().map_or(0, |value| value.len())
             + headers
                 .iter()
@@ -54,7 +58,7 @@ impl Fetched {
     }
 }
 
-fn own(header: rdkafka::message::Header<'_, &[u8]>) -> MessageHeader {
+fn own(header: &rdkafka::message::Header<'_, &[u8]>) -> MessageHeader {
     MessageHeader {
         name: Cow::Owned(header.key.to_owned()),
         value: header.value.map(|value| Cow::Owned(value.to_vec())),

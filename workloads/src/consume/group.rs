@@ -113,7 +113,9 @@ impl ConsumerContext for Context {
         if let Rebalance::Assign(list) = rebalance {
             let partitions = self.numbers(list);
             tracing::info!(?partitions, "partitions are assigned");
-            partitions.iter().for_each(|partition| self.assignments.add(*partition));
+            for partition in partitions {
+                self.assignments.add(partition);
+            }
             self.side.gate(Gate::Group).open();
             self.wake();
         }

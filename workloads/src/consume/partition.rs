@@ -202,7 +202,7 @@ impl Partition {
                 }
                 Err(error) => {
                     desk.stalled(&self.assigned, &chain(&error));
-                    if self.wait(backoff.next(), desk) {
+                    if self.wait(backoff.next_wait(), desk) {
                         return Err(Stop::Abandoned);
                     }
                 }

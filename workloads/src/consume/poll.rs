@@ -135,7 +135,7 @@ impl Consumer {
     }
 
     fn session(&self) -> Result<End, ConsumeError> {
-        let (notices, noticed) = crossbeam_channel::unbounded();
+        let (notices, inbox) = crossbeam_channel::unbounded();
         let (wake, woken) = crossbeam_channel::bounded(1);
         let watermarks = Arc::new(Watermarks::default());
         let (work, assigned): (Vec<_>, Vec<_>) =
@@ -166,7 +166,7 @@ impl Consumer {
             client,
             assignments,
             watermarks,
-            notices: noticed,
+            notices: inbox,
             paused: false,
             seen_changes: 0,
             committed_at: Instant::now(),
@@ -360,7 +360,9 @@ impl Session {
             return false; // the group is not joined yet
         }
         let all = self.assignments.all();
-        all.iter().for_each(|assigned| self.aim(assigned.partition));
+        for assigned in &all {
+            self.aim(assigned.partition);
+        }
         all.iter().all(|assigned| match self.targets[&assigned.partition] {
             Target::Asked(_) => false,
             Target::End(end, later) => {

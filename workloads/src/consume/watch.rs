@@ -143,7 +143,9 @@ impl Watch {
         }
         let topic = &self.consumer.context().topic;
         let mut list = TopicPartitionList::new();
-        new.iter().for_each(|assigned| _ = list.add_partition(topic, assigned.partition));
+        for assigned in &new {
+            list.add_partition(topic, assigned.partition);
+        }
         let Ok(answer) = self.consumer.committed_offsets(list, REQUEST_TIMEOUT) else { return };
         let committed = known(&answer, topic);
         for assigned in &new {

@@ -107,7 +107,7 @@ pub(super) fn run(work: &Receiver<Work>, desk: &mut Desk) {
         desk.beat();
         match work.recv_timeout(TICK) {
             Ok(Work::Deliver(assigned, message)) => {
-                deliver(&mut partitions, &assigned, message, desk)
+                deliver(&mut partitions, &assigned, message, desk);
             }
             Ok(Work::Finish(assigned, answer)) => {
                 if let Some(partition) = take(&mut partitions, &assigned) {
@@ -207,7 +207,7 @@ fn open(assigned: &Arc<Assigned>, desk: &Desk) -> Result<Box<dyn Writer>, Stop> 
             Err(error) => chain(&error),
         };
         desk.stalled(assigned, &problem);
-        let until = Instant::now() + backoff.next();
+        let until = Instant::now() + backoff.next_wait();
         while Instant::now() < until {
             desk.beat();
             if assigned.is_abandoned() {

@@ -46,7 +46,7 @@ impl Awaiting {
                         tracing::warn!("{}; trying again", waiting.what);
                         said = waiting.what;
                     }
-                    shutdown.wait(backoff.next());
+                    shutdown.wait(backoff.next_wait());
                 }
             }
         }

@@ -165,6 +165,9 @@ impl<T> Outbox<T> {
     }
 
     /// Takes in a report. The events must be dealt with before the next call of [`Outbox::pump`].
+    ///
+    /// # Panics
+    /// When librdkafka reports a partition that we did not choose.
     pub fn report(&mut self, report: Report, events: &mut Vec<Event<T>>) {
         match report.0 {
             Kind::Wake => {}

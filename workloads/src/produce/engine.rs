@@ -1,6 +1,9 @@
 //! The engine: batches chunks, sends them, and settles what the broker acknowledges. One loop in one thread.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use batchpipe_api::{conditions::reasons, envelope::Incarnation, reason::Reason};
 use crossbeam_channel::{Receiver, RecvError, Sender};
@@ -61,7 +64,7 @@ impl Engine {
         let budget = &shared.budget;
         let validated = config.rules.validate;
         let sealer =
-            Sealer::new(config.codec, config.level, incarnation, validated, budget.clone())?;
+            Sealer::new(config.codec, config.level, incarnation, validated, Arc::clone(budget))?;
         Ok(Self {
             router: Router::new(config.limits),
             sealer,
@@ -71,7 +74,7 @@ impl Engine {
             dead_letters: DeadLetters::new(
                 dead_settings,
                 config.topic.name.clone(),
-                budget.clone(),
+                Arc::clone(budget),
             ),
             _window: budget.charge_now(window + window / 4),
             open: budget.charge_now(0),
@@ -106,12 +109,11 @@ impl Engine {
             crossbeam_channel::select! {
                 recv(acknowledged) -> report => self.settle(report, &acknowledged)?,
                 recv(dead) -> report => self.settle_dead(report),
-                recv(chunks) -> chunk => match chunk {
-                    Ok(chunk) => self.take(chunk, recycle),
-                    Err(RecvError) => {
-                        all_read = true;
-                        self.close_all();
-                    }
+                recv(chunks) -> chunk => if let Ok(chunk) = chunk {
+                    self.take(chunk, recycle);
+                } else {
+                    all_read = true;
+                    self.close_all();
                 },
                 default(wait) => {}
             }

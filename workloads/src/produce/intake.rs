@@ -106,7 +106,7 @@ impl Intake {
             }
             match self.source.waiting_for() {
                 Some(what) => {
-                    self.shared.side.stalled_at(SOURCE, reasons::SOURCE_UNAVAILABLE, &what)
+                    self.shared.side.stalled_at(SOURCE, reasons::SOURCE_UNAVAILABLE, &what);
                 }
                 None => self.shared.side.clear_stalled_at(SOURCE),
             }

@@ -96,12 +96,15 @@ pub enum ProduceError {
 
 /// Runs a producer until its source ends or a stop is asked for, and everything is acknowledged or the grace
 /// period is over. The ledger tells how it went.
-pub fn run(config: Config, source: Box<dyn Source>, shared: &Shared) -> Result<(), ProduceError> {
+///
+/// # Panics
+/// When the system gives no thread or no random numbers.
+pub fn run(config: &Config, source: Box<dyn Source>, shared: &Shared) -> Result<(), ProduceError> {
     let (chunks, incoming) = crossbeam_channel::bounded(QUEUED_CHUNKS);
     let (recycle, recycled) = crossbeam_channel::bounded(QUEUED_CHUNKS + 1);
     let (finished, engine_done) = crossbeam_channel::bounded::<()>(0);
-    let engine = Engine::new(&config, shared.clone(), incarnation())?;
-    let intake = Intake::new(&config, source, shared.clone());
+    let engine = Engine::new(config, shared.clone(), incarnation())?;
+    let intake = Intake::new(config, source, shared.clone());
     let reader = std::thread::Builder::new()
         .name("intake".to_owned())
         .spawn(move || intake.run(chunks, &recycled, &engine_done))

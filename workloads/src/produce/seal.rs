@@ -1,6 +1,6 @@
 //! Sealing: an open batch becomes a message with its envelope, compressed once, and numbered for its partition.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use batchpipe_api::{
     codec::Codec,
@@ -52,6 +52,14 @@ impl From<Vec<Share>> for Debt {
     }
 }
 
+/// What a message keeps of the records' past.
+pub(super) struct Past {
+    /// When the oldest record came in: milliseconds since the epoch.
+    pub(super) timestamp_ms: i64,
+    /// The chunks that the records came in.
+    pub(super) debt: Debt,
+}
+
 /// Makes messages of batches.
 pub(super) struct Sealer {
     encoder: Encoder,
@@ -84,54 +92,47 @@ impl Sealer {
 
     /// Seals a batch for a partition. The batch keeps its memory and is cleared by its owner.
     pub(super) fn seal(&mut self, partition: u32, batch: &mut Batch) -> Message<Sealed> {
-        let sequence = self.number(partition, batch.records);
+        let numbers = self.number(partition, batch.records);
         let debt = Debt::from(std::mem::take(&mut batch.shares));
-        let timestamp_ms = batch.oldest_unix_ms();
-        self.message(&batch.text, batch.records, sequence, timestamp_ms, debt)
+        self.message(&batch.text, numbers, Past { timestamp_ms: batch.oldest_unix_ms(), debt })
     }
 
-    fn number(&mut self, partition: u32, records: u32) -> u64 {
+    fn number(&mut self, partition: u32, records: u32) -> Range<u64> {
         let index = partition as usize;
         if self.sequences.len() <= index {
             self.sequences.resize(index + 1, 0);
         }
-        let sequence = self.sequences[index];
+        let first = self.sequences[index];
         self.sequences[index] += u64::from(records);
-        sequence
+        first..self.sequences[index]
     }
 
-    /// A message of records that have their numbers.
+    /// A message of records that have these numbers.
     pub(super) fn message(
         &mut self,
         text: &[u8],
-        records: u32,
-        sequence: u64,
-        timestamp_ms: i64,
-        debt: Debt,
+        numbers: Range<u64>,
+        past: Past,
     ) -> Message<Sealed> {
         let codec = self.encoder.encode(text, &mut self.scratch);
         let envelope = Envelope {
-            records,
+            records: u32::try_from(numbers.end - numbers.start)
+                .expect("a batch counts its records with a u32"),
             raw_bytes: text.len() as u64,
             crc32c: Some(crc32c::crc32c(text)),
             incarnation: self.incarnation,
-            sequence,
+            sequence: numbers.start,
             validated: self.validated,
             dead_lettered: None,
         };
         // Exactly as large as needed: it may have to be kept for as long as an outage lasts.
         let value = Box::from(self.scratch.as_slice());
-        self.finish(value, codec, envelope, timestamp_ms, debt)
+        self.finish(value, codec, envelope, past)
     }
 
     /// A message without records, in the place of some that were dead-lettered after they got their numbers.
-    pub(super) fn marker(
-        &self,
-        envelope: Envelope,
-        timestamp_ms: i64,
-        debt: Debt,
-    ) -> Message<Sealed> {
-        self.finish(Box::default(), Codec::None, envelope, timestamp_ms, debt)
+    pub(super) fn marker(&self, envelope: Envelope, past: Past) -> Message<Sealed> {
+        self.finish(Box::default(), Codec::None, envelope, past)
     }
 
     fn finish(
@@ -139,11 +140,11 @@ impl Sealer {
         value: Box<[u8]>,
         codec: Codec,
         envelope: Envelope,
-        timestamp_ms: i64,
-        debt: Debt,
+        past: Past,
     ) -> Message<Sealed> {
         let headers = headers(codec, &envelope);
         let charge = self.budget.charge_now(value.len() + MESSAGE_COST);
+        let Past { timestamp_ms, debt } = past;
         Message { value, headers, timestamp_ms, token: Sealed { envelope, codec, debt, charge } }
     }
 }

@@ -3,7 +3,7 @@
 
 use batchpipe_api::{codec::Codec, envelope::Envelope, reason::Reason};
 
-use super::seal::{Sealed, Sealer};
+use super::seal::{Past, Sealed, Sealer};
 use crate::{
     codec::{DecodeError, Decoder},
     kafka::outbox::Message,
@@ -42,26 +42,19 @@ pub(super) fn split(
             dead_lettered: lost,
             ..envelope
         };
-        let marker = sealer.marker(envelope, timestamp_ms, debt);
+        let marker = sealer.marker(envelope, Past { timestamp_ms, debt });
         return Ok(Split::Record { marker, record: text });
     }
     let first = envelope.records / 2;
     let middle = memchr::memchr_iter(b'\n', &text)
         .nth(first as usize - 1)
         .expect("records are joined by line ends");
-    let second_sequence = envelope.sequence + u64::from(first);
-    let other = debt.another();
-    let halves = [
-        sealer.message(&text[..middle], first, envelope.sequence, timestamp_ms, debt),
-        sealer.message(
-            &text[middle + 1..],
-            envelope.records - first,
-            second_sequence,
-            timestamp_ms,
-            other,
-        ),
-    ];
-    Ok(Split::Halves(halves))
+    let second = envelope.sequence + u64::from(first);
+    let other = Past { timestamp_ms, debt: debt.another() };
+    Ok(Split::Halves([
+        sealer.message(&text[..middle], envelope.sequence..second, Past { timestamp_ms, debt }),
+        sealer.message(&text[middle + 1..], second..envelope.next_sequence(), other),
+    ]))
 }
 
 fn unpack(
