@@ -1,0 +1,1 @@
+//! Records through the whole pipeline and back, byte for byte.
