@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::kit::{
-    command::{batchpipe, python, run, Running},
+    command::{Running, batchpipe, python, run},
     lines::{assert_same_lines, mixed},
     pipeline::Pipeline,
     topic,

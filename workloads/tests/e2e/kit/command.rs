@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::broker;
 
 /// Longer than anything here takes on a machine that is busy.
-const PATIENCE: Duration = Duration::from_mins(4);
+const PATIENCE: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(5);
 
 /// Variables that would change what the command does.

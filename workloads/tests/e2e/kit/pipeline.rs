@@ -35,9 +35,10 @@ impl Pipeline {
         }
     }
 
-    /// Takes records from this file.
+    /// Takes the records that are in this file.
     pub(crate) fn from_file(mut self, path: &Path) -> Self {
-        self.source = format!("{{file: {{path: {:?}}}}}", path.display().to_string());
+        self.source =
+            format!("{{file: {{path: {:?}, follow: false}}}}", path.display().to_string());
         self
     }
 
@@ -73,11 +74,13 @@ impl Pipeline {
 /// The complete files of a file sink by partition, joined in the order of their offsets.
 pub(crate) fn delivered(folder: &Path, topic: &str, partitions: u32) -> Vec<Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<_> = entries.filter(|path| path.extension() == Some("ndjson".as_ref())).collect();
+    let mut files: Vec<_> =
+        entries.filter(|path| path.extension() == Some("ndjson".as_ref())).collect();
     files.sort();
     let of_partition = |partition| {
         let start = format!("{topic}-{partition}-");
-        let is_ours = |path: &&PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(&start);
+        let is_ours =
+            |path: &&PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(&start);
         files.iter().filter(is_ours).flat_map(|path| fs::read(path).unwrap()).collect()
     };
     (0..partitions).map(of_partition).collect()

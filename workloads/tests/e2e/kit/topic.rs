@@ -55,7 +55,11 @@ pub(crate) fn read(topic: &str) -> Vec<Raw> {
     let deadline = Instant::now() + PATIENCE;
     let mut found = Vec::new();
     while found.len() < expected {
-        assert!(Instant::now() < deadline, "{} of {expected} messages of {topic} came", found.len());
+        assert!(
+            Instant::now() < deadline,
+            "{} of {expected} messages of {topic} came",
+            found.len()
+        );
         if let Some(message) = client.poll(Duration::from_millis(100)) {
             found.push(own(&message.unwrap()));
         }
