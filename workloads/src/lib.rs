@@ -23,6 +23,7 @@ pub mod consume;
 pub mod dead_letter;
 pub mod dead_letter_header;
 pub mod decode;
+pub mod demo;
 pub mod error;
 pub mod inspect;
 pub mod json;

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed or records unaccounted for, 2 wrong usage or configuration.
 
 mod consume;
+mod demo;
 mod outcome;
 mod produce;
 mod run;
@@ -33,6 +34,8 @@ enum Command {
     Consume(consume::Args),
     /// Produce and consume in one process.
     Run(run::Args),
+    /// Show it all in one process with an embedded broker, and prove that nothing is lost: no Kafka, no network.
+    Demo(demo::Args),
     /// Check a pipeline against all rules, offline.
     Validate(validate::Args),
 }
@@ -69,6 +72,7 @@ impl Cli {
             Command::Produce(args) => args.run(),
             Command::Consume(args) => args.run(),
             Command::Run(args) => args.run(),
+            Command::Demo(args) => args.run(),
             Command::Validate(args) => args.run(),
         };
         exit.into()
