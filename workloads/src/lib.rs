@@ -11,6 +11,7 @@
 //! every stage is a plain loop. Only the admin server is asynchronous.
 
 pub mod admin;
+pub mod audit;
 pub mod backoff;
 pub mod batch;
 pub mod budget;
@@ -41,4 +42,5 @@ pub mod shutdown;
 pub mod signals;
 pub mod sink;
 pub mod source;
+pub mod tap;
 pub mod telemetry;
