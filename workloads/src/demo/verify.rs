@@ -145,7 +145,9 @@ mod tests {
 
     fn found(records: &[Vec<u8>]) -> Found {
         let mut found = Found::default();
-        records.iter().for_each(|record| found.add(record));
+        for record in records {
+            found.add(record);
+        }
         found
     }
 
