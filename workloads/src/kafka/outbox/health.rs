@@ -86,7 +86,7 @@ impl Health {
                 self.set_up();
             }
             Ok(None) => {
-                *self.lock() = Some((&TopicError::Missing { topic: topic.to_owned() }).into())
+                *self.lock() = Some((&TopicError::Missing { topic: topic.to_owned() }).into());
             }
             Err(error) => *self.lock() = Some((&error).into()),
         }
