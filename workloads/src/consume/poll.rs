@@ -156,7 +156,7 @@ impl Consumer {
             match session.client().poll(POLL_WAIT) {
                 Some(Ok(message)) => {
                     self.shared.side.gate(Gate::Topic).open();
-                    let copy = Fetched::copy(&message, &self.queue);
+                    let copy = Fetched::copy(&message, self.largest_value(), &self.queue);
                     session.client().context().assignments.deliver(message.partition(), copy);
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => session.reach(partition),
@@ -178,6 +178,13 @@ impl Consumer {
             }
         }
         Ok(End::Done)
+    }
+
+    /// The largest value that can hold a batch within the limits: codecs make what they cannot shrink a little
+    /// larger.
+    fn largest_value(&self) -> usize {
+        let bytes = self.config.limits.max_bytes;
+        bytes + bytes / 8 + 1024
     }
 
     /// Deals with what librdkafka says instead of a message. Most of it passes by itself.
