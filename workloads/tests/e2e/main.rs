@@ -4,4 +4,6 @@
 
 mod interop;
 mod kit;
+mod raw;
+mod read;
 mod roundtrip;
