@@ -3,8 +3,8 @@
 //! librdkafka retries what it can by itself, for ever. What it gives up for good (authorization, a topic that
 //! vanished, a size that the broker refuses) stops the client as a whole, because a gap must not be
 //! overtaken: the outbox then takes back what was not acknowledged, waits until the topic can be used, makes a
-//! new client, and sends again in order, one message for each partition first. A message stays here, with its
-//! memory, until the broker acknowledged it.
+//! new client, and sends again in order. Every client sends one message alone to each partition first (see
+//! [`lane`] for why). A message stays here, with its memory, until the broker acknowledged it.
 //!
 //! An outbox belongs to one thread, which calls [`Outbox::pump`] whenever something changed and gives it the
 //! reports that arrive on [`Reports`].
@@ -249,20 +249,21 @@ impl<T> Outbox<T> {
                 }
             }
         }
-        self.hand_over(events);
+        self.hand_over(now, events);
         if self.link.is_closing() {
             return Some(now);
         }
         Some(self.link.look(now, &self.settings))
     }
 
-    fn hand_over(&mut self, events: &mut Vec<Event<T>>) {
+    fn hand_over(&mut self, now: Instant, events: &mut Vec<Event<T>>) {
         for (partition, lane) in (0_u32..).zip(&mut self.lanes) {
             let id = i32::try_from(partition).expect("Kafka numbers partitions with an i32");
+            lane.wake(now);
             while self.handed_bytes < self.settings.window_bytes {
                 let Some((number, message)) = lane.next() else { break };
                 match self.link.send(id, number, message, &self.settings.topic.name) {
-                    Ok(()) => self.handed_bytes += lane.mark_handed(),
+                    Ok(()) => self.handed_bytes += lane.mark_handed(now),
                     Err(RDKafkaErrorCode::QueueFull) => return,
                     Err(code) if is_size(code) => {
                         // Those before it go first; it is looked at again when they are acknowledged.

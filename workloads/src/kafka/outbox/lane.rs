@@ -1,8 +1,15 @@
 //! The messages of one partition, oldest first, from the hand-over to the acknowledgement. Pure.
 
-use std::{borrow::Cow, collections::VecDeque};
+use std::{
+    borrow::Cow,
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use rdkafka::error::RDKafkaErrorCode;
+
+/// How long brokers surely remember a producer of a partition; `producer.id.expiration.ms` is a day by default.
+const BROKER_MEMORY: Duration = Duration::from_mins(10);
 
 /// A header of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,15 +65,23 @@ pub(super) struct Lane<T> {
     /// The number of the first entry; numbers wrap.
     first: u32,
     handed: usize,
-    /// After a failure one message must get through alone before others follow.
+    /// One message must get through alone before others follow: at first, after a failure, after a long rest.
+    ///
+    /// librdkafka believes that a broker which takes a later request has taken all earlier ones, because
+    /// brokers check that numbers follow each other. But a broker that knows nothing of this producer yet takes
+    /// any number: were the first of several requests refused for a moment and the second one taken, the
+    /// first would be reported as delivered, and be lost.
     probing: bool,
+    /// When a message was last handed over.
+    used: Option<Instant>,
     /// The entry that was taken out has to be replaced first.
     blocked: bool,
 }
 
 impl<T> Default for Lane<T> {
     fn default() -> Self {
-        Self { entries: VecDeque::new(), first: 0, handed: 0, probing: false, blocked: false }
+        let entries = VecDeque::new();
+        Self { entries, first: 0, handed: 0, probing: true, used: None, blocked: false }
     }
 }
 
@@ -107,8 +122,17 @@ impl<T> Lane<T> {
         (self.handed..self.entries.len()).find(|index| self.entries[*index].0 == State::Waiting)
     }
 
+    /// After a long rest the broker may have forgotten this producer: one message goes alone again.
+    pub(super) fn wake(&mut self, now: Instant) {
+        let is_rested = |used| now.saturating_duration_since(used) > BROKER_MEMORY;
+        if self.handed == 0 && self.used.is_some_and(is_rested) {
+            self.probing = true;
+        }
+    }
+
     /// The message that [`Lane::next`] gave was handed over; returns its size.
-    pub(super) fn mark_handed(&mut self) -> usize {
+    pub(super) fn mark_handed(&mut self, now: Instant) -> usize {
+        self.used = Some(now);
         let index = self.next_index().expect("`next` gave a message just now");
         self.entries[index].0 = State::Handed;
         self.handed += 1;
@@ -179,8 +203,9 @@ mod tests {
         Message { value: Box::from(&b"v"[..]), headers: Vec::new(), timestamp_ms: 0, token }
     }
 
+    /// A lane through which messages have come already.
     fn lane(tokens: &[u32]) -> Lane<u32> {
-        let mut lane = Lane::default();
+        let mut lane = Lane { probing: false, ..Lane::default() };
         for token in tokens {
             lane.push(message(*token));
         }
@@ -189,7 +214,7 @@ mod tests {
 
     fn hand(lane: &mut Lane<u32>) -> Option<(u32, u32)> {
         let (number, token) = lane.next().map(|(number, message)| (number, message.token))?;
-        lane.mark_handed();
+        lane.mark_handed(Instant::now());
         Some((number, token))
     }
 
@@ -265,6 +290,30 @@ mod tests {
         assert!(!lane.is_empty());
         lane.push_front(std::iter::empty());
         assert!(lane.is_empty());
+    }
+
+    #[test]
+    fn the_first_message_of_all_goes_alone() {
+        let mut lane = Lane::default();
+        lane.push(message(10));
+        lane.push(message(11));
+        assert_eq!((hand(&mut lane), hand(&mut lane)), (Some((0, 10)), None));
+        lane.settle(0, Ok(()));
+        assert_eq!(hand(&mut lane), Some((1, 11)));
+    }
+
+    #[test]
+    fn the_first_message_after_a_long_rest_goes_alone() {
+        let mut lane = lane(&[10, 11, 12, 13]);
+        let begun = Instant::now();
+        lane.mark_handed(begun);
+        lane.wake(begun + BROKER_MEMORY * 2);
+        assert!(!lane.probing, "one is on its way, so this is no rest");
+        lane.settle(0, Ok(()));
+        lane.wake(begun + BROKER_MEMORY);
+        assert!(!lane.probing);
+        lane.wake(begun + BROKER_MEMORY * 2);
+        assert_eq!((hand(&mut lane), hand(&mut lane)), (Some((1, 11)), None));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     io::{Read as _, Seek as _},
     path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -73,6 +73,11 @@ impl Running {
         let (stdout, stderr) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
         command.stdout(stdout.try_clone().unwrap()).stderr(stderr.try_clone().unwrap());
         Self { child: command.spawn().unwrap(), stdout, stderr, peak_kib: 0 }
+    }
+
+    /// Its standard input, if that was to be a pipe; dropping it ends the input.
+    pub(crate) fn input(&mut self) -> ChildStdin {
+        self.child.stdin.take().unwrap()
     }
 
     /// Waits for its end.
