@@ -1,7 +1,10 @@
 //! Records through the whole pipeline and back, byte for byte.
 
+mod agreement;
+mod beginnings;
 mod ending;
 mod files;
 mod following;
+mod foreign;
 mod keys;
 mod pipes;

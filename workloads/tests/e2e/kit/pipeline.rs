@@ -36,7 +36,7 @@ impl Pipeline {
     }
 
     /// Takes the records that are in this file.
-    pub(crate) fn from_file(mut self, path: &Path) -> Self {
+    pub(crate) fn of_file(mut self, path: &Path) -> Self {
         self.source =
             format!("{{file: {{path: {:?}, follow: false}}}}", path.display().to_string());
         self

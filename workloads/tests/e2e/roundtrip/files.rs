@@ -20,7 +20,7 @@ fn folder(records: &[u8]) -> TempDir {
 
 /// Sends the file of the folder and delivers everything into `out`; returns the two exit reports.
 fn through(pipeline: Pipeline, folder: &Path) -> [Value; 2] {
-    let pipeline = pipeline.from_file(&folder.join("in.ndjson")).into_folder(&folder.join("out"));
+    let pipeline = pipeline.of_file(&folder.join("in.ndjson")).into_folder(&folder.join("out"));
     let path = pipeline.write(folder);
     let path = path.to_str().unwrap();
     [
@@ -76,7 +76,7 @@ fn run_with_a_finite_file_ends_by_itself_with_everything_delivered() {
     let records = mixed(20_000);
     let folder = folder(&records);
     let pipeline = Pipeline::new("run-to-the-end")
-        .from_file(&folder.path().join("in.ndjson"))
+        .of_file(&folder.path().join("in.ndjson"))
         .into_folder(&folder.path().join("out"));
     let path = pipeline.write(folder.path());
     let ended = run(batchpipe(&["run", "--json", "-f", path.to_str().unwrap()]));

@@ -39,7 +39,8 @@ fn partitions_of_java(folder: &Path) -> BTreeMap<String, u32> {
     broker().create_topic("keyed-by-java", PARTITIONS, &[]).unwrap();
     let unique: BTreeSet<_> = KEYS.iter().map(|(_, key)| *key).collect();
     let input = folder.join("java.tsv");
-    fs::write(&input, unique.iter().map(|key| format!("{key}\t-\n")).collect::<String>()).unwrap();
+    let lines = unique.iter().fold(String::new(), |lines, key| lines + key + "\t-\n");
+    fs::write(&input, lines).unwrap();
     let mut command = broker().tool_command("org.apache.kafka.tools.ConsoleProducer");
     command.args(["--bootstrap-server", &broker().bootstrap_servers(), "--topic", "keyed-by-java"]);
     command.args(["--reader-property", "parse.key=true"]).env("LC_ALL", "C.UTF-8");
@@ -65,7 +66,7 @@ fn a_key_decides_the_partition_as_in_the_java_client_and_keeps_its_order() {
     }
     fs::write(folder.path().join("in.ndjson"), &text).unwrap();
     let mut pipeline = Pipeline::new("keyed")
-        .from_file(&folder.path().join("in.ndjson"))
+        .of_file(&folder.path().join("in.ndjson"))
         .into_folder(&folder.path().join("out"));
     pipeline.key = Some("/device/id");
     pipeline.partitions = PARTITIONS;
