@@ -2,12 +2,12 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::message::{BorrowedMessage, Header, Message as _};
 
 use crate::{
     budget::{Budget, Charge},
     decode::{Headers, Message},
-    kafka::outbox::MessageHeader,
+    kafka::{self, outbox::MessageHeader},
 };
 
 /// What a message costs beside its bytes, roughly, in bytes.
@@ -28,12 +28,7 @@ pub(super) struct Fetched {
 impl Fetched {
     pub(super) fn copy(message: &BorrowedMessage<'_>, queue: &Arc<Budget>) -> Self {
         let value: Option<Box<[u8]>> = message.payload().map(Box::from);
-        let headers: Vec<_> = message
-            .headers()
-            .into_iter()
-            .flat_map(|headers| headers.iter())
-            .map(|header| own(&header))
-            .collect();
+        let headers: Vec<_> = kafka::message::headers(message).map(|header| own(&header)).collect();
         let bytes = value.as_ref().map_or(0, |value| value.len())
             + headers
                 .iter()
@@ -58,7 +53,7 @@ impl Fetched {
     }
 }
 
-fn own(header: &rdkafka::message::Header<'_, &[u8]>) -> MessageHeader {
+fn own(header: &Header<'_, &[u8]>) -> MessageHeader {
     MessageHeader {
         name: Cow::Owned(header.key.to_owned()),
         value: header.value.map(|value| Cow::Owned(value.to_vec())),

@@ -2,5 +2,7 @@
 
 pub mod awaiting;
 pub mod client;
+pub mod message;
 pub mod outbox;
+pub mod reader;
 pub mod topics;

@@ -9,6 +9,7 @@
 //! An outbox belongs to one thread, which calls [`Outbox::pump`] whenever something changed and gives it the
 //! reports that arrive on [`Reports`].
 
+mod health;
 mod lane;
 mod link;
 
@@ -115,7 +116,7 @@ impl<T> Outbox<T> {
     }
 
     /// Number of partitions, once the topic is known.
-    pub const fn partitions(&self) -> Option<u32> {
+    pub fn partitions(&self) -> Option<u32> {
         self.link.partitions()
     }
 
@@ -249,7 +250,10 @@ impl<T> Outbox<T> {
             }
         }
         self.hand_over(events);
-        self.link.is_closing().then_some(now)
+        if self.link.is_closing() {
+            return Some(now);
+        }
+        Some(self.link.look(now, &self.settings))
     }
 
     fn hand_over(&mut self, events: &mut Vec<Event<T>>) {

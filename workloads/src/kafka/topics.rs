@@ -8,6 +8,7 @@ use batchpipe_api::conditions::reasons;
 use rdkafka::{
     ClientConfig, ClientContext,
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
+    client::Client,
     error::{KafkaError, RDKafkaErrorCode},
 };
 
@@ -161,24 +162,7 @@ impl Admin {
 
     /// The number of the topic's partitions; `None` when it does not exist.
     pub fn partitions(&self, topic: &str) -> Result<Option<u32>, TopicError> {
-        let metadata =
-            self.client.inner().fetch_metadata(Some(topic), REQUEST_TIMEOUT).map_err(|source| {
-                TopicError::Unreachable { servers: self.servers.clone(), source }
-            })?;
-        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
-            return Ok(None);
-        };
-        match found.error().map(RDKafkaErrorCode::from) {
-            None if found.partitions().is_empty() => Ok(None),
-            None => Ok(Some(u32::try_from(found.partitions().len()).unwrap_or(u32::MAX))),
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-                Ok(None)
-            }
-            Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
-                Err(TopicError::Unauthorized { operation: "describe", topic: topic.to_owned() })
-            }
-            Some(code) => Err(TopicError::Unusable { topic: topic.to_owned(), code }),
-        }
+        partitions(self.client.inner(), &self.servers, topic)
     }
 
     /// The number of the topic's partitions, after making it if it is missing and may be made.
@@ -236,5 +220,31 @@ impl Admin {
             .ok()?;
         let resource = results.into_iter().next()?.ok()?;
         resource.get("max.message.bytes")?.value.as_ref()?.parse().ok()
+    }
+}
+
+/// The number of a topic's partitions, asked through any client; `None` when it does not exist. `servers` is for
+/// the message when nobody answers.
+pub(super) fn partitions<C: ClientContext>(
+    client: &Client<C>,
+    servers: &str,
+    topic: &str,
+) -> Result<Option<u32>, TopicError> {
+    let metadata = client
+        .fetch_metadata(Some(topic), REQUEST_TIMEOUT)
+        .map_err(|source| TopicError::Unreachable { servers: servers.to_owned(), source })?;
+    let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+        return Ok(None);
+    };
+    match found.error().map(RDKafkaErrorCode::from) {
+        None if found.partitions().is_empty() => Ok(None),
+        None => Ok(Some(u32::try_from(found.partitions().len()).unwrap_or(u32::MAX))),
+        Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+            Ok(None)
+        }
+        Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
+            Err(TopicError::Unauthorized { operation: "describe", topic: topic.to_owned() })
+        }
+        Some(code) => Err(TopicError::Unusable { topic: topic.to_owned(), code }),
     }
 }

@@ -4,7 +4,7 @@
 //! threads of their own, so that the outbox never blocks.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -20,7 +20,7 @@ use rdkafka::{
     },
 };
 
-use super::{Message, Report, Settings};
+use super::{Message, Report, Settings, health::Health};
 use crate::kafka::topics::{Admin, TopicError, Waiting};
 
 /// The first and the longest wait before a new client is made.
@@ -36,8 +36,7 @@ type Client = ThreadedProducer<Context>;
 pub(super) struct Context {
     generation: u32,
     reports: Sender<Report>,
-    /// Set while no broker is connected.
-    down: Arc<Mutex<Option<String>>>,
+    health: Arc<Health>,
 }
 
 impl ClientContext for Context {
@@ -45,7 +44,7 @@ impl ClientContext for Context {
         tracing::debug!(%error, reason, "librdkafka");
         match error {
             KafkaError::Global(RDKafkaErrorCode::AllBrokersDown) => {
-                *self.down.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+                self.health.set_down(reason);
             }
             KafkaError::Global(RDKafkaErrorCode::Fatal) => {
                 let _ = self.reports.send(Report::fatal(self.generation));
@@ -67,7 +66,7 @@ impl ProducerContext<NoCustomPartitioner> for Context {
             }
         };
         if result.is_ok() {
-            *self.down.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            self.health.set_up();
         }
         let number = u32::try_from(number).expect("lanes number with u32");
         // The outbox is gone only when the process ends.
@@ -118,9 +117,10 @@ pub(super) struct Link {
     state: State,
     generation: u32,
     failures: u32,
-    partitions: Option<u32>,
     problem: Option<Waiting>,
-    down: Arc<Mutex<Option<String>>>,
+    health: Arc<Health>,
+    /// When the topic was last looked at.
+    looked: Option<Instant>,
     /// The topic's `max.message.bytes`, once a refusal made us ask.
     size_limit: Option<usize>,
     ask_size: bool,
@@ -132,9 +132,9 @@ impl Link {
             state: State::Closed { retry_at: None },
             generation: 0,
             failures: 0,
-            partitions: None,
             problem: None,
-            down: Arc::default(),
+            health: Arc::default(),
+            looked: None,
             size_limit: None,
             ask_size: false,
         }
@@ -144,8 +144,20 @@ impl Link {
         self.generation
     }
 
-    pub(super) const fn partitions(&self) -> Option<u32> {
-        self.partitions
+    pub(super) fn partitions(&self) -> Option<u32> {
+        Some(self.health.partitions()).filter(|partitions| *partitions > 0)
+    }
+
+    /// Looks at the topic if it is time; says when it is time again.
+    pub(super) fn look(&mut self, now: Instant, settings: &Settings) -> Instant {
+        let due = self.health.next_look(*self.looked.get_or_insert(now));
+        let State::Open(client) = &self.state else { return due };
+        if due > now {
+            return due;
+        }
+        self.looked = Some(now);
+        self.health.look(client.clone(), &settings.cluster.bootstrap_servers, &settings.topic.name);
+        self.health.next_look(now)
     }
 
     /// Why nothing can be sent, as far as the connection knows.
@@ -153,11 +165,7 @@ impl Link {
         if self.problem.is_some() {
             return self.problem.clone();
         }
-        let down = self.down.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        Some(Waiting {
-            reason: reasons::BROKERS_UNREACHABLE,
-            what: format!("no broker answers: {down}"),
-        })
+        self.health.waiting()
     }
 
     pub(super) const fn is_closing(&self) -> bool {
@@ -201,7 +209,8 @@ impl Link {
                 Ok(Err(trouble)) => self.fail(now, trouble.into()),
                 Ok(Ok((client, partitions))) => {
                     self.problem = None;
-                    self.partitions = Some(partitions);
+                    self.health.set_partitions(partitions);
+                    self.health.set_up();
                     self.state = State::Open(client);
                     Linking::Opened
                 }
@@ -230,7 +239,7 @@ impl Link {
         let context = Context {
             generation: self.generation,
             reports: reports.clone(),
-            down: Arc::clone(&self.down),
+            health: Arc::clone(&self.health),
         };
         let (sender, receiver) = crossbeam_channel::bounded(1);
         let (settings, wake) = (settings.clone(), reports.clone());
