@@ -8,6 +8,7 @@ use crate::{
     budget::{Budget, Charge},
     decode::{Headers, Message},
     kafka::{self, outbox::MessageHeader},
+    source::OVERSIZE_PREFIX,
 };
 
 /// What a message costs beside its bytes, roughly, in bytes.
@@ -19,15 +20,23 @@ pub(super) struct Fetched {
     pub(super) offset: i64,
     /// Milliseconds since the epoch; 0 when the message has none.
     pub(super) timestamp_ms: i64,
+    /// The value, or its start when `size` is larger.
     pub(super) value: Option<Box<[u8]>>,
+    /// Size of the whole value in bytes.
+    pub(super) size: usize,
     pub(super) headers: Vec<MessageHeader>,
     #[expect(dead_code, reason = "held for its memory, given back with the message")]
     charge: Charge,
 }
 
 impl Fetched {
-    pub(super) fn copy(message: &BorrowedMessage<'_>, queue: &Arc<Budget>) -> Self {
-        let value: Option<Box<[u8]>> = message.payload().map(Box::from);
+    /// Copies a message. Of a value that is larger than `most` bytes only the start is kept: Kafka's own
+    /// compression can hide any size in a small request.
+    pub(super) fn copy(message: &BorrowedMessage<'_>, most: usize, queue: &Arc<Budget>) -> Self {
+        let whole = message.payload();
+        let size = whole.map_or(0, <[u8]>::len);
+        let kept = if size > most { OVERSIZE_PREFIX.min(size) } else { size };
+        let value: Option<Box<[u8]>> = whole.map(|whole| Box::from(&whole[..kept]));
         let headers: Vec<_> = kafka::message::headers(message).map(|header| own(&header)).collect();
         let bytes = value.as_ref().map_or(0, |value| value.len())
             + headers
@@ -38,9 +47,15 @@ impl Fetched {
             offset: message.offset(),
             timestamp_ms: message.timestamp().to_millis().unwrap_or(0),
             value,
+            size,
             headers,
             charge: queue.charge_now(bytes + MESSAGE_COST),
         }
+    }
+
+    /// Whether only the start of the value was kept.
+    pub(super) fn is_cut(&self) -> bool {
+        self.value.as_ref().is_some_and(|value| value.len() < self.size)
     }
 
     /// The message as the decoder wants it.
