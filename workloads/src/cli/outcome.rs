@@ -1,6 +1,6 @@
 //! What commands that run a process say at their end.
 
-use std::io::Write;
+use std::{io::Write, time::Duration};
 
 use batchpipe_api::report::{ExitReport, Role};
 
@@ -10,6 +10,9 @@ use crate::{
     error::chain,
     process::{self, Plan},
 };
+
+/// How long printing the report may take.
+const PRINT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs the plan, or says why there is none.
 pub(super) fn execute(plan: Result<Plan, ConfigError>, json: bool) -> Exit {
@@ -43,8 +46,14 @@ pub(super) fn execute(plan: Result<Plan, ConfigError>, json: bool) -> Exit {
 
 fn print_json(report: &ExitReport) {
     let text = serde_json::to_string(report).expect("a report is plain values");
-    // A reader that has gone does not need the report; the exit code tells it too.
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    let (printed, done) = crossbeam_channel::bounded::<()>(0);
+    std::thread::spawn(move || {
+        // A reader that has gone does not need the report; the exit code tells it too.
+        let _ = writeln!(std::io::stdout().lock(), "{text}");
+        drop(printed);
+    });
+    // A reader that does not read must not keep us from ending.
+    let _ = done.recv_timeout(PRINT_PATIENCE);
 }
 
 fn sentence(report: &ExitReport) -> String {

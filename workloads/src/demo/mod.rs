@@ -167,8 +167,9 @@ fn await_rest<T>(consumer: &Shared, consuming: &std::thread::JoinHandle<T>) {
 
 fn shared(role: Role, shutdown: Shutdown) -> Shared {
     let ledger = Arc::new(Ledger::new());
-    let budget = Budget::new(Budget::limit_for(cgroup_limit()) / 2);
-    Shared { side: Side::new(role, Arc::clone(&ledger)), ledger, budget, shutdown }
+    let share = Budget::limit_for(cgroup_limit()) / 2;
+    let side = Side::new(role, Arc::clone(&ledger));
+    Shared { side, ledger, budget: Budget::new(share), share, shutdown }
 }
 
 /// Holds the generator back while too much is on its way.

@@ -20,6 +20,7 @@ use crate::{
     admin::Gate,
     budget::Charge,
     chunk::{Chunk, Records, Reject},
+    clock::unix_ms,
     codec::Decoder,
     kafka::outbox::{Event, Health, Message, Outbox, Report, Reports},
 };
@@ -56,7 +57,7 @@ impl Engine {
         shared: Shared,
         incarnation: Incarnation,
     ) -> Result<Self, ProduceError> {
-        let window = (shared.budget.limit() / WINDOW.0).min(WINDOW.1);
+        let window = (shared.share / WINDOW.0).min(WINDOW.1);
         let settings = outbox_settings(config, window);
         let mut dead_settings = settings.clone();
         dead_settings.topic = config.dead_letter.clone();
@@ -208,6 +209,8 @@ impl Engine {
     fn deliver(&mut self, message: Message<Sealed>) {
         let Sealed { envelope, debt, .. } = message.token;
         if envelope.dead_lettered.is_none() {
+            let age = unix_ms().saturating_sub(message.timestamp_ms).max(0).unsigned_abs();
+            self.shared.side.latency(age, u64::from(envelope.records));
             self.shared.ledger.update(|counts| {
                 counts.delivered += u64::from(envelope.records);
                 counts.batches += 1;
