@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use batchpipe_api::conditions::reasons;
+use batchpipe_api::{conditions::reasons, report::LastError};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use rdkafka::{
     Message as _, Offset,
@@ -38,6 +38,8 @@ use crate::{
 const POLL_WAIT: Duration = Duration::from_millis(100);
 /// How often offsets are committed.
 const COMMIT_PERIOD: Duration = Duration::from_secs(1);
+/// How often a fetch that was refused is tried anew: librdkafka reports a refusal once and success never.
+const REFUSED_PERIOD: Duration = Duration::from_secs(2);
 /// How long leaving the group may take; a coordinator that is away is not waited for.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -88,6 +90,8 @@ struct Session {
     targets: BTreeMap<i32, Target>,
     /// Partitions whose end was reached at least once.
     reached: BTreeSet<i32>,
+    /// When the broker refused last to let us read.
+    refused_at: Option<Instant>,
     watch: JoinHandle<()>,
 }
 
@@ -172,6 +176,7 @@ impl Consumer {
             committed_at: Instant::now(),
             targets: BTreeMap::new(),
             reached: BTreeSet::new(),
+            refused_at: None,
             watch,
         };
         let end = self.poll_all(&mut session);
@@ -209,12 +214,17 @@ impl Consumer {
             heartbeat.tick();
             match session.client.poll(POLL_WAIT) {
                 Some(Ok(message)) => {
+                    session.refused_at = None;
                     self.shared.side.gate(Gate::Topic).open();
                     let copy = Fetched::copy(&message, &self.queue);
                     session.assignments.deliver(message.partition(), copy);
                 }
                 Some(Err(error)) => {
-                    if let Some(end) = self.note_error(&mut session.reached, &error) {
+                    if let KafkaError::PartitionEOF(partition) = error {
+                        session.reached.insert(partition);
+                        session.refused_at = None;
+                        self.shared.side.gate(Gate::Topic).open();
+                    } else if let Some(end) = self.note_error(&mut session.refused_at, &error) {
                         return Ok(end);
                     }
                 }
@@ -226,6 +236,7 @@ impl Consumer {
                 }
             }
             session.balance(&self.queue);
+            session.fetch_anew_when_refused();
             session.commit_when_due(&self.config.topic.name);
             let is_wanted = self.config.catch_up.is_wanted();
             if is_wanted && session.is_caught_up() && self.queue.used() == 0 {
@@ -236,19 +247,16 @@ impl Consumer {
     }
 
     /// Deals with what librdkafka says instead of a message. Most of it passes by itself.
-    fn note_error(&self, reached: &mut BTreeSet<i32>, error: &KafkaError) -> Option<End> {
+    fn note_error(&self, refused_at: &mut Option<Instant>, error: &KafkaError) -> Option<End> {
         use RDKafkaErrorCode as Code;
         let topic = &self.config.topic.name;
-        if let KafkaError::PartitionEOF(partition) = error {
-            reached.insert(*partition);
-            return None;
-        }
         match error.rdkafka_error_code() {
             Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownTopicId) => {
                 Some(End::Rebuild(format!("topic {topic} is gone")))
             }
             Some(Code::Fatal) => Some(End::Rebuild(format!("the consumer failed: {error}"))),
             Some(Code::TopicAuthorizationFailed) => {
+                *refused_at = Some(Instant::now());
                 self.complain(&format!(
                     "the broker does not authorize this client to read topic {topic}"
                 ));
@@ -270,7 +278,10 @@ impl Consumer {
 
     /// The brokers refuse something; librdkafka goes on asking.
     fn complain(&self, problem: &str) {
-        tracing::warn!("{problem}; grant it by an ACL");
+        let known = |error: LastError| error.message == problem;
+        if !self.shared.side.last_error().is_some_and(known) {
+            tracing::warn!("{problem}; grant it by an ACL");
+        }
         self.shared.side.error(problem);
         self.shared.side.gate(Gate::Topic).close(reasons::AUTHORIZATION_FAILED, problem);
     }
@@ -344,6 +355,22 @@ impl Session {
         match outcome {
             Ok(()) => self.paused = wanted,
             Err(error) => tracing::debug!(%error, "cannot pause or resume; trying again"),
+        }
+    }
+
+    /// Begins fetching anew after a refusal: the answer is then another refusal, a message, or the end of a
+    /// partition, each of which tells whether we may read again.
+    fn fetch_anew_when_refused(&mut self) {
+        if self.paused || self.refused_at.is_none_or(|at| at.elapsed() < REFUSED_PERIOD) {
+            return;
+        }
+        self.refused_at = Some(Instant::now());
+        let outcome = self.client.assignment().and_then(|all| {
+            self.client.pause(&all)?;
+            self.client.resume(&all)
+        });
+        if let Err(error) = outcome {
+            tracing::debug!(%error, "cannot begin fetching anew; trying again");
         }
     }
 

@@ -6,13 +6,17 @@
 use std::{
     fs::File,
     io::{self, ErrorKind, IoSlice, Write},
-    os::fd::AsFd,
+    os::{
+        fd::{AsFd, AsRawFd},
+        unix::fs::{FileTypeExt, OpenOptionsExt},
+    },
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    fs::OFlags,
     io::Errno,
 };
 
@@ -50,12 +54,27 @@ impl StdoutSink {
             target: name.into(),
             source,
         })?;
-        Ok(Self::over(File::from(handle), name))
+        Ok(Self::over(without_blocking(File::from(handle)), name))
     }
 
     fn over(target: File, name: &'static str) -> Self {
         Self(Arc::new(Mutex::new(Output { target, name, unfinished: Vec::new() })))
     }
+}
+
+/// A handle of the same pipe or terminal that never blocks: a reader that stalls must not stop our loops, which
+/// have to answer probes and signals. The mode of the handle that we were given is not ours to change, because
+/// other processes share it. What cannot be opened again (a socket) or never blocks (a file) stays as it is.
+fn without_blocking(given: File) -> File {
+    let can_stall = given.metadata().is_ok_and(|metadata| {
+        metadata.file_type().is_fifo() || metadata.file_type().is_char_device()
+    });
+    if !can_stall {
+        return given;
+    }
+    let path = format!("/proc/self/fd/{}", given.as_raw_fd());
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).expect("flags of open are small numbers");
+    File::options().write(true).custom_flags(flags).open(path).unwrap_or(given)
 }
 
 impl Sink for StdoutSink {
@@ -162,7 +181,7 @@ fn wait_for(target: &File) -> io::Result<bool> {
 mod tests {
     use std::{io::Read, os::fd::OwnedFd, thread};
 
-    use rustix::fs::{OFlags, fcntl_setfl};
+    use rustix::fs::fcntl_setfl;
 
     use super::*;
 
@@ -242,6 +261,15 @@ mod tests {
         for delivery in printed.chunks(400 * 1000) {
             assert!(delivery.iter().all(|byte| *byte == delivery[0] || *byte == b'\n'));
         }
+    }
+
+    #[test]
+    fn a_reader_that_stalls_stops_nobody() {
+        let (_reader, end) = io::pipe().unwrap();
+        let target = without_blocking(File::from(OwnedFd::from(end)));
+        let sink = StdoutSink::over(target, "the pipe");
+        let error = write(sink.open("t", 0).unwrap().as_mut(), 0, &vec![b'a'; 1_000_000]);
+        assert_eq!(error.unwrap_err().to_string(), "cannot write to the pipe");
     }
 
     #[test]

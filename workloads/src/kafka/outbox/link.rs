@@ -4,7 +4,7 @@
 //! threads of their own, so that the outbox never blocks.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -25,6 +25,8 @@ use crate::kafka::topics::{Admin, TopicError, Waiting};
 
 /// The first and the longest wait before a new client is made.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// How often an answer is looked for while no broker is connected.
+const PROBE_PERIOD: Duration = Duration::from_secs(2);
 /// How long a client that is taken down may wait for answers to requests that are on their way.
 const INFLIGHT_PATIENCE: Duration = Duration::from_secs(10);
 /// Room for the record batch around a message, in bytes.
@@ -45,7 +47,7 @@ impl ClientContext for Context {
         tracing::debug!(%error, reason, "librdkafka");
         match error {
             KafkaError::Global(RDKafkaErrorCode::AllBrokersDown) => {
-                *self.down.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+                *lock(&self.down) = Some(reason.to_owned());
             }
             KafkaError::Global(RDKafkaErrorCode::Fatal) => {
                 let _ = self.reports.send(Report::fatal(self.generation));
@@ -67,7 +69,7 @@ impl ProducerContext<NoCustomPartitioner> for Context {
             }
         };
         if result.is_ok() {
-            *self.down.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            *lock(&self.down) = None;
         }
         let number = u32::try_from(number).expect("lanes number with u32");
         // The outbox is gone only when the process ends.
@@ -109,6 +111,10 @@ impl From<Trouble> for Waiting {
     }
 }
 
+fn lock(down: &Mutex<Option<String>>) -> MutexGuard<'_, Option<String>> {
+    down.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn internal(what: &str) -> Waiting {
     Waiting { reason: reasons::INVALID_SPEC, what: what.to_owned() }
 }
@@ -121,6 +127,8 @@ pub(super) struct Link {
     partitions: Option<u32>,
     problem: Option<Waiting>,
     down: Arc<Mutex<Option<String>>>,
+    /// When brokers are asked next whether they are back.
+    probe_at: Option<Instant>,
     /// The topic's `max.message.bytes`, once a refusal made us ask.
     size_limit: Option<usize>,
     ask_size: bool,
@@ -135,6 +143,7 @@ impl Link {
             partitions: None,
             problem: None,
             down: Arc::default(),
+            probe_at: None,
             size_limit: None,
             ask_size: false,
         }
@@ -153,7 +162,7 @@ impl Link {
         if self.problem.is_some() {
             return self.problem.clone();
         }
-        let down = self.down.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let down = lock(&self.down).clone()?;
         Some(Waiting {
             reason: reasons::BROKERS_UNREACHABLE,
             what: format!("no broker answers: {down}"),
@@ -186,7 +195,10 @@ impl Link {
         reports: &Sender<Report>,
     ) -> Linking {
         match &self.state {
-            State::Open(_) => Linking::Open,
+            State::Open(_) => {
+                self.probe(now, settings, reports);
+                Linking::Open
+            }
             State::Closing { .. } => Linking::RetryAt(now + BACKOFF.0),
             State::Closed { retry_at: Some(at) } if *at > now => Linking::RetryAt(*at),
             State::Closed { .. } => {
@@ -207,6 +219,31 @@ impl Link {
                 }
             },
         }
+    }
+
+    /// While no broker answers, asks for one in a thread of its own: librdkafka does not tell when it is
+    /// connected again, and a client with nothing to send would never learn it.
+    fn probe(&mut self, now: Instant, settings: &Settings, reports: &Sender<Report>) {
+        if lock(&self.down).is_none() {
+            self.probe_at = None;
+            return;
+        }
+        if self.probe_at.is_some_and(|at| at > now) {
+            return;
+        }
+        let is_first = self.probe_at.is_none();
+        self.probe_at = Some(now + PROBE_PERIOD);
+        if is_first {
+            return; // it was there a moment ago
+        }
+        let (settings, wake, down) = (settings.clone(), reports.clone(), Arc::clone(&self.down));
+        std::thread::spawn(move || {
+            let admin = Admin::new(&settings.cluster.client_config());
+            if admin.is_ok_and(|admin| admin.partitions(&settings.topic.name).is_ok()) {
+                *lock(&down) = None;
+                let _ = wake.send(Report::wake()); // the outbox is gone only when the process ends
+            }
+        });
     }
 
     fn fail(&mut self, now: Instant, problem: Waiting) -> Linking {

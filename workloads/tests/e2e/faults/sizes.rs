@@ -22,6 +22,17 @@ fn check_sequences(kafka: &Kafka, topic: &str) {
     }
 }
 
+/// So many that no codec makes them smaller than the limit.
+fn random_digits(seed: u64) -> String {
+    let mut state = seed + 1;
+    let digit = || {
+        // Knuth's linear congruential generator; its high bits are as good as random here.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        char::from(b'0' + u8::try_from((state >> 33) % 10).unwrap())
+    };
+    std::iter::repeat_with(digit).take(9000).collect()
+}
+
 #[test]
 fn batches_are_split_until_they_fit_and_records_that_never_fit_are_kept_apart() {
     const TOTAL: usize = 30_000;
@@ -35,18 +46,7 @@ fn batches_are_split_until_they_fit_and_records_that_never_fit_are_kept_apart() 
     let mut large = Vec::new();
     for number in 0..LARGE {
         records.append(&mut file, TOTAL / LARGE);
-        // Digits of a fixed sequence: no codec makes 9000 of them smaller than 2000 bytes.
-        let digits: String = (0..9000_u64)
-            .map(|i| {
-                char::from(
-                    b'0' + u8::try_from(
-                        (i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15 ^ number as u64) >> 60,
-                    )
-                    .unwrap()
-                        % 10,
-                )
-            })
-            .collect();
+        let digits = random_digits(number as u64);
         let line = format!(r#"{{"large":"{number} {digits}"}}"#);
         writeln!(file, "{line}").unwrap();
         large.push(line.into_bytes());
