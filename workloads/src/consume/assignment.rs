@@ -118,16 +118,29 @@ pub(super) enum Work {
     Finish(Arc<Assigned>, Sender<()>),
 }
 
+/// Offsets of a partition that no message came for: retention removed them, or they were no messages (the ends of
+/// transactions).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Leap {
+    pub(super) partition: i32,
+    /// The first of them.
+    pub(super) from: i64,
+    /// The message after them.
+    pub(super) to: i64,
+}
+
 /// The partitions that are ours.
 #[derive(Debug)]
 pub(super) struct Assignments {
     current: Mutex<BTreeMap<i32, Arc<Assigned>>>,
+    /// What nobody has looked into yet.
+    leaps: Mutex<Vec<Leap>>,
     workers: Vec<Sender<Work>>,
 }
 
 impl Assignments {
     pub(super) fn new(workers: Vec<Sender<Work>>) -> Self {
-        Self { current: Mutex::default(), workers }
+        Self { current: Mutex::default(), leaps: Mutex::default(), workers }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<i32, Arc<Assigned>>> {
@@ -149,10 +162,22 @@ impl Assignments {
         self.lock().insert(partition, Assigned::new(partition));
     }
 
+    /// The leaps since this was last asked.
+    pub(super) fn take_leaps(&self) -> Vec<Leap> {
+        std::mem::take(&mut self.leaps.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Hands a message to the worker of its partition. It is dropped when the partition is not ours.
     pub(super) fn deliver(&self, partition: i32, message: Fetched) {
         let Some(assigned) = self.get(partition) else { return };
-        assigned.position.store(message.offset + 1, Ordering::Release);
+        let expected = assigned.position.swap(message.offset + 1, Ordering::AcqRel);
+        if expected != UNKNOWN && message.offset > expected {
+            self.leaps.lock().unwrap_or_else(PoisonError::into_inner).push(Leap {
+                partition,
+                from: expected,
+                to: message.offset,
+            });
+        }
         self.send(partition, Work::Deliver(assigned, message));
     }
 
