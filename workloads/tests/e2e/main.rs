@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod faults;
+mod interop;
+mod kit;
 mod raw;
 mod read;
+mod roundtrip;

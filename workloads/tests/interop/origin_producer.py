@@ -2,7 +2,8 @@
 """Writes topics as the Python demo did from which BatchPipe grew.
 
 Records with id, value and name, a number of them joined with newlines, compressed with zlib, one message
-each: the bare value, no key, no headers. Around it librdkafka compresses once more.
+each: the bare value, no key, no headers. Around it librdkafka compresses once more. With --echo it also prints
+the records, so that others can tell whether they got all of them.
 
 Environment: KAFKA_BROKER, KAFKA_TOPIC, COMPRESSION_CODEC.
 """
@@ -32,6 +33,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=1000)
     parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument("--echo", action="store_true")
     args = parser.parse_args()
 
     producer = Producer(
@@ -50,6 +52,8 @@ def main():
             refused.append(error)
 
     for batch in batches(args.records, args.batch):
+        if args.echo:
+            print("\n".join(batch))
         producer.produce(topic, zlib.compress("\n".join(batch).encode()), on_delivery=report)
         producer.poll(0)
     unsent = producer.flush(30)
