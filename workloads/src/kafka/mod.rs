@@ -2,5 +2,6 @@
 
 pub mod awaiting;
 pub mod client;
+pub mod log;
 pub mod outbox;
 pub mod topics;

@@ -9,8 +9,10 @@
 //! An outbox belongs to one thread, which calls [`Outbox::pump`] whenever something changed and gives it the
 //! reports that arrive on [`Reports`].
 
+mod context;
 mod lane;
 mod link;
+mod probe;
 
 use std::time::Instant;
 

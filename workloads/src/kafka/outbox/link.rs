@@ -11,17 +11,16 @@ use std::{
 use batchpipe_api::conditions::reasons;
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use rdkafka::{
-    ClientContext, Message as _,
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
-    producer::{
-        BaseRecord, DeliveryResult, NoCustomPartitioner, Producer, ProducerContext, PurgeConfig,
-        ThreadedProducer,
-    },
+    producer::{BaseRecord, Producer, PurgeConfig, ThreadedProducer},
 };
 
-use super::{Message, Report, Settings};
-use crate::kafka::topics::{Admin, TopicError, Waiting};
+use super::{Message, Report, Settings, context::Context, probe::Probe};
+use crate::kafka::{
+    log::Remark,
+    topics::{Admin, TopicError, Waiting},
+};
 
 /// The first and the longest wait before a new client is made.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -31,49 +30,6 @@ const INFLIGHT_PATIENCE: Duration = Duration::from_secs(10);
 const FRAMING_BYTES: usize = 256;
 
 type Client = ThreadedProducer<Context>;
-
-/// What librdkafka tells us, sent on.
-pub(super) struct Context {
-    generation: u32,
-    reports: Sender<Report>,
-    /// Set while no broker is connected.
-    down: Arc<Mutex<Option<String>>>,
-}
-
-impl ClientContext for Context {
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "librdkafka");
-        match error {
-            KafkaError::Global(RDKafkaErrorCode::AllBrokersDown) => {
-                *self.down.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
-            }
-            KafkaError::Global(RDKafkaErrorCode::Fatal) => {
-                let _ = self.reports.send(Report::fatal(self.generation));
-            }
-            _ => {}
-        }
-    }
-}
-
-impl ProducerContext<NoCustomPartitioner> for Context {
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
-        let (partition, result) = match result {
-            Ok(message) => (message.partition(), Ok(())),
-            Err((error, message)) => {
-                let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
-                (message.partition(), Err(code))
-            }
-        };
-        if result.is_ok() {
-            *self.down.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        }
-        let number = u32::try_from(number).expect("lanes number with u32");
-        // The outbox is gone only when the process ends.
-        let _ = self.reports.send(Report::message(self.generation, partition, number, result));
-    }
-}
 
 /// What [`Link::open`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +77,7 @@ pub(super) struct Link {
     partitions: Option<u32>,
     problem: Option<Waiting>,
     down: Arc<Mutex<Option<String>>>,
+    probe: Probe,
     /// The topic's `max.message.bytes`, once a refusal made us ask.
     size_limit: Option<usize>,
     ask_size: bool,
@@ -135,6 +92,7 @@ impl Link {
             partitions: None,
             problem: None,
             down: Arc::default(),
+            probe: Probe::default(),
             size_limit: None,
             ask_size: false,
         }
@@ -153,11 +111,8 @@ impl Link {
         if self.problem.is_some() {
             return self.problem.clone();
         }
-        let down = self.down.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        Some(Waiting {
-            reason: reasons::BROKERS_UNREACHABLE,
-            what: format!("no broker answers: {down}"),
-        })
+        let what = self.down.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        Some(Waiting { reason: reasons::BROKERS_UNREACHABLE, what })
     }
 
     pub(super) const fn is_closing(&self) -> bool {
@@ -186,7 +141,10 @@ impl Link {
         reports: &Sender<Report>,
     ) -> Linking {
         match &self.state {
-            State::Open(_) => Linking::Open,
+            State::Open(_) => {
+                self.look_again(settings);
+                Linking::Open
+            }
             State::Closing { .. } => Linking::RetryAt(now + BACKOFF.0),
             State::Closed { retry_at: Some(at) } if *at > now => Linking::RetryAt(*at),
             State::Closed { .. } => {
@@ -209,8 +167,16 @@ impl Link {
         }
     }
 
+    /// While the brokers are away: do they answer again?
+    fn look_again(&mut self, settings: &Settings) {
+        let is_down = self.down.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        if is_down && self.probe.is_answered(settings) {
+            *self.down.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+
     fn fail(&mut self, now: Instant, problem: Waiting) -> Linking {
-        if self.problem.as_ref() != Some(&problem) {
+        if problem.is_news_after(self.problem.as_ref()) {
             tracing::warn!("{}; trying again", problem.what);
         }
         self.problem = Some(problem);
@@ -231,6 +197,8 @@ impl Link {
             generation: self.generation,
             reports: reports.clone(),
             down: Arc::clone(&self.down),
+            servers: settings.cluster.bootstrap_servers.clone(),
+            remark: Remark::default(),
         };
         let (sender, receiver) = crossbeam_channel::bounded(1);
         let (settings, wake) = (settings.clone(), reports.clone());
