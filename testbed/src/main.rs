@@ -17,7 +17,7 @@ enum Command {
     /// Start a real Apache Kafka, print its address as one JSON line when it answers, and stop it at
     /// SIGTERM or Ctrl-C. Nothing is left behind.
     Kafka {
-        /// The port to listen on; by default a free one.
+        /// The port to listen on; by default, and for 0, a free one.
         #[arg(long)]
         port: Option<u16>,
         /// A folder for the broker's data, which is then kept.

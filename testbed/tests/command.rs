@@ -24,7 +24,7 @@ struct Running {
 impl Running {
     fn start() -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_batchpipe-testbed"))
-            .arg("kafka")
+            .args(["kafka", "--port", "0"])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

@@ -11,6 +11,7 @@
 //! every stage is a plain loop. Only the admin server is asynchronous.
 
 pub mod admin;
+pub mod audit;
 pub mod backoff;
 pub mod batch;
 pub mod budget;
@@ -23,6 +24,7 @@ pub mod consume;
 pub mod dead_letter;
 pub mod dead_letter_header;
 pub mod decode;
+pub mod demo;
 pub mod error;
 pub mod inspect;
 pub mod json;
@@ -40,4 +42,5 @@ pub mod shutdown;
 pub mod signals;
 pub mod sink;
 pub mod source;
+pub mod tap;
 pub mod telemetry;

@@ -29,7 +29,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// The port to listen on; by default a free one.
+    /// The port to listen on; by default, and for 0, a free one.
     pub fn port(mut self, port: u16) -> Self {
         self.port = Some(port);
         self
@@ -62,7 +62,7 @@ impl Builder {
     }
 
     fn start_with(self, jars: &Jars, archive: &str) -> Result<Kafka> {
-        let port = self.port.map_or_else(Port::pick, Port::given)?;
+        let port = self.port.filter(|port| *port != 0).map_or_else(Port::pick, Port::given)?;
         let controller = Port::pick()?;
         let folder = folder()?;
         let watchdog = Watchdog::start(&folder)?;

@@ -2,11 +2,16 @@
 //!
 //! Exit codes: 0 done, 1 failed or records unaccounted for, 2 wrong usage or configuration.
 
+mod audit;
 mod consume;
+mod demo;
+mod inspect;
 mod outcome;
 mod produce;
 mod run;
 mod shared;
+mod tap;
+mod target;
 mod validate;
 
 use std::process::ExitCode;
@@ -33,6 +38,14 @@ enum Command {
     Consume(consume::Args),
     /// Produce and consume in one process.
     Run(run::Args),
+    /// Show it all in one process with an embedded broker, and prove that nothing is lost: no Kafka, no network.
+    Demo(demo::Args),
+    /// Print the records of a topic of batches, one per line, without joining a group.
+    Tap(tap::Args),
+    /// Prove from a topic's envelopes that no record is missing.
+    Audit(audit::Args),
+    /// Take the value of one message apart.
+    Inspect(inspect::Args),
     /// Check a pipeline against all rules, offline.
     Validate(validate::Args),
 }
@@ -69,6 +82,10 @@ impl Cli {
             Command::Produce(args) => args.run(),
             Command::Consume(args) => args.run(),
             Command::Run(args) => args.run(),
+            Command::Demo(args) => args.run(),
+            Command::Tap(args) => args.run(),
+            Command::Audit(args) => args.run(),
+            Command::Inspect(args) => args.run(),
             Command::Validate(args) => args.run(),
         };
         exit.into()

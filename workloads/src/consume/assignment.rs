@@ -185,9 +185,11 @@ impl Assignments {
             for assigned in &leaving {
                 assigned.abandon();
             }
-            // Whoever waits for something outside looks at this several times a second.
+            // Whoever waits for something outside looks at this several times a second; who hangs is not waited
+            // for again and again, once for each partition.
+            let patience = Instant::now() + ABANDON_PATIENCE;
             for answered in &answers {
-                let _ = answered.recv_timeout(ABANDON_PATIENCE);
+                let _ = answered.recv_deadline(patience);
             }
         }
         leaving
@@ -232,5 +234,19 @@ mod tests {
         worker.join().unwrap();
         assert_eq!(left.iter().map(|assigned| assigned.done()).collect::<Vec<_>>(), [9]);
         assert!(assignments.get(3).is_none());
+    }
+
+    #[test]
+    fn a_worker_that_hangs_is_waited_for_once_however_many_partitions_it_has() {
+        let (sender, _nobody_reads) = crossbeam_channel::unbounded();
+        let assignments = Assignments::new(vec![sender]);
+        let partitions = [0, 1, 2, 3];
+        for partition in partitions {
+            assignments.add(partition);
+        }
+        let started = Instant::now();
+        let left = assignments.finish(&partitions, started);
+        assert!(left.iter().all(|assigned| assigned.is_abandoned()));
+        assert!(started.elapsed() < 2 * ABANDON_PATIENCE);
     }
 }

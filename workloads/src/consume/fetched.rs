@@ -2,12 +2,13 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::message::{BorrowedMessage, Header, Message as _};
 
 use crate::{
     budget::{Budget, Charge},
     decode::{Headers, Message},
-    kafka::outbox::MessageHeader,
+    kafka::{self, outbox::MessageHeader},
+    source::OVERSIZE_PREFIX,
 };
 
 /// What a message costs beside its bytes, roughly, in bytes.
@@ -19,21 +20,24 @@ pub(super) struct Fetched {
     pub(super) offset: i64,
     /// Milliseconds since the epoch; 0 when the message has none.
     pub(super) timestamp_ms: i64,
+    /// The value, or its start when `size` is larger.
     pub(super) value: Option<Box<[u8]>>,
+    /// Size of the whole value in bytes.
+    pub(super) size: usize,
     pub(super) headers: Vec<MessageHeader>,
     #[expect(dead_code, reason = "held for its memory, given back with the message")]
     charge: Charge,
 }
 
 impl Fetched {
-    pub(super) fn copy(message: &BorrowedMessage<'_>, queue: &Arc<Budget>) -> Self {
-        let value: Option<Box<[u8]>> = message.payload().map(Box::from);
-        let headers: Vec<_> = message
-            .headers()
-            .into_iter()
-            .flat_map(|headers| headers.iter())
-            .map(|header| own(&header))
-            .collect();
+    /// Copies a message. Of a value that is larger than `most` bytes only the start is kept: Kafka's own
+    /// compression can hide any size in a small request.
+    pub(super) fn copy(message: &BorrowedMessage<'_>, most: usize, queue: &Arc<Budget>) -> Self {
+        let whole = message.payload();
+        let size = whole.map_or(0, <[u8]>::len);
+        let kept = if size > most { OVERSIZE_PREFIX.min(size) } else { size };
+        let value: Option<Box<[u8]>> = whole.map(|whole| Box::from(&whole[..kept]));
+        let headers: Vec<_> = kafka::message::headers(message).map(|header| own(&header)).collect();
         let bytes = value.as_ref().map_or(0, |value| value.len())
             + headers
                 .iter()
@@ -43,9 +47,15 @@ impl Fetched {
             offset: message.offset(),
             timestamp_ms: message.timestamp().to_millis().unwrap_or(0),
             value,
+            size,
             headers,
             charge: queue.charge_now(bytes + MESSAGE_COST),
         }
+    }
+
+    /// Whether only the start of the value was kept.
+    pub(super) fn is_cut(&self) -> bool {
+        self.value.as_ref().is_some_and(|value| value.len() < self.size)
     }
 
     /// The message as the decoder wants it.
@@ -58,7 +68,7 @@ impl Fetched {
     }
 }
 
-fn own(header: &rdkafka::message::Header<'_, &[u8]>) -> MessageHeader {
+fn own(header: &Header<'_, &[u8]>) -> MessageHeader {
     MessageHeader {
         name: Cow::Owned(header.key.to_owned()),
         value: header.value.map(|value| Cow::Owned(value.to_vec())),

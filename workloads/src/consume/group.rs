@@ -134,7 +134,7 @@ impl ConsumerContext for Context {
                     self.assignments.finish(&partitions, Instant::now() + REVOCATION_PATIENCE);
                 // A member that the group has given up on may not commit: others are at work there already.
                 if !consumer.assignment_lost() {
-                    commit(consumer, &self.topic, &left, CommitMode::Sync);
+                    commit(consumer, &left, CommitMode::Sync);
                 }
             }
             Rebalance::Error(error) => self.side.error(&format!("rebalance failed: {error}")),
@@ -173,10 +173,10 @@ impl ConsumerContext for Context {
 /// Commits what was reached and is not committed yet.
 pub(super) fn commit(
     consumer: &BaseConsumer<Context>,
-    topic: &str,
     partitions: &[Arc<Assigned>],
     mode: CommitMode,
 ) {
+    let topic = &consumer.context().topic;
     let mut list = TopicPartitionList::new();
     for assigned in partitions {
         if let Some(offset) = assigned.uncommitted() {

@@ -11,6 +11,7 @@ mod group;
 mod partition;
 mod poll;
 mod sequence;
+mod session;
 mod watch;
 mod worker;
 

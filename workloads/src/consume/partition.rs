@@ -69,6 +69,11 @@ impl Partition {
             return Ok(());
         }
         self.assigned.set_timestamp_ms(message.timestamp_ms);
+        if message.is_cut() {
+            let envelope = message.view().headers.envelope().ok().flatten();
+            let rejection = Rejection::new(Reason::TooLarge, envelope, &desk.config.limits);
+            return self.reject(message, &rejection, desk);
+        }
         let validate = desk.config.validate;
         match desk.opener.open(&message.view(), &desk.config.limits, validate, &mut desk.batch) {
             Ok(Opened::Tombstone) => {
@@ -341,5 +346,5 @@ fn letter_of_record(batch: &Batch, record: &BadRecord, mut origin: DeadLetterHea
 
 fn letter_of_message(message: &Fetched, origin: DeadLetterHeader) -> DeadLetter {
     let value = message.value.as_deref().unwrap_or_default().to_vec();
-    DeadLetter { size: value.len() as u64, value, headers: message.headers.clone(), origin }
+    DeadLetter { size: message.size as u64, value, headers: message.headers.clone(), origin }
 }

@@ -56,9 +56,15 @@ impl Opener {
         });
         opened.map_err(|reason| {
             batch.clear();
-            let envelope = envelope.ok().flatten();
-            Rejection { reason, records: counted(envelope.as_ref(), limits), envelope }
+            Rejection::new(reason, envelope.ok().flatten(), limits)
         })
+    }
+}
+
+impl Rejection {
+    /// A rejection of a message with this envelope, if that can be read.
+    pub fn new(reason: Reason, envelope: Option<Envelope>, limits: &Limits) -> Self {
+        Self { reason, records: counted(envelope.as_ref(), limits), envelope }
     }
 }
 

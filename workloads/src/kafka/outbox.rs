@@ -10,9 +10,9 @@
 //! reports that arrive on [`Reports`].
 
 mod context;
+mod health;
 mod lane;
 mod link;
-mod probe;
 
 use std::time::Instant;
 
@@ -117,7 +117,7 @@ impl<T> Outbox<T> {
     }
 
     /// Number of partitions, once the topic is known.
-    pub const fn partitions(&self) -> Option<u32> {
+    pub fn partitions(&self) -> Option<u32> {
         self.link.partitions()
     }
 
@@ -251,7 +251,10 @@ impl<T> Outbox<T> {
             }
         }
         self.hand_over(events);
-        self.link.is_closing().then_some(now)
+        if self.link.is_closing() {
+            return Some(now);
+        }
+        Some(self.link.look(now, &self.settings))
     }
 
     fn hand_over(&mut self, events: &mut Vec<Event<T>>) {

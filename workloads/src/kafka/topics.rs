@@ -8,6 +8,7 @@ use batchpipe_api::conditions::reasons;
 use rdkafka::{
     ClientConfig, ClientContext,
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
+    client::Client,
     config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode},
     producer::{BaseProducer, DeliveryResult, NoCustomPartitioner, Producer as _, ProducerContext},
@@ -190,9 +191,10 @@ impl Admin {
         Ok(Self { config: config.clone(), client, servers, runtime })
     }
 
-    fn unreachable(&self, error: &KafkaError) -> TopicError {
+    /// Nobody answers: what librdkafka said of it, or else these words.
+    fn unreachable(&self, otherwise: &str) -> TopicError {
         self.client.poll(REMARKS_WAIT);
-        let remark = self.client.client().context().0.or(&error.to_string());
+        let remark = self.client.client().context().0.or(otherwise);
         TopicError::Unreachable { servers: self.servers.clone(), remark }
     }
 
@@ -203,25 +205,11 @@ impl Admin {
 
     /// The number of the topic's partitions; `None` when it does not exist.
     pub fn partitions(&self, topic: &str) -> Result<Option<u32>, TopicError> {
-        let metadata = self
-            .client
-            .client()
-            .fetch_metadata(Some(topic), REQUEST_TIMEOUT)
-            .map_err(|error| self.unreachable(&error))?;
-        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
-            return Ok(None);
-        };
-        match found.error().map(RDKafkaErrorCode::from) {
-            None if found.partitions().is_empty() => Ok(None),
-            None => Ok(Some(u32::try_from(found.partitions().len()).unwrap_or(u32::MAX))),
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-                Ok(None)
-            }
-            Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
-                Err(TopicError::Unauthorized { operation: "describe", topic: topic.to_owned() })
-            }
-            Some(code) => Err(TopicError::Unusable { topic: topic.to_owned(), code }),
-        }
+        let asked = partitions(self.client.client(), &self.servers, topic);
+        asked.map_err(|error| match error {
+            TopicError::Unreachable { remark, .. } => self.unreachable(&remark),
+            other => other,
+        })
     }
 
     /// The number of the topic's partitions, after making it if it is missing and may be made.
@@ -252,7 +240,7 @@ impl Admin {
         let results = self
             .admin()
             .and_then(|admin| self.runtime.block_on(admin.create_topics([&topic], &options)))
-            .map_err(|error| self.unreachable(&error))?;
+            .map_err(|error| self.unreachable(&error.to_string()))?;
         for result in results {
             match result {
                 Ok(_) => tracing::info!(topic = spec.name, "created the topic"),
@@ -280,5 +268,31 @@ impl Admin {
             .ok()?;
         let resource = results.into_iter().next()?.ok()?;
         resource.get("max.message.bytes")?.value.as_ref()?.parse().ok()
+    }
+}
+
+/// The number of a topic's partitions, asked through any client; `None` when it does not exist. `servers` is for
+/// the message when nobody answers.
+pub(super) fn partitions<C: ClientContext>(
+    client: &Client<C>,
+    servers: &str,
+    topic: &str,
+) -> Result<Option<u32>, TopicError> {
+    let metadata = client.fetch_metadata(Some(topic), REQUEST_TIMEOUT).map_err(|error| {
+        TopicError::Unreachable { servers: servers.to_owned(), remark: error.to_string() }
+    })?;
+    let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+        return Ok(None);
+    };
+    match found.error().map(RDKafkaErrorCode::from) {
+        None if found.partitions().is_empty() => Ok(None),
+        None => Ok(Some(u32::try_from(found.partitions().len()).unwrap_or(u32::MAX))),
+        Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+            Ok(None)
+        }
+        Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
+            Err(TopicError::Unauthorized { operation: "describe", topic: topic.to_owned() })
+        }
+        Some(code) => Err(TopicError::Unusable { topic: topic.to_owned(), code }),
     }
 }

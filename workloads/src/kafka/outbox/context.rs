@@ -1,6 +1,6 @@
 //! What librdkafka tells the outbox in callbacks: deliveries, and that brokers are away. Sent on, never acted on.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 use rdkafka::{
@@ -10,15 +10,14 @@ use rdkafka::{
     producer::{DeliveryResult, NoCustomPartitioner, ProducerContext},
 };
 
-use super::Report;
+use super::{Report, health::Health};
 use crate::kafka::log::{self, Remark};
 
-/// What librdkafka tells us, sent on.
+/// The callbacks of one client.
 pub(super) struct Context {
     pub(super) generation: u32,
     pub(super) reports: Sender<Report>,
-    /// Set while no broker is connected.
-    pub(super) down: Arc<Mutex<Option<String>>>,
+    pub(super) health: Arc<Health>,
     pub(super) servers: String,
     pub(super) remark: Remark,
 }
@@ -32,11 +31,7 @@ impl ClientContext for Context {
         self.remark.note(&error, reason);
         match error {
             KafkaError::Global(RDKafkaErrorCode::AllBrokersDown) => {
-                let what = self.remark.unreachable(&self.servers, reason);
-                let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
-                if down.replace(what.clone()).is_none() {
-                    tracing::warn!("{what}; trying again");
-                }
+                self.health.set_down(self.remark.unreachable(&self.servers, reason));
             }
             KafkaError::Global(RDKafkaErrorCode::Fatal) => {
                 let _ = self.reports.send(Report::fatal(self.generation));
@@ -58,7 +53,7 @@ impl ProducerContext<NoCustomPartitioner> for Context {
             }
         };
         if result.is_ok() {
-            *self.down.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            self.health.set_up();
         }
         let number = u32::try_from(number).expect("lanes number with u32");
         // The outbox is gone only when the process ends.

@@ -4,7 +4,7 @@
 //! threads of their own, so that the outbox never blocks.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,7 +16,7 @@ use rdkafka::{
     producer::{BaseRecord, Producer, PurgeConfig, ThreadedProducer},
 };
 
-use super::{Message, Report, Settings, context::Context, probe::Probe};
+use super::{Message, Report, Settings, context::Context, health::Health};
 use crate::kafka::{
     log::Remark,
     topics::{Admin, TopicError, Waiting},
@@ -74,10 +74,10 @@ pub(super) struct Link {
     state: State,
     generation: u32,
     failures: u32,
-    partitions: Option<u32>,
     problem: Option<Waiting>,
-    down: Arc<Mutex<Option<String>>>,
-    probe: Probe,
+    health: Arc<Health>,
+    /// When the topic was last looked at.
+    looked: Option<Instant>,
     /// The topic's `max.message.bytes`, once a refusal made us ask.
     size_limit: Option<usize>,
     ask_size: bool,
@@ -89,10 +89,9 @@ impl Link {
             state: State::Closed { retry_at: None },
             generation: 0,
             failures: 0,
-            partitions: None,
             problem: None,
-            down: Arc::default(),
-            probe: Probe::default(),
+            health: Arc::default(),
+            looked: None,
             size_limit: None,
             ask_size: false,
         }
@@ -102,8 +101,20 @@ impl Link {
         self.generation
     }
 
-    pub(super) const fn partitions(&self) -> Option<u32> {
-        self.partitions
+    pub(super) fn partitions(&self) -> Option<u32> {
+        Some(self.health.partitions()).filter(|partitions| *partitions > 0)
+    }
+
+    /// Looks at the topic if it is time; says when it is time again.
+    pub(super) fn look(&mut self, now: Instant, settings: &Settings) -> Instant {
+        let due = self.health.next_look(*self.looked.get_or_insert(now));
+        let State::Open(client) = &self.state else { return due };
+        if due > now {
+            return due;
+        }
+        self.looked = Some(now);
+        self.health.look(client.clone(), &settings.cluster.bootstrap_servers, &settings.topic.name);
+        self.health.next_look(now)
     }
 
     /// Why nothing can be sent, as far as the connection knows.
@@ -111,8 +122,7 @@ impl Link {
         if self.problem.is_some() {
             return self.problem.clone();
         }
-        let what = self.down.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        Some(Waiting { reason: reasons::BROKERS_UNREACHABLE, what })
+        self.health.waiting()
     }
 
     pub(super) const fn is_closing(&self) -> bool {
@@ -141,10 +151,7 @@ impl Link {
         reports: &Sender<Report>,
     ) -> Linking {
         match &self.state {
-            State::Open(_) => {
-                self.look_again(settings);
-                Linking::Open
-            }
+            State::Open(_) => Linking::Open,
             State::Closing { .. } => Linking::RetryAt(now + BACKOFF.0),
             State::Closed { retry_at: Some(at) } if *at > now => Linking::RetryAt(*at),
             State::Closed { .. } => {
@@ -159,19 +166,12 @@ impl Link {
                 Ok(Err(trouble)) => self.fail(now, trouble.into()),
                 Ok(Ok((client, partitions))) => {
                     self.problem = None;
-                    self.partitions = Some(partitions);
+                    self.health.set_partitions(partitions);
+                    self.health.set_up();
                     self.state = State::Open(client);
                     Linking::Opened
                 }
             },
-        }
-    }
-
-    /// While the brokers are away: do they answer again?
-    fn look_again(&mut self, settings: &Settings) {
-        let is_down = self.down.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-        if is_down && self.probe.is_answered(settings) {
-            *self.down.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
     }
 
@@ -196,7 +196,7 @@ impl Link {
         let context = Context {
             generation: self.generation,
             reports: reports.clone(),
-            down: Arc::clone(&self.down),
+            health: Arc::clone(&self.health),
             servers: settings.cluster.bootstrap_servers.clone(),
             remark: Remark::default(),
         };

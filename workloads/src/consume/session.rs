@@ -1,0 +1,216 @@
+//! One client of the group, from joining it to leaving it: what the poll thread does beside polling.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use rdkafka::{
+    Offset,
+    consumer::{BaseConsumer, CommitMode, Consumer as _},
+};
+
+use super::{
+    ConsumeError,
+    assignment::{Assigned, Assignments},
+    group::{Context, commit},
+    watch::Watermarks,
+    worker::{Notice, Stop},
+};
+use crate::budget::Budget;
+
+/// How often offsets are committed.
+const COMMIT_PERIOD: Duration = Duration::from_secs(1);
+/// How long leaving the group may take; a coordinator that is away is not waited for.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(5);
+/// How long going back to an earlier offset may take.
+const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why a session ends.
+pub(super) enum End {
+    /// Everything that was asked for is done, or a stop was asked for.
+    Done,
+    /// The client has to be made anew.
+    Rebuild(String),
+    /// The topic is gone, and with it the meaning of every offset.
+    TopicGone,
+}
+
+/// Where a partition ended when somebody wanted to know.
+#[derive(Clone, Copy, Debug)]
+enum Target {
+    /// The answer with this number will tell.
+    Asked(u64),
+    /// At this offset. What stands before it may be no message (the end of a transaction, say); then having
+    /// seen the end of the partition counts, when nothing has come until the answer with this number.
+    End(i64, u64),
+}
+
+/// A session.
+pub(super) struct Session {
+    client: Arc<BaseConsumer<Context>>,
+    assignments: Arc<Assignments>,
+    watermarks: Arc<Watermarks>,
+    notices: Receiver<Notice>,
+    watch: JoinHandle<()>,
+    is_paused: bool,
+    seen_changes: u64,
+    committed_at: Instant,
+    /// How far each partition has to come before we are caught up.
+    targets: BTreeMap<i32, Target>,
+    /// Partitions whose end was reached at least once.
+    reached: BTreeSet<i32>,
+}
+
+impl Session {
+    pub(super) fn new(
+        client: Arc<BaseConsumer<Context>>,
+        watermarks: Arc<Watermarks>,
+        notices: Receiver<Notice>,
+        watch: JoinHandle<()>,
+    ) -> Self {
+        Self {
+            assignments: Arc::clone(&client.context().assignments),
+            client,
+            watermarks,
+            notices,
+            watch,
+            is_paused: false,
+            seen_changes: 0,
+            committed_at: Instant::now(),
+            targets: BTreeMap::new(),
+            reached: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn client(&self) -> &BaseConsumer<Context> {
+        &self.client
+    }
+
+    /// The end of a partition was seen.
+    pub(super) fn reach(&mut self, partition: i32) {
+        self.reached.insert(partition);
+    }
+
+    /// Deals with what workers say.
+    pub(super) fn take_notices(&mut self) -> Result<Option<End>, ConsumeError> {
+        while let Ok(notice) = self.notices.try_recv() {
+            if let Some(end) = self.note(notice)? {
+                return Ok(Some(end));
+            }
+        }
+        Ok(None)
+    }
+
+    fn note(&mut self, notice: Notice) -> Result<Option<End>, ConsumeError> {
+        match notice {
+            Notice::LimitReached => Ok(Some(End::Done)),
+            Notice::Fail(Stop::Sink(error)) => Err(ConsumeError::Sink(error)),
+            Notice::Fail(Stop::Thread(name)) => Err(ConsumeError::Thread(name)),
+            Notice::Fail(stop) => Ok(Some(End::Rebuild(stop.to_string()))),
+            Notice::Rewind(assigned, offset) => Ok(self.rewind(&assigned, offset)),
+        }
+    }
+
+    /// Fetches a partition again from an offset on.
+    fn rewind(&self, assigned: &Arc<Assigned>, offset: i64) -> Option<End> {
+        let current = self.assignments.get(assigned.partition);
+        if !current.is_some_and(|current| Arc::ptr_eq(&current, assigned)) {
+            return None; // given back meanwhile
+        }
+        self.assignments.add(assigned.partition);
+        let topic = &self.client.context().topic;
+        let sought =
+            self.client.seek(topic, assigned.partition, Offset::Offset(offset), SEEK_TIMEOUT);
+        let rebuild = |error| End::Rebuild(format!("cannot go back to offset {offset}: {error}"));
+        sought.err().map(rebuild)
+    }
+
+    /// Pauses fetching while too much waits for the workers.
+    pub(super) fn balance(&mut self, queue: &Budget) {
+        let changes = self.client.context().changes();
+        let is_changed = std::mem::replace(&mut self.seen_changes, changes) != changes;
+        let wanted = if self.is_paused {
+            queue.used() > queue.limit() / 2
+        } else {
+            queue.used() > queue.limit()
+        };
+        if wanted == self.is_paused && !(self.is_paused && is_changed) {
+            return;
+        }
+        let outcome = self.client.assignment().and_then(|all| {
+            if wanted { self.client.pause(&all) } else { self.client.resume(&all) }
+        });
+        match outcome {
+            Ok(()) => self.is_paused = wanted,
+            Err(error) => tracing::debug!(%error, "cannot pause or resume; trying again"),
+        }
+    }
+
+    /// Commits once in a while what workers reached.
+    pub(super) fn commit_when_due(&mut self) {
+        if self.committed_at.elapsed() >= COMMIT_PERIOD {
+            self.committed_at = Instant::now();
+            commit(&self.client, &self.assignments.all(), CommitMode::Async);
+        }
+    }
+
+    /// Whether every partition has passed the end that it had when this was first asked.
+    pub(super) fn is_caught_up(&mut self) -> bool {
+        if self.client.context().changes() == 0 {
+            return false; // the group is not joined yet
+        }
+        let all = self.assignments.all();
+        for assigned in &all {
+            self.aim(assigned.partition);
+        }
+        all.iter().all(|assigned| match self.targets[&assigned.partition] {
+            Target::Asked(_) => false,
+            Target::End(end, later) => {
+                let was_there = self.reached.contains(&assigned.partition);
+                assigned.position() >= end || was_there && self.watermarks.has_answer(later)
+            }
+        })
+    }
+
+    /// Learns how far a partition has to come.
+    fn aim(&mut self, partition: i32) {
+        let next = self.watermarks.next_answer();
+        let target = self.targets.entry(partition).or_insert_with(|| {
+            self.client.context().wake();
+            Target::Asked(next)
+        });
+        if let Target::Asked(number) = *target
+            && self.watermarks.has_answer(number)
+            && let Some(end) = self.watermarks.end(partition)
+        {
+            *target = Target::End(end, next + 1);
+        }
+    }
+
+    /// Ends the session: what is being delivered is finished within `grace`, what was reached is committed unless
+    /// the topic is gone, and the group is left.
+    pub(super) fn leave(self, grace: Duration, commits: bool) {
+        let Self { client, assignments, watch, .. } = self;
+        client.context().end();
+        let partitions: Vec<_> =
+            assignments.all().iter().map(|assigned| assigned.partition).collect();
+        let left = assignments.finish(&partitions, Instant::now() + grace);
+        let (leaving, gone) = crossbeam_channel::bounded::<()>(0);
+        // Committing and leaving wait for the coordinator, which may be away.
+        std::thread::spawn(move || {
+            if commits && !client.assignment_lost() {
+                commit(&client, &left, CommitMode::Sync);
+            }
+            let _ = watch.join(); // it holds the client too
+            drop(client);
+            drop(leaving);
+        });
+        if gone.recv_timeout(LEAVE_PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!("the group's coordinator does not answer; leaving without it");
+        }
+    }
+}
