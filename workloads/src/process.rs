@@ -94,8 +94,18 @@ pub fn run(plan: Plan) -> Result<Outcome, ProcessError> {
         side.gate(Gate::Configuration).open();
         Shared { ledger, side, budget: Arc::clone(&budget), share, shutdown: shutdown.clone() }
     };
-    let producer = plan.producer.map(|setup| (setup, shared(Role::Producer)));
-    let consumer = plan.consumer.map(|setup| (setup, shared(Role::Consumer)));
+    let producer = plan.producer.map(|setup| {
+        let shared = shared(Role::Producer);
+        shared.side.set_topic(&setup.config.topic.name);
+        shared.side.set_codec(setup.config.codec.name());
+        (setup, shared)
+    });
+    let consumer = plan.consumer.map(|setup| {
+        let shared = shared(Role::Consumer);
+        shared.side.set_topic(&setup.config.topic.name);
+        shared.side.set_sink(setup.sink.name());
+        (setup, shared)
+    });
     let sides =
         [producer.as_ref().map(|(_, shared)| shared), consumer.as_ref().map(|(_, shared)| shared)];
     let sides: Vec<Shared> = sides.into_iter().flatten().cloned().collect();
@@ -129,15 +139,11 @@ fn announce_stop(sides: &[Shared], shutdown: &Shutdown) {
 
 fn start_producer((setup, shared): (ProducerSetup, Shared)) -> Running<ProduceError> {
     let ProducerSetup { config, source } = setup;
-    shared.side.set_topic(&config.topic.name);
-    shared.side.set_codec(config.codec.name());
     start("producer", shared, move |shared| produce::run(&config, source, shared))
 }
 
 fn start_consumer((setup, shared): (ConsumerSetup, Shared)) -> Running<ConsumeError> {
     let ConsumerSetup { config, sink } = setup;
-    shared.side.set_topic(&config.topic.name);
-    shared.side.set_sink(sink.name());
     start("consumer", shared, move |shared| consume::run(config, sink, shared))
 }
 

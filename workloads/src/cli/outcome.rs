@@ -20,7 +20,7 @@ pub(super) fn execute(plan: Result<Plan, ConfigError>, json: bool) -> Exit {
         Ok(plan) => plan,
         Err(error) => {
             eprintln!("error: {}", chain(&error));
-            return Exit::Usage;
+            return refusal(&error);
         }
     };
     let outcome = match process::run(plan) {
@@ -42,6 +42,14 @@ pub(super) fn execute(plan: Result<Plan, ConfigError>, json: bool) -> Exit {
         eprintln!("{}", sentence(report));
     }
     if outcome.error.is_none() && is_accounted { Exit::Done } else { Exit::Failed }
+}
+
+/// What another process holds is not wrong to ask for: trying again later may do.
+const fn refusal(error: &ConfigError) -> Exit {
+    match error {
+        ConfigError::Taken { .. } => Exit::Failed,
+        _ => Exit::Usage,
+    }
 }
 
 fn print_json(report: &ExitReport) {

@@ -98,9 +98,8 @@ impl Consumer {
         let (work, assigned): (Vec<_>, Vec<_>) =
             (0..self.division.workers).map(|_| crossbeam_channel::unbounded()).unzip();
         let assignments = Arc::new(Assignments::new(work));
-        let topic = self.config.topic.name.clone();
-        let context =
-            Context::new(topic, Arc::clone(&assignments), Arc::clone(&self.shared.side), wake);
+        let side = Arc::clone(&self.shared.side);
+        let context = Context::new(&self.config, Arc::clone(&assignments), side, wake);
         let mut settings =
             self.config.cluster.consumer_config(&self.config.group, self.division.fetch);
         settings.set("enable.partition.eof", "true");

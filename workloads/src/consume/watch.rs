@@ -24,7 +24,7 @@ use super::{
     assignment::{Assigned, Leap, UNKNOWN},
     group::Context,
 };
-use crate::{admin::Gate, clock::unix_ms};
+use crate::clock::unix_ms;
 
 /// How often the brokers are asked.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -88,17 +88,13 @@ impl Watch {
             leaps.extend(self.consumer.context().assignments.take_leaps());
             match self.ask(&assigned) {
                 Ok(()) => {
-                    self.shared.side.gate(Gate::Brokers).open();
+                    self.consumer.context().tell_reachable();
                     self.compare(&assigned, &mut compared);
                     self.look_into(&mut leaps);
                     self.watermarks.answered.store(number, Ordering::Release);
                     self.tell_lag(&assigned);
                 }
-                Err(error) => self
-                    .shared
-                    .side
-                    .gate(Gate::Brokers)
-                    .close(reasons::BROKERS_UNREACHABLE, &format!("no broker answers: {error}")),
+                Err(error) => self.consumer.context().tell_unreachable(&error.to_string()),
             }
             let _ = wake.recv_timeout(PERIOD); // whichever it is, it is time to ask again
         }
