@@ -85,18 +85,26 @@ pub fn run(plan: Plan) -> Result<Outcome, ProcessError> {
     let shutdown = Shutdown::new();
     signals::watch(&shutdown).map_err(ProcessError::Signals)?;
     let limit = Budget::limit_for(cgroup_limit());
-    let both = plan.producer.is_some() && plan.consumer.is_some();
-    let budget = Budget::new(if both { limit / 2 } else { limit });
+    let has_both = plan.producer.is_some() && plan.consumer.is_some();
+    let share = if has_both { limit / 2 } else { limit };
+    let budget = Budget::new(limit);
     let shared = |role| {
         let ledger = Arc::new(Ledger::new());
         let side = Side::new(role, Arc::clone(&ledger));
         side.gate(Gate::Configuration).open();
-        Shared { ledger, side, budget: Arc::clone(&budget), shutdown: shutdown.clone() }
+        Shared { ledger, side, budget: Arc::clone(&budget), share, shutdown: shutdown.clone() }
     };
-    let producer = plan.producer.map(|setup| (setup, shared(Role::Producer)));
+    let producer = plan.producer.map(|setup| {
+        let shared = shared(Role::Producer);
+        shared.side.set_topic(&setup.config.topic.name);
+        shared.side.set_codec(setup.config.codec.name());
+        (setup, shared)
+    });
     let consumer = plan.consumer.map(|setup| {
-        let budget = if both { Budget::new(limit / 2) } else { Arc::clone(&budget) };
-        (setup, Shared { budget, ..shared(Role::Consumer) })
+        let shared = shared(Role::Consumer);
+        shared.side.set_topic(&setup.config.topic.name);
+        shared.side.set_sink(setup.sink.name());
+        (setup, shared)
     });
     let sides =
         [producer.as_ref().map(|(_, shared)| shared), consumer.as_ref().map(|(_, shared)| shared)];
@@ -107,27 +115,35 @@ pub fn run(plan: Plan) -> Result<Outcome, ProcessError> {
     );
     let admin = AdminServer::start(plan.admin, state)?;
     tracing::info!(address = %admin.local_addr(), "admin server listens");
+    announce_stop(&sides, &shutdown);
     let progress = Progress::start(&sides);
     let outcome =
         work(producer.map(start_producer), consumer.map(start_consumer), &plan.catch_up, &shutdown);
     drop(progress);
     if plan.stays && outcome.error.is_none() {
-        idle(&sides, &shutdown);
+        idle(&shutdown);
     }
     Ok(outcome)
 }
 
+/// Makes the process unready as soon as it is asked to stop, while the work at hand is finished.
+fn announce_stop(sides: &[Shared], shutdown: &Shutdown) {
+    let (sides, shutdown) = (sides.to_vec(), shutdown.clone());
+    std::thread::spawn(move || {
+        while !shutdown.wait(Duration::from_hours(1)) {}
+        for shared in sides {
+            shared.side.set_state(WorkloadState::Stopping);
+        }
+    });
+}
+
 fn start_producer((setup, shared): (ProducerSetup, Shared)) -> Running<ProduceError> {
     let ProducerSetup { config, source } = setup;
-    shared.side.set_topic(&config.topic.name);
-    shared.side.set_codec(config.codec.name());
     start("producer", shared, move |shared| produce::run(&config, source, shared))
 }
 
 fn start_consumer((setup, shared): (ConsumerSetup, Shared)) -> Running<ConsumeError> {
     let ConsumerSetup { config, sink } = setup;
-    shared.side.set_topic(&config.topic.name);
-    shared.side.set_sink(sink.name());
     start("consumer", shared, move |shared| consume::run(config, sink, shared))
 }
 
@@ -198,12 +214,9 @@ fn finish<E: Into<ProcessError>>(
 }
 
 /// The work is done, but whoever started us would only start us again.
-fn idle(sides: &[Shared], shutdown: &Shutdown) {
+fn idle(shutdown: &Shutdown) {
     if !shutdown.is_requested() {
         tracing::info!("the work is done; idling until asked to stop");
     }
     while !shutdown.wait(Duration::from_hours(1)) {}
-    for shared in sides {
-        shared.side.set_state(WorkloadState::Stopping);
-    }
 }

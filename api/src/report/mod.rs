@@ -68,7 +68,7 @@ pub struct Accounting {
     pub raw_bytes: u64,
     /// Bytes of message values, after compression.
     pub wire_bytes: u64,
-    /// Records sent again after a fatal error; possible duplicates.
+    /// Messages sent again although the first ones may have arrived; possible duplicates.
     #[serde(default)]
     pub resent: u64,
     /// Messages without a value, which were skipped.
@@ -184,7 +184,7 @@ pub struct Report {
     pub accounting: Accounting,
     /// What was done in each second, over the last 30.
     pub rates: Rates,
-    /// Latency of records over the last 30 seconds; absent when there were none.
+    /// Latency of records over the last one to two minutes; absent when there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<Latency>,
     /// The assigned partitions; empty in a producer.

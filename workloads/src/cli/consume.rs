@@ -3,7 +3,7 @@
 use super::{
     Exit,
     outcome::execute,
-    shared::{PipelineArgs, ProcessArgs},
+    shared::{self, PipelineArgs, ProcessArgs},
 };
 use crate::{
     config::{self, ConfigError, ConsumerFlags},
@@ -12,13 +12,14 @@ use crate::{
 };
 
 #[derive(clap::Args, Debug)]
+#[command(after_help = shared::VARIABLES)]
 pub(super) struct Args {
     #[command(flatten)]
     pipeline: PipelineArgs,
     #[command(flatten)]
     process: ProcessArgs,
     /// End at the first batch boundary at or after so many records
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = shared::limit, allow_negative_numbers = true)]
     limit: Option<u64>,
     /// End when everything has been delivered that was in the topic at the start
     #[arg(long)]

@@ -1,6 +1,6 @@
 //! What commands that run a process say at their end.
 
-use std::io::Write;
+use std::{io::Write, time::Duration};
 
 use batchpipe_api::report::{ExitReport, Role};
 
@@ -11,13 +11,16 @@ use crate::{
     process::{self, Plan},
 };
 
+/// How long printing the report may take.
+const PRINT_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Runs the plan, or says why there is none.
 pub(super) fn execute(plan: Result<Plan, ConfigError>, json: bool) -> Exit {
     let plan = match plan {
         Ok(plan) => plan,
         Err(error) => {
             eprintln!("error: {}", chain(&error));
-            return Exit::Usage;
+            return refusal(&error);
         }
     };
     let outcome = match process::run(plan) {
@@ -41,10 +44,24 @@ pub(super) fn execute(plan: Result<Plan, ConfigError>, json: bool) -> Exit {
     if outcome.error.is_none() && is_accounted { Exit::Done } else { Exit::Failed }
 }
 
+/// What another process holds is not wrong to ask for: trying again later may do.
+const fn refusal(error: &ConfigError) -> Exit {
+    match error {
+        ConfigError::Taken { .. } => Exit::Failed,
+        _ => Exit::Usage,
+    }
+}
+
 fn print_json(report: &ExitReport) {
     let text = serde_json::to_string(report).expect("a report is plain values");
-    // A reader that has gone does not need the report; the exit code tells it too.
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    let (printed, done) = crossbeam_channel::bounded::<()>(0);
+    std::thread::spawn(move || {
+        // A reader that has gone does not need the report; the exit code tells it too.
+        let _ = writeln!(std::io::stdout().lock(), "{text}");
+        drop(printed);
+    });
+    // A reader that does not read must not keep us from ending.
+    let _ = done.recv_timeout(PRINT_PATIENCE);
 }
 
 fn sentence(report: &ExitReport) -> String {

@@ -3,7 +3,7 @@
 use super::{
     Exit,
     outcome::execute,
-    shared::{PipelineArgs, ProcessArgs},
+    shared::{self, PipelineArgs, ProcessArgs},
 };
 use crate::{
     config::{self, ConfigError, ProducerFlags},
@@ -12,16 +12,17 @@ use crate::{
 };
 
 #[derive(clap::Args, Debug)]
+#[command(after_help = shared::VARIABLES)]
 pub(super) struct Args {
     #[command(flatten)]
     pipeline: PipelineArgs,
     #[command(flatten)]
     process: ProcessArgs,
     /// End after so many records
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = shared::limit, allow_negative_numbers = true)]
     limit: Option<u64>,
     /// Records a second of the generator; 0 = as fast as possible
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_name = "R", value_parser = shared::rate, allow_negative_numbers = true)]
     rate: Option<u64>,
 }
 

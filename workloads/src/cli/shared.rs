@@ -1,11 +1,26 @@
 //! Arguments that several commands have.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use batchpipe_api::{pipeline::BatchPipeline, units::Timespan};
 use clap::Args;
 
-use crate::config::{self, ConfigError, Overrides};
+use crate::config::{self, ConfigError, Loaded, Overrides};
+
+/// Where the admin server listens unless somebody says so.
+const ADMIN: &str = "127.0.0.1:0";
+/// How long work is waited for unless somebody says so; Kubernetes kills after 30 s by default.
+const GRACE: &str = "25s";
+
+/// What `--help` says at the end about commands that run a process.
+pub(super) const VARIABLES: &str = "\
+Further variables:
+  BATCHPIPE_PIPELINE  The pipeline itself, where there is no file (-f)
+  BATCHPIPE_STAY      1: idle, ready, when the work is done, until SIGTERM or SIGINT
+  BATCHPIPE_LOG       What is logged on standard error: info, debug, batchpipe=debug,librdkafka=debug
+
+A flag is stronger than its variable, and both are stronger than the file. Exit codes: 0 done, 1 failed or records
+unaccounted for, 2 wrong usage or configuration.";
 
 /// Which pipeline, and what differs from its file.
 #[derive(Args, Debug)]
@@ -25,7 +40,13 @@ pub(super) struct PipelineArgs {
 }
 
 impl PipelineArgs {
+    /// The pipeline, if this process can run it.
     pub(super) fn load(&self) -> Result<BatchPipeline, ConfigError> {
+        self.read()?.for_this_process()
+    }
+
+    /// The pipeline, wherever it is to run.
+    pub(super) fn read(&self) -> Result<Loaded, ConfigError> {
         // An empty variable is what an unset one looks like in many tools.
         let given = |value: &Option<String>| value.clone().filter(|text| !text.is_empty());
         let overrides = Overrides {
@@ -33,7 +54,7 @@ impl PipelineArgs {
             topic: given(&self.topic),
             transport: given(&self.transport),
         };
-        config::load(self.file.as_ref(), &overrides)
+        config::load(self.file.as_deref(), &overrides)
     }
 }
 
@@ -41,10 +62,10 @@ impl PipelineArgs {
 #[derive(Args, Debug)]
 pub(super) struct ProcessArgs {
     /// Address of the admin server (/livez, /readyz, /metrics, /status); port 0 takes a free one
-    #[arg(long, env = "BATCHPIPE_ADMIN", default_value = "127.0.0.1:0", value_name = "ADDR")]
+    #[arg(long, env = "BATCHPIPE_ADMIN", default_value = ADMIN, value_name = "IP:PORT", value_parser = address)]
     pub(super) admin: SocketAddr,
     /// How long work at hand is waited for after SIGTERM or SIGINT
-    #[arg(long, env = "BATCHPIPE_GRACE_PERIOD", default_value = "25s", value_name = "TIME")]
+    #[arg(long, env = "BATCHPIPE_GRACE_PERIOD", default_value = GRACE, value_name = "TIME", value_parser = timespan)]
     grace_period: Timespan,
     /// Print the exit report as JSON on standard output
     #[arg(long)]
@@ -59,5 +80,50 @@ impl ProcessArgs {
     /// Whether the process idles when its work is done.
     pub(super) fn stays() -> bool {
         std::env::var(crate::process::STAY_VARIABLE).is_ok_and(|value| value == "1")
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    let text = if text.is_empty() { ADMIN } else { text };
+    text.parse().map_err(|_| "must be IP:PORT, such as 127.0.0.1:8080 or [::]:8080")
+}
+
+fn timespan(text: &str) -> Result<Timespan, <Timespan as FromStr>::Err> {
+    if text.is_empty() { GRACE } else { text }.parse()
+}
+
+/// A number of records after which to end.
+pub(super) fn limit(text: &str) -> Result<u64, &'static str> {
+    let least = text.parse().ok().filter(|number| *number > 0);
+    least.ok_or("must be a whole number, at least 1; leave it out for no limit")
+}
+
+/// A number of records for each second.
+pub(super) fn rate(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "must be a whole number, or 0 for as fast as possible")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_variable_is_like_none() {
+        assert_eq!(address(""), address(ADMIN));
+        assert_eq!(timespan("").unwrap(), GRACE.parse().unwrap());
+    }
+
+    #[test]
+    fn a_limit_is_at_least_one() {
+        assert_eq!(limit("1"), Ok(1));
+        for wrong in ["0", "-1", "1.5", "1k", ""] {
+            assert!(limit(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_rate_may_be_zero() {
+        assert_eq!(rate("0"), Ok(0));
+        assert!(rate("-1").is_err());
     }
 }

@@ -41,7 +41,8 @@ pub fn consumer(
     flags: &ConsumerFlags,
 ) -> Result<ConsumerSetup, ConfigError> {
     let Some(consumer) = &pipeline.spec.consumer else {
-        let problem = "is missing: this pipeline has nothing to consume".to_owned();
+        let problem =
+            "is missing, so there is nothing to consume; add it, or use produce".to_owned();
         return Err(ConfigError::Field { path: "spec.consumer", problem });
     };
     let config = consume::Config {
@@ -69,7 +70,7 @@ fn sink(kind: &SinkKind<'_>) -> Result<Arc<dyn Sink>, ConfigError> {
     match kind {
         SinkKind::Stdout => StdoutSink::new()
             .map(shared)
-            .map_err(|error| refused("spec.consumer.sink.stdout", &error)),
+            .map_err(|error| refused("spec.consumer.sink.stdout", error)),
         SinkKind::Blackhole => Ok(Arc::new(BlackholeSink)),
         SinkKind::File(spec) => {
             let roll = Roll {
@@ -79,7 +80,7 @@ fn sink(kind: &SinkKind<'_>) -> Result<Arc<dyn Sink>, ConfigError> {
             let options = FileOptions { path: spec.path.clone().into(), roll };
             FileSink::new(options)
                 .map(shared)
-                .map_err(|error| refused("spec.consumer.sink.file", &error))
+                .map_err(|error| refused("spec.consumer.sink.file", error))
         }
         SinkKind::Http(_) => Err(not_yet("spec.consumer.sink.http")),
         SinkKind::Kafka(_) => Err(not_yet("spec.consumer.sink.kafka")),
@@ -90,8 +91,11 @@ fn shared(sink: impl Sink + 'static) -> Arc<dyn Sink> {
     Arc::new(sink)
 }
 
-fn refused(path: &'static str, error: &WriteError) -> ConfigError {
-    ConfigError::Field { path, problem: crate::error::chain(error) }
+fn refused(path: &'static str, error: WriteError) -> ConfigError {
+    match error {
+        WriteError::Locked { .. } => ConfigError::Taken { path, source: error },
+        _ => ConfigError::Field { path, problem: crate::error::chain(&error) },
+    }
 }
 
 fn not_yet(path: &'static str) -> ConfigError {

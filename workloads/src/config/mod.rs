@@ -3,18 +3,16 @@
 //! Everything is checked here, before anything starts; whatever is refused is refused with its field.
 
 mod consumer;
+mod error;
+mod load;
 mod producer;
 
-use std::{fmt::Write as _, path::PathBuf};
-
-use batchpipe_api::{
-    pipeline::BatchPipeline,
-    spec::{compression::Transport, topic::Provision},
-    validate::{Violation, check, check_text},
-};
+use batchpipe_api::{pipeline::BatchPipeline, spec::topic::Provision};
 
 pub use self::{
     consumer::{ConsumerFlags, ConsumerSetup, consumer},
+    error::ConfigError,
+    load::{Loaded, Overrides, load},
     producer::{ProducerFlags, ProducerSetup, producer},
 };
 use crate::kafka::{
@@ -24,112 +22,6 @@ use crate::kafka::{
 
 /// The variable that may hold a whole pipeline.
 pub const PIPELINE_VARIABLE: &str = "BATCHPIPE_PIPELINE";
-
-/// Why a configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// There is none.
-    #[error("no pipeline given: name a file with -f, or put the pipeline into {PIPELINE_VARIABLE}")]
-    None,
-    /// The file cannot be read.
-    #[error("cannot read {path}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// It breaks rules.
-    #[error("{origin} is not a valid pipeline:{}", list(.violations))]
-    Invalid {
-        /// Where it came from.
-        origin: String,
-        /// What is wrong.
-        violations: Vec<Violation>,
-    },
-    /// A flag or a variable that overrides a field has an impossible value.
-    #[error("{name} is {found:?}: {expected}")]
-    Override {
-        /// The flag or variable.
-        name: &'static str,
-        /// What it holds.
-        found: String,
-        /// What it may hold.
-        expected: String,
-    },
-    /// A field asks for something that cannot be had here.
-    #[error("{path}: {problem}")]
-    Field {
-        /// The field.
-        path: &'static str,
-        /// Why not, and what to do.
-        problem: String,
-    },
-}
-
-fn list(violations: &[Violation]) -> String {
-    violations.iter().fold(String::new(), |mut text, violation| {
-        write!(text, "\n  {violation}").expect("a String takes everything");
-        text
-    })
-}
-
-/// What flags and variables put in the place of the file's fields.
-#[derive(Clone, Debug, Default)]
-pub struct Overrides {
-    /// `kafka.bootstrapServers`.
-    pub brokers: Option<String>,
-    /// `topic.name`.
-    pub topic: Option<String>,
-    /// `compression.transport`.
-    pub transport: Option<String>,
-}
-
-/// Reads a pipeline from a file, or else from the environment, and applies the overrides.
-pub fn load(file: Option<&PathBuf>, overrides: &Overrides) -> Result<BatchPipeline, ConfigError> {
-    let (origin, text) = match (file, std::env::var(PIPELINE_VARIABLE)) {
-        (Some(path), _) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|source| ConfigError::Read { path: path.clone(), source })?;
-            (path.display().to_string(), text)
-        }
-        (None, Ok(text)) => (PIPELINE_VARIABLE.to_owned(), text),
-        (None, Err(_)) => return Err(ConfigError::None),
-    };
-    let mut pipeline = check_text(&text)
-        .map_err(|violations| ConfigError::Invalid { origin: origin.clone(), violations })?;
-    apply(&mut pipeline, overrides)?;
-    let violations = check(&pipeline);
-    if violations.is_empty() {
-        Ok(pipeline)
-    } else {
-        let origin = format!("{origin}, with what flags and the environment put into it,");
-        Err(ConfigError::Invalid { origin, violations })
-    }
-}
-
-fn apply(pipeline: &mut BatchPipeline, overrides: &Overrides) -> Result<(), ConfigError> {
-    let spec = &mut pipeline.spec;
-    if let Some(brokers) = &overrides.brokers {
-        spec.kafka.bootstrap_servers = Some(brokers.clone());
-        spec.kafka.strimzi = None;
-    }
-    if let Some(topic) = &overrides.topic {
-        spec.topic.name = Some(topic.clone());
-    }
-    if let Some(found) = &overrides.transport {
-        spec.compression.transport = Transport::from_name(found).ok_or_else(|| {
-            let names = Transport::ALL.map(Transport::name).join(", ");
-            ConfigError::Override {
-                name: "COMPRESSION_CODEC",
-                found: found.clone(),
-                expected: format!("must be one of {names}"),
-            }
-        })?;
-    }
-    Ok(())
-}
 
 /// How to reach Kafka.
 fn cluster(pipeline: &BatchPipeline) -> Result<Cluster, ConfigError> {
@@ -146,8 +38,7 @@ fn cluster(pipeline: &BatchPipeline) -> Result<Cluster, ConfigError> {
     }
     let Some(bootstrap_servers) = kafka.bootstrap_servers.clone() else {
         let problem =
-            "only the operator can look up a Strimzi cluster; give its address with --brokers or \
-                       KAFKA_BROKER"
+            "only the operator can look up a Strimzi cluster; give its address with --brokers or KAFKA_BROKER"
                 .to_owned();
         return Err(ConfigError::Field { path: "spec.kafka.strimzi", problem });
     };

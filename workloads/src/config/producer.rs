@@ -53,7 +53,8 @@ pub fn producer(
 ) -> Result<ProducerSetup, ConfigError> {
     let spec = &pipeline.spec;
     let Some(producer) = &spec.producer else {
-        let problem = "is missing: this pipeline has nothing to produce".to_owned();
+        let problem =
+            "is missing, so there is nothing to produce; add it, or use consume".to_owned();
         return Err(ConfigError::Field { path: "spec.producer", problem });
     };
     let limits = Limits {
@@ -96,7 +97,8 @@ fn source(
     flags: &ProducerFlags,
 ) -> Result<Box<dyn Source>, ConfigError> {
     if flags.rate.is_some() && !matches!(kind, SourceKind::Generator(_)) {
-        let problem = "--rate sets the pace of a generator, and this source is none".to_owned();
+        let problem =
+            "is no generator, and --rate sets the pace of generators only; leave it out".to_owned();
         return Err(ConfigError::Field { path: "spec.producer.source", problem });
     }
     match kind {

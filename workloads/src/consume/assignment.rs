@@ -118,16 +118,29 @@ pub(super) enum Work {
     Finish(Arc<Assigned>, Sender<()>),
 }
 
+/// Offsets of a partition that no message came for: retention removed them, or they were no messages (the ends of
+/// transactions).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Leap {
+    pub(super) partition: i32,
+    /// The first of them.
+    pub(super) from: i64,
+    /// The message after them.
+    pub(super) to: i64,
+}
+
 /// The partitions that are ours.
 #[derive(Debug)]
 pub(super) struct Assignments {
     current: Mutex<BTreeMap<i32, Arc<Assigned>>>,
+    /// What nobody has looked into yet.
+    leaps: Mutex<Vec<Leap>>,
     workers: Vec<Sender<Work>>,
 }
 
 impl Assignments {
     pub(super) fn new(workers: Vec<Sender<Work>>) -> Self {
-        Self { current: Mutex::default(), workers }
+        Self { current: Mutex::default(), leaps: Mutex::default(), workers }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<i32, Arc<Assigned>>> {
@@ -149,10 +162,22 @@ impl Assignments {
         self.lock().insert(partition, Assigned::new(partition));
     }
 
+    /// The leaps since this was last asked.
+    pub(super) fn take_leaps(&self) -> Vec<Leap> {
+        std::mem::take(&mut self.leaps.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Hands a message to the worker of its partition. It is dropped when the partition is not ours.
     pub(super) fn deliver(&self, partition: i32, message: Fetched) {
         let Some(assigned) = self.get(partition) else { return };
-        assigned.position.store(message.offset + 1, Ordering::Release);
+        let expected = assigned.position.swap(message.offset + 1, Ordering::AcqRel);
+        if expected != UNKNOWN && message.offset > expected {
+            self.leaps.lock().unwrap_or_else(PoisonError::into_inner).push(Leap {
+                partition,
+                from: expected,
+                to: message.offset,
+            });
+        }
         self.send(partition, Work::Deliver(assigned, message));
     }
 
@@ -185,9 +210,11 @@ impl Assignments {
             for assigned in &leaving {
                 assigned.abandon();
             }
-            // Whoever waits for something outside looks at this several times a second.
+            // Whoever waits for something outside looks at this several times a second; who hangs is not waited
+            // for again and again, once for each partition.
+            let patience = Instant::now() + ABANDON_PATIENCE;
             for answered in &answers {
-                let _ = answered.recv_timeout(ABANDON_PATIENCE);
+                let _ = answered.recv_deadline(patience);
             }
         }
         leaving
@@ -232,5 +259,19 @@ mod tests {
         worker.join().unwrap();
         assert_eq!(left.iter().map(|assigned| assigned.done()).collect::<Vec<_>>(), [9]);
         assert!(assignments.get(3).is_none());
+    }
+
+    #[test]
+    fn a_worker_that_hangs_is_waited_for_once_however_many_partitions_it_has() {
+        let (sender, _nobody_reads) = crossbeam_channel::unbounded();
+        let assignments = Assignments::new(vec![sender]);
+        let partitions = [0, 1, 2, 3];
+        for partition in partitions {
+            assignments.add(partition);
+        }
+        let started = Instant::now();
+        let left = assignments.finish(&partitions, started);
+        assert!(left.iter().all(|assigned| assigned.is_abandoned()));
+        assert!(started.elapsed() < 2 * ABANDON_PATIENCE);
     }
 }

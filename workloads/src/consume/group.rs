@@ -14,13 +14,20 @@ use batchpipe_api::conditions::reasons;
 use crossbeam_channel::Sender;
 use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
+    config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     topic_partition_list::TopicPartitionListElem,
 };
 
-use super::assignment::{Assigned, Assignments};
-use crate::admin::{Gate, Side};
+use super::{
+    Config,
+    assignment::{Assigned, Assignments},
+};
+use crate::{
+    admin::{Gate, Side},
+    kafka::log::{self, Remark},
+};
 
 /// How long the message at hand may take when a partition is taken away; the group waits meanwhile.
 const REVOCATION_PATIENCE: Duration = Duration::from_secs(5);
@@ -35,22 +42,29 @@ pub(super) struct Context {
     /// Counts changes of the assignment.
     changes: AtomicU64,
     ended: AtomicBool,
+    servers: String,
+    remark: Remark,
+    /// Whether the log says that no broker answers.
+    is_unreachable: AtomicBool,
 }
 
 impl Context {
     pub(super) fn new(
-        topic: String,
+        config: &Config,
         assignments: Arc<Assignments>,
         side: Arc<Side>,
         wake: Sender<()>,
     ) -> Self {
         Self {
-            topic,
+            topic: config.topic.name.clone(),
+            servers: config.cluster.bootstrap_servers.clone(),
             assignments,
             side,
             wake,
             changes: AtomicU64::new(0),
             ended: AtomicBool::new(false),
+            remark: Remark::default(),
+            is_unreachable: AtomicBool::new(false),
         }
     }
 
@@ -75,18 +89,37 @@ impl Context {
         let _ = self.wake.try_send(()); // a wake-up that is on its way already is enough
     }
 
+    /// No broker answers; says why, in librdkafka's words or else in these.
+    pub(super) fn tell_unreachable(&self, otherwise: &str) {
+        let what = self.remark.unreachable(&self.servers, otherwise);
+        self.side.gate(Gate::Brokers).close(reasons::BROKERS_UNREACHABLE, &what);
+        if !self.is_unreachable.swap(true, Ordering::AcqRel) {
+            tracing::warn!("{what}; trying again");
+        }
+    }
+
+    /// A broker answers.
+    pub(super) fn tell_reachable(&self) {
+        self.side.gate(Gate::Brokers).open();
+        if self.is_unreachable.swap(false, Ordering::AcqRel) {
+            tracing::info!("a broker answers again");
+        }
+    }
+
     fn numbers(&self, list: &TopicPartitionList) -> Vec<i32> {
         list.elements_for_topic(&self.topic).iter().map(TopicPartitionListElem::partition).collect()
     }
 }
 
 impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        log::line(level, facility, text);
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "librdkafka");
+        self.remark.note(&error, reason);
         if let KafkaError::Global(RDKafkaErrorCode::AllBrokersDown) = error {
-            self.side
-                .gate(Gate::Brokers)
-                .close(reasons::BROKERS_UNREACHABLE, &format!("no broker answers: {reason}"));
+            self.tell_unreachable(reason);
         }
     }
 }

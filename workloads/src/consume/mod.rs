@@ -116,6 +116,6 @@ impl Division {
 /// Runs a consumer until a stop is asked for or its limit is reached, and commits what was delivered. The ledger
 /// tells how it went.
 pub fn run(config: Config, sink: Arc<dyn Sink>, shared: &Shared) -> Result<(), ConsumeError> {
-    let division = Division::of(shared.budget.limit(), &config.limits, &config);
+    let division = Division::of(shared.share, &config.limits, &config);
     poll::Consumer::new(config, division, sink, shared.clone()).run()
 }

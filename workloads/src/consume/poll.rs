@@ -3,7 +3,7 @@
 
 use std::{cell::Cell, sync::Arc, time::Duration};
 
-use batchpipe_api::conditions::reasons;
+use batchpipe_api::{conditions::reasons, report::LastError};
 use crossbeam_channel::{Receiver, Sender};
 use rdkafka::{
     Message as _,
@@ -98,9 +98,8 @@ impl Consumer {
         let (work, assigned): (Vec<_>, Vec<_>) =
             (0..self.division.workers).map(|_| crossbeam_channel::unbounded()).unzip();
         let assignments = Arc::new(Assignments::new(work));
-        let topic = self.config.topic.name.clone();
-        let context =
-            Context::new(topic, Arc::clone(&assignments), Arc::clone(&self.shared.side), wake);
+        let side = Arc::clone(&self.shared.side);
+        let context = Context::new(&self.config, Arc::clone(&assignments), side, wake);
         let mut settings =
             self.config.cluster.consumer_config(&self.config.group, self.division.fetch);
         settings.set("enable.partition.eof", "true");
@@ -151,17 +150,22 @@ impl Consumer {
 
     fn poll_all(&self, session: &mut Session) -> Result<End, ConsumeError> {
         let heartbeat = self.shared.side.heartbeat("poll");
+        let client = session.client();
         while !self.shared.shutdown.is_requested() {
             heartbeat.tick();
-            match session.client().poll(POLL_WAIT) {
+            match client.poll(POLL_WAIT) {
                 Some(Ok(message)) => {
+                    session.flow();
                     self.shared.side.gate(Gate::Topic).open();
                     let copy = Fetched::copy(&message, self.largest_value(), &self.queue);
-                    session.client().context().assignments.deliver(message.partition(), copy);
+                    client.context().assignments.deliver(message.partition(), copy);
                 }
-                Some(Err(KafkaError::PartitionEOF(partition))) => session.reach(partition),
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    session.reach(partition);
+                    self.shared.side.gate(Gate::Topic).open();
+                }
                 Some(Err(error)) => {
-                    if let Some(end) = self.note_error(&error) {
+                    if let Some(end) = self.note_error(session, &error) {
                         return Ok(end);
                     }
                 }
@@ -171,6 +175,7 @@ impl Consumer {
                 return Ok(end);
             }
             session.balance(&self.queue);
+            session.fetch_anew_when_refused();
             session.commit_when_due();
             let is_wanted = self.config.catch_up.is_wanted();
             if is_wanted && session.is_caught_up() && self.queue.used() == 0 {
@@ -188,7 +193,7 @@ impl Consumer {
     }
 
     /// Deals with what librdkafka says instead of a message. Most of it passes by itself.
-    fn note_error(&self, error: &KafkaError) -> Option<End> {
+    fn note_error(&self, session: &mut Session, error: &KafkaError) -> Option<End> {
         use RDKafkaErrorCode as Code;
         let topic = &self.config.topic.name;
         match error.rdkafka_error_code() {
@@ -197,6 +202,7 @@ impl Consumer {
             }
             Some(Code::Fatal) => Some(End::Rebuild(format!("the consumer failed: {error}"))),
             Some(Code::TopicAuthorizationFailed) => {
+                session.refuse();
                 self.complain(&format!(
                     "the broker does not authorize this client to read topic {topic}"
                 ));
@@ -218,7 +224,10 @@ impl Consumer {
 
     /// The brokers refuse something; librdkafka goes on asking.
     fn complain(&self, problem: &str) {
-        tracing::warn!("{problem}; grant it by an ACL");
+        let known = |error: LastError| error.message == problem;
+        if !self.shared.side.last_error().is_some_and(known) {
+            tracing::warn!("{problem}; grant it by an ACL");
+        }
         self.shared.side.error(problem);
         self.shared.side.gate(Gate::Topic).close(reasons::AUTHORIZATION_FAILED, problem);
     }

@@ -24,6 +24,8 @@ use crate::budget::Budget;
 
 /// How often offsets are committed.
 const COMMIT_PERIOD: Duration = Duration::from_secs(1);
+/// How often a fetch that was refused is tried anew: librdkafka reports a refusal once and success never.
+const REFUSED_PERIOD: Duration = Duration::from_secs(2);
 /// How long leaving the group may take; a coordinator that is away is not waited for.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long going back to an earlier offset may take.
@@ -63,6 +65,8 @@ pub(super) struct Session {
     targets: BTreeMap<i32, Target>,
     /// Partitions whose end was reached at least once.
     reached: BTreeSet<i32>,
+    /// When the broker last refused to let us read.
+    refused_at: Option<Instant>,
 }
 
 impl Session {
@@ -83,16 +87,44 @@ impl Session {
             committed_at: Instant::now(),
             targets: BTreeMap::new(),
             reached: BTreeSet::new(),
+            refused_at: None,
         }
     }
 
-    pub(super) fn client(&self) -> &BaseConsumer<Context> {
-        &self.client
+    pub(super) fn client(&self) -> Arc<BaseConsumer<Context>> {
+        Arc::clone(&self.client)
+    }
+
+    /// A message came.
+    pub(super) const fn flow(&mut self) {
+        self.refused_at = None;
     }
 
     /// The end of a partition was seen.
     pub(super) fn reach(&mut self, partition: i32) {
         self.reached.insert(partition);
+        self.refused_at = None;
+    }
+
+    /// The broker does not let us read.
+    pub(super) fn refuse(&mut self) {
+        self.refused_at = Some(Instant::now());
+    }
+
+    /// Begins fetching anew after a refusal: the answer is then another refusal, a message, or the end of a
+    /// partition, each of which tells whether we may read again.
+    pub(super) fn fetch_anew_when_refused(&mut self) {
+        if self.is_paused || self.refused_at.is_none_or(|at| at.elapsed() < REFUSED_PERIOD) {
+            return;
+        }
+        self.refused_at = Some(Instant::now());
+        let outcome = self.client.assignment().and_then(|all| {
+            self.client.pause(&all)?;
+            self.client.resume(&all)
+        });
+        if let Err(error) = outcome {
+            tracing::debug!(%error, "cannot begin fetching anew; trying again");
+        }
     }
 
     /// Deals with what workers say.

@@ -21,10 +21,10 @@ use rdkafka::{
 
 use super::{
     Shared,
-    assignment::{Assigned, UNKNOWN},
+    assignment::{Assigned, Leap, UNKNOWN},
     group::Context,
 };
-use crate::{admin::Gate, clock::unix_ms};
+use crate::clock::unix_ms;
 
 /// How often the brokers are asked.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -79,22 +79,22 @@ impl Watch {
         let heartbeat = self.shared.side.heartbeat("watch");
         // Partitions whose committed offset was compared with the start of the log.
         let mut compared: Vec<Arc<Assigned>> = Vec::new();
+        let mut leaps = Vec::new();
         while !self.consumer.context().is_ended() {
             heartbeat.tick();
             let number = self.watermarks.asked.fetch_add(1, Ordering::AcqRel) + 1;
             let assigned = self.consumer.context().assignments.all();
+            // Taken before asking: the log's start is then heard later than the leap was made.
+            leaps.extend(self.consumer.context().assignments.take_leaps());
             match self.ask(&assigned) {
                 Ok(()) => {
-                    self.shared.side.gate(Gate::Brokers).open();
+                    self.consumer.context().tell_reachable();
                     self.compare(&assigned, &mut compared);
+                    self.look_into(&mut leaps);
                     self.watermarks.answered.store(number, Ordering::Release);
                     self.tell_lag(&assigned);
                 }
-                Err(error) => self
-                    .shared
-                    .side
-                    .gate(Gate::Brokers)
-                    .close(reasons::BROKERS_UNREACHABLE, &format!("no broker answers: {error}")),
+                Err(error) => self.consumer.context().tell_unreachable(&error.to_string()),
             }
             let _ = wake.recv_timeout(PERIOD); // whichever it is, it is time to ask again
         }
@@ -163,10 +163,21 @@ impl Watch {
         compared.extend(new);
     }
 
-    fn report_expired(&self, partition: i32, committed: i64, expired: u64) {
+    /// Tells what retention removed under our hands: the part of a leap that is before the log's start.
+    fn look_into(&self, leaps: &mut Vec<Leap>) {
+        for Leap { partition, from, to } in leaps.drain(..) {
+            let start = self.watermarks.start(partition).unwrap_or(0);
+            let expired = start.min(to) - from;
+            if expired > 0 {
+                self.report_expired(partition, from, expired.unsigned_abs());
+            }
+        }
+    }
+
+    fn report_expired(&self, partition: i32, position: i64, expired: u64) {
         tracing::error!(
             partition,
-            committed,
+            position,
             expired,
             "retention removed messages before they were read"
         );

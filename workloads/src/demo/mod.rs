@@ -38,9 +38,11 @@ use crate::{
 /// How long records are made when nobody says how many.
 const DURATION: Duration = Duration::from_secs(8);
 /// How many records may be on their way. The embedded broker silently drops what is older than 5 MiB in a
-/// partition; the largest records of the profiles have 400 bytes, so that even uncompressed and all in one of
-/// its partitions this many stay below.
-const MOST_IN_FLIGHT: u64 = 12_000;
+/// partition. Batches go to its partitions in turn, and the records of the profiles have at most 400 bytes, so
+/// that this many stay below even uncompressed.
+const MOST_IN_FLIGHT: u64 = 36_000;
+/// The embedded broker does not answer a waiting fetch when something comes, only when its time is up.
+const FETCH_WAIT_MS: u32 = 2;
 /// When nothing arrives for so long, the rest is taken for lost.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Equal seeds give equal records.
@@ -167,8 +169,9 @@ fn await_rest<T>(consumer: &Shared, consuming: &std::thread::JoinHandle<T>) {
 
 fn shared(role: Role, shutdown: Shutdown) -> Shared {
     let ledger = Arc::new(Ledger::new());
-    let budget = Budget::new(Budget::limit_for(cgroup_limit()) / 2);
-    Shared { side: Side::new(role, Arc::clone(&ledger)), ledger, budget, shutdown }
+    let share = Budget::limit_for(cgroup_limit()) / 2;
+    let side = Side::new(role, Arc::clone(&ledger));
+    Shared { side, ledger, budget: Budget::new(share), share, shutdown }
 }
 
 /// Holds the generator back while too much is on its way.
@@ -180,7 +183,7 @@ fn gate(producer: &Shared, consumer: &Shared) -> Gate {
 fn pipeline(broker: &EmbeddedBroker, options: Options) -> batchpipe_api::pipeline::BatchPipeline {
     let text = format!(
         "apiVersion: batchpipe.dev/v1alpha1\nkind: BatchPipeline\nmetadata: {{name: demo}}\nspec:\n  \
-         kafka: {{bootstrapServers: \"{}\"}}\n  topic: {{name: {}, provision: Never}}\n  \
+         kafka: {{bootstrapServers: \"{}\", options: {{fetch.wait.max.ms: \"{FETCH_WAIT_MS}\"}}}}\n  topic: {{name: {}, provision: Never}}\n  \
          batch: {{linger: 20ms}}\n  compression: {{codec: {}}}\n  \
          producer: {{source: {{generator: {{profile: {}}}}}}}\n  consumer: {{sink: {{blackhole: {{}}}}}}\n",
         broker.bootstrap_servers(),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crossbeam_channel::RecvTimeoutError;
+
 use super::{
     client::Cluster,
     topics::{Admin, Provision, TopicError, TopicSpec, Waiting},
@@ -14,6 +16,9 @@ use crate::{
 
 /// The first and the longest wait between two questions.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
+
+/// How soon a request to stop is noticed while an answer is awaited.
+const RECHECK: Duration = Duration::from_millis(50);
 
 /// Waits for a topic that somebody else makes.
 pub struct Awaiting {
@@ -31,9 +36,9 @@ impl Awaiting {
     /// for.
     pub fn wait(&self, side: &Side, shutdown: &Shutdown) -> Option<u32> {
         let mut backoff = Backoff::new(RETRY.0, RETRY.1);
-        let mut said = String::new();
-        while !shutdown.is_requested() {
-            match self.ask() {
+        let mut said: Option<Waiting> = None;
+        while let Some(answer) = self.ask(shutdown) {
+            match answer {
                 Ok(partitions) => {
                     side.gate(Gate::Brokers).open();
                     side.gate(Gate::Topic).open();
@@ -42,10 +47,10 @@ impl Awaiting {
                 Err(error) => {
                     let waiting = self.explain(&error);
                     waiting.tell(side);
-                    if said != waiting.what {
+                    if waiting.is_news_after(said.as_ref()) {
                         tracing::warn!("{}; trying again", waiting.what);
-                        said = waiting.what;
                     }
+                    said = Some(waiting);
                     shutdown.wait(backoff.next_wait());
                 }
             }
@@ -53,15 +58,22 @@ impl Awaiting {
         None
     }
 
-    fn ask(&self) -> Result<u32, TopicError> {
-        let unreachable = |source| TopicError::Unreachable {
-            servers: self.cluster.bootstrap_servers.clone(),
-            source,
-        };
-        let admin = Admin::new(&self.cluster.client_config()).map_err(unreachable)?;
-        admin
-            .partitions(&self.topic.name)?
-            .ok_or_else(|| TopicError::Missing { topic: self.topic.name.clone() })
+    /// Asks for the number of partitions in a thread of its own, because the answer may take long and a stop
+    /// must not wait for it; `None` when a stop was asked for first.
+    fn ask(&self, shutdown: &Shutdown) -> Option<Result<u32, TopicError>> {
+        let (sender, answer) = crossbeam_channel::bounded(1);
+        let Self { cluster, topic } = self;
+        let (cluster, topic) = (cluster.clone(), topic.name.clone());
+        std::thread::spawn(move || {
+            let _ = sender.send(partitions(&cluster, topic)); // nobody listens after a stop
+        });
+        while !shutdown.is_requested() {
+            match answer.recv_timeout(RECHECK) {
+                Err(RecvTimeoutError::Timeout) => {}
+                answer => return Some(answer.expect("the thread answers before it ends")),
+            }
+        }
+        None
     }
 
     fn explain(&self, error: &TopicError) -> Waiting {
@@ -72,4 +84,12 @@ impl Awaiting {
         }
         waiting
     }
+}
+
+fn partitions(cluster: &Cluster, topic: String) -> Result<u32, TopicError> {
+    let admin = Admin::new(&cluster.client_config()).map_err(|error| TopicError::Unreachable {
+        servers: cluster.bootstrap_servers.clone(),
+        remark: error.to_string(),
+    })?;
+    admin.partitions(&topic)?.ok_or(TopicError::Missing { topic })
 }

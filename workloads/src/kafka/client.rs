@@ -20,6 +20,20 @@ pub type Transport = String;
 
 /// How often an unchanged topic is looked at again, in milliseconds: new partitions are seen after that.
 const METADATA_REFRESH_MS: u32 = 10_000;
+/// How long a topic that was there may be missing from the brokers' answers before it counts as gone, in
+/// milliseconds. All brokers learn of a new topic within a fraction of that; the default of 30 s would leave a
+/// producer waiting so long for a topic that was deleted.
+const METADATA_PROPAGATION_MS: u32 = 3000;
+/// What every client has unless the pipeline says otherwise.
+const DEFAULTS: [(&str, &str); 3] = [
+    ("client.id", "batchpipe"),
+    ("reconnect.backoff.max.ms", "2000"),
+    ("log.connection.close", "false"),
+];
+/// What clients that read have unless the pipeline says otherwise. librdkafka waits a whole second before it
+/// fetches again after its queue was full for a moment, and half of one for an answer without messages.
+const READER_DEFAULTS: [(&str, &str); 2] =
+    [("fetch.queue.backoff.ms", "10"), ("fetch.wait.max.ms", "100")];
 /// The least that librdkafka takes for a message's size, in bytes.
 const LEAST_MESSAGE_BYTES: usize = 1000;
 /// The most that librdkafka takes for a message's size, in bytes.
@@ -37,12 +51,18 @@ impl Cluster {
         }
         config
             .set("bootstrap.servers", &self.bootstrap_servers)
-            .set("client.id", "batchpipe")
             .set("allow.auto.create.topics", "false")
             .set("topic.metadata.refresh.interval.ms", METADATA_REFRESH_MS.to_string())
-            .set("reconnect.backoff.max.ms", "2000")
-            .set("log.connection.close", "false");
+            .set("topic.metadata.propagation.max.ms", METADATA_PROPAGATION_MS.to_string());
+        self.set_defaults(&mut config, &DEFAULTS);
         config
+    }
+
+    /// Sets what the pipeline does not set itself.
+    fn set_defaults(&self, config: &mut ClientConfig, defaults: &[(&str, &str)]) {
+        for (key, value) in defaults.iter().filter(|(key, _)| !self.options.contains_key(*key)) {
+            config.set(*key, *value);
+        }
     }
 
     /// A client that sends batches: nothing is given up for time, nothing is reordered, nothing has a gap.
@@ -75,7 +95,7 @@ impl Cluster {
     /// `fetch_bytes` is what may be fetched and not yet be handed to us.
     pub fn consumer_config(&self, group: &str, fetch_bytes: usize) -> ClientConfig {
         let mut config = self.reader_config(fetch_bytes);
-        config.set("group.id", group).set("max.poll.interval.ms", "300000");
+        config.set("group.id", group);
         if self.options.get("group.protocol").is_none_or(|protocol| protocol == "classic") {
             config.set("partition.assignment.strategy", "cooperative-sticky");
         }
@@ -98,10 +118,8 @@ impl Cluster {
             .set("message.max.bytes", fetch.to_string())
             .set("fetch.message.max.bytes", (fetch / 4).max(256 * 1024).to_string())
             .set("receive.message.max.bytes", (fetch + 1024 * 1024).to_string())
-            .set("queued.max.messages.kbytes", (fetch / 1024).to_string())
-            // The default of one second leaves the consumer idle whenever the queue was full for a moment.
-            .set("fetch.queue.backoff.ms", "10")
-            .set("fetch.wait.max.ms", "100");
+            .set("queued.max.messages.kbytes", (fetch / 1024).to_string());
+        self.set_defaults(&mut config, &READER_DEFAULTS);
         config
     }
 }
@@ -122,6 +140,18 @@ mod tests {
         assert_eq!(config.get("acks"), Some("all"));
         assert_eq!(config.get("enable.idempotence"), Some("true"));
         assert_eq!(config.get("message.timeout.ms"), Some("0"));
+    }
+
+    #[test]
+    fn what_may_be_chosen_is() {
+        let config =
+            cluster(&[("fetch.wait.max.ms", "7"), ("client.id", "mine")]).consumer_config("g", 1);
+        assert_eq!(
+            (config.get("fetch.wait.max.ms"), config.get("client.id")),
+            (Some("7"), Some("mine"))
+        );
+        let config = cluster(&[]).consumer_config("g", 1);
+        assert_eq!(config.get("client.id"), Some("batchpipe"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod awaiting;
 pub mod client;
+pub mod log;
 pub mod message;
 pub mod outbox;
 pub mod reader;

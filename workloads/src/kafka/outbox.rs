@@ -9,6 +9,7 @@
 //! An outbox belongs to one thread, which calls [`Outbox::pump`] whenever something changed and gives it the
 //! reports that arrive on [`Reports`].
 
+mod context;
 mod health;
 mod lane;
 mod link;

@@ -9,9 +9,12 @@ use rdkafka::{
     ClientConfig, ClientContext,
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
     client::Client,
+    config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode},
+    producer::{BaseProducer, DeliveryResult, NoCustomPartitioner, Producer as _, ProducerContext},
 };
 
+use super::log::{self, Remark};
 use crate::{
     admin::{Gate, Side},
     error::chain,
@@ -19,6 +22,9 @@ use crate::{
 
 /// How long one question to the brokers may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long to collect what librdkafka has said meanwhile.
+const REMARKS_WAIT: Duration = Duration::from_millis(20);
 
 /// What to do about a topic that is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,14 +55,14 @@ pub struct TopicSpec {
 pub enum TopicError {
     /// No broker answered.
     #[error(
-        "no broker answers at {servers}; check `kafka.bootstrapServers` and that Kafka is running"
+        "no broker answers at {servers}; check spec.kafka.bootstrapServers (or --brokers, KAFKA_BROKER) and that \
+         Kafka is running ({remark})"
     )]
     Unreachable {
         /// The addresses that were tried.
         servers: String,
-        /// What librdkafka says.
-        #[source]
-        source: KafkaError,
+        /// What librdkafka says of it.
+        remark: String,
     },
     /// It does not exist and is not ours to make.
     #[error(
@@ -112,6 +118,17 @@ impl Waiting {
         }
     }
 
+    /// Whether it is worth a line in the log after this one. Which broker is tried, and how it fails, may change
+    /// at every try; that is none.
+    pub fn is_news_after(&self, before: Option<&Self>) -> bool {
+        match before {
+            Some(before) if self.reason == reasons::BROKERS_UNREACHABLE => {
+                before.reason != self.reason
+            }
+            _ => before != Some(self),
+        }
+    }
+
     /// Closes the gate.
     pub fn tell(&self, side: &Side) {
         side.gate(self.gate()).close(self.reason, &self.what);
@@ -132,17 +149,30 @@ impl From<&TopicError> for Waiting {
 }
 
 /// Keeps librdkafka's own log lines at a level where they do not repeat what we say ourselves.
-pub struct QuietContext;
+#[derive(Debug, Default)]
+pub struct QuietContext(Remark);
 
 impl ClientContext for QuietContext {
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "librdkafka");
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        log::line(level, facility, text);
     }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.0.note(&error, reason);
+    }
+}
+
+impl ProducerContext<NoCustomPartitioner> for QuietContext {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
 }
 
 /// A client for questions about topics.
 pub struct Admin {
-    client: AdminClient<QuietContext>,
+    config: ClientConfig,
+    /// It never sends a message. An `AdminClient` could ask too, but would not say why nobody answers.
+    client: BaseProducer<QuietContext>,
     servers: String,
     runtime: tokio::runtime::Runtime,
 }
@@ -157,12 +187,29 @@ impl Admin {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .expect("a runtime without IO or timers needs nothing from the system");
-        Ok(Self { client: config.create_with_context(QuietContext)?, servers, runtime })
+        let client = config.create_with_context(QuietContext::default())?;
+        Ok(Self { config: config.clone(), client, servers, runtime })
+    }
+
+    /// Nobody answers: what librdkafka said of it, or else these words.
+    fn unreachable(&self, otherwise: &str) -> TopicError {
+        self.client.poll(REMARKS_WAIT);
+        let remark = self.client.client().context().0.or(otherwise);
+        TopicError::Unreachable { servers: self.servers.clone(), remark }
+    }
+
+    /// A client for changes and settings, which most processes never need.
+    fn admin(&self) -> Result<AdminClient<QuietContext>, KafkaError> {
+        self.config.create_with_context(QuietContext::default())
     }
 
     /// The number of the topic's partitions; `None` when it does not exist.
     pub fn partitions(&self, topic: &str) -> Result<Option<u32>, TopicError> {
-        partitions(self.client.inner(), &self.servers, topic)
+        let asked = partitions(self.client.client(), &self.servers, topic);
+        asked.map_err(|error| match error {
+            TopicError::Unreachable { remark, .. } => self.unreachable(&remark),
+            other => other,
+        })
     }
 
     /// The number of the topic's partitions, after making it if it is missing and may be made.
@@ -191,9 +238,9 @@ impl Admin {
             .request_timeout(Some(REQUEST_TIMEOUT))
             .operation_timeout(Some(REQUEST_TIMEOUT));
         let results = self
-            .runtime
-            .block_on(self.client.create_topics([&topic], &options))
-            .map_err(|source| TopicError::Unreachable { servers: self.servers.clone(), source })?;
+            .admin()
+            .and_then(|admin| self.runtime.block_on(admin.create_topics([&topic], &options)))
+            .map_err(|error| self.unreachable(&error.to_string()))?;
         for result in results {
             match result {
                 Ok(_) => tracing::info!(topic = spec.name, "created the topic"),
@@ -214,9 +261,10 @@ impl Admin {
     /// configurations, which a producer rarely has).
     pub fn max_message_bytes(&self, topic: &str) -> Option<usize> {
         let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
+        let admin = self.admin().ok()?;
         let results = self
             .runtime
-            .block_on(self.client.describe_configs([&ResourceSpecifier::Topic(topic)], &options))
+            .block_on(admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options))
             .ok()?;
         let resource = results.into_iter().next()?.ok()?;
         resource.get("max.message.bytes")?.value.as_ref()?.parse().ok()
@@ -230,9 +278,9 @@ pub(super) fn partitions<C: ClientContext>(
     servers: &str,
     topic: &str,
 ) -> Result<Option<u32>, TopicError> {
-    let metadata = client
-        .fetch_metadata(Some(topic), REQUEST_TIMEOUT)
-        .map_err(|source| TopicError::Unreachable { servers: servers.to_owned(), source })?;
+    let metadata = client.fetch_metadata(Some(topic), REQUEST_TIMEOUT).map_err(|error| {
+        TopicError::Unreachable { servers: servers.to_owned(), remark: error.to_string() }
+    })?;
     let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
         return Ok(None);
     };

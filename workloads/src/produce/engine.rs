@@ -20,6 +20,7 @@ use crate::{
     admin::Gate,
     budget::Charge,
     chunk::{Chunk, Records, Reject},
+    clock::unix_ms,
     codec::Decoder,
     kafka::outbox::{Event, Health, Message, Outbox, Report, Reports},
 };
@@ -45,6 +46,8 @@ pub(super) struct Engine {
     _window: Charge,
     /// The memory of open batches.
     open: Charge,
+    /// A chunk that came before the topic's partitions were known; the others wait, and the source with them.
+    early: Option<Chunk>,
     grace: Duration,
     /// Set when a stop was asked for: until then acknowledgements are awaited.
     deadline: Option<Instant>,
@@ -56,7 +59,7 @@ impl Engine {
         shared: Shared,
         incarnation: Incarnation,
     ) -> Result<Self, ProduceError> {
-        let window = (shared.budget.limit() / WINDOW.0).min(WINDOW.1);
+        let window = (shared.share / WINDOW.0).min(WINDOW.1);
         let settings = outbox_settings(config, window);
         let mut dead_settings = settings.clone();
         dead_settings.topic = config.dead_letter.clone();
@@ -78,6 +81,7 @@ impl Engine {
             ),
             _window: budget.charge_now(window + window / 4),
             open: budget.charge_now(0),
+            early: None,
             grace: config.grace,
             deadline: None,
             shared,
@@ -102,18 +106,27 @@ impl Engine {
             if all_read && self.is_done() || self.is_out_of_time(now) {
                 return Ok(());
             }
-            // Partitions are not known before the topic is; chunks wait, and the source with them.
-            let chunks =
-                if all_read || self.outbox.partitions().is_none() { &nothing } else { incoming };
+            if self.outbox.partitions().is_some()
+                && let Some(chunk) = self.early.take()
+            {
+                self.take(chunk, recycle);
+                if all_read {
+                    self.close_all();
+                }
+                continue;
+            }
+            let chunks = if all_read || self.early.is_some() { &nothing } else { incoming };
             let wait = again.map_or(TICK, |at| at.saturating_duration_since(now).min(TICK));
             crossbeam_channel::select! {
                 recv(acknowledged) -> report => self.settle(report, &acknowledged)?,
                 recv(dead) -> report => self.settle_dead(report),
-                recv(chunks) -> chunk => if let Ok(chunk) = chunk {
-                    self.take(chunk, recycle);
-                } else {
-                    all_read = true;
-                    self.close_all();
+                recv(chunks) -> chunk => match chunk {
+                    Ok(chunk) if self.outbox.partitions().is_none() => self.early = Some(chunk),
+                    Ok(chunk) => self.take(chunk, recycle),
+                    Err(_) => {
+                        all_read = true;
+                        self.close_all();
+                    }
                 },
                 default(wait) => {}
             }
@@ -131,8 +144,15 @@ impl Engine {
         Ok([again, dead, self.router.deadline()].into_iter().flatten().min())
     }
 
+    /// Whether all is sent. The topic is awaited also when there is nothing to send, because who idles
+    /// afterwards says that it is ready; but not after a request to stop.
     fn is_done(&self) -> bool {
-        self.router.is_empty() && self.outbox.is_empty() && self.dead_letters.is_empty()
+        let is_ended = self.outbox.partitions().is_some() || self.shared.shutdown.is_requested();
+        is_ended
+            && self.early.is_none()
+            && self.router.is_empty()
+            && self.outbox.is_empty()
+            && self.dead_letters.is_empty()
     }
 
     fn is_out_of_time(&mut self, now: Instant) -> bool {
@@ -208,6 +228,8 @@ impl Engine {
     fn deliver(&mut self, message: Message<Sealed>) {
         let Sealed { envelope, debt, .. } = message.token;
         if envelope.dead_lettered.is_none() {
+            let age = unix_ms().saturating_sub(message.timestamp_ms).max(0).unsigned_abs();
+            self.shared.side.latency(age, u64::from(envelope.records));
             self.shared.ledger.update(|counts| {
                 counts.delivered += u64::from(envelope.records);
                 counts.batches += 1;

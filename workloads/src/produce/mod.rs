@@ -69,6 +69,8 @@ pub struct Shared {
     pub ledger: Arc<Ledger>,
     /// The process's memory.
     pub budget: Arc<Budget>,
+    /// How much of it is this side's, in bytes.
+    pub share: usize,
     /// What it tells the admin server.
     pub side: Arc<Side>,
     /// The request to stop.

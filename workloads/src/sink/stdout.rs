@@ -4,21 +4,25 @@
 //! error leaves half written is kept and completed before anything else is, so no line is ever torn.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, ErrorKind, IoSlice, Write},
-    os::fd::AsFd,
+    os::{
+        fd::{AsFd, AsRawFd},
+        unix::fs::{FileTypeExt, OpenOptionsExt},
+    },
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    fs::OFlags,
     io::Errno,
 };
 
 use super::{Delivery, Durable, Sink, WriteError, Writer, lines::terminated};
 
-/// How long a full pipe that was made non-blocking by somebody else is waited for at a time.
+/// How long a full pipe is waited for at a time.
 const PIPE_WAIT: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// Prints records.
@@ -44,13 +48,13 @@ impl StdoutSink {
     /// Prints on the standard output of this process.
     pub fn new() -> Result<Self, WriteError> {
         let name = "standard output";
-        let handle = io::stdout().as_fd().try_clone_to_owned();
-        let handle = handle.map_err(|source| WriteError::Io {
+        let handle = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+        let handle = handle.and_then(unblocked).map_err(|source| WriteError::Io {
             action: "open",
             target: name.into(),
             source,
         })?;
-        Ok(Self::over(File::from(handle), name))
+        Ok(Self::over(handle, name))
     }
 
     fn over(target: File, name: &'static str) -> Self {
@@ -125,6 +129,18 @@ impl Output {
     }
 }
 
+/// The same stream, but for a pipe one that does not hold us up when nobody reads it. Opening it anew leaves alone
+/// whoever shares it with us, which changing its flags would not.
+fn unblocked(stream: File) -> io::Result<File> {
+    if !stream.metadata()?.file_type().is_fifo() {
+        return Ok(stream);
+    }
+    let path = format!("/proc/self/fd/{}", stream.as_fd().as_raw_fd());
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).expect("a flag of open(2) is an int");
+    // Where there is no /proc, a full pipe holds us up until somebody reads.
+    Ok(OpenOptions::new().write(true).custom_flags(flags).open(path).unwrap_or(stream))
+}
+
 /// Writes everything, normally with one system call; says how many bytes are out also when it fails.
 fn write_all(mut target: &File, lines: &[&[u8]]) -> (usize, io::Result<()>) {
     let mut slices: Vec<_> = lines.iter().map(|line| IoSlice::new(line)).collect();
@@ -162,7 +178,7 @@ fn wait_for(target: &File) -> io::Result<bool> {
 mod tests {
     use std::{io::Read, os::fd::OwnedFd, thread};
 
-    use rustix::fs::{OFlags, fcntl_setfl};
+    use rustix::fs::fcntl_setfl;
 
     use super::*;
 
@@ -194,6 +210,19 @@ mod tests {
         let mut printed = String::new();
         reader.read_to_string(&mut printed).unwrap();
         assert_eq!(printed, "1\n2\n");
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_holds_nobody_up() {
+        let (reader, end) = io::pipe().unwrap();
+        let sink = StdoutSink::over(unblocked(File::from(OwnedFd::from(end))).unwrap(), "the pipe");
+        let mut writer = sink.open("t", 0).unwrap();
+        let error = write(&mut *writer, 0, &vec![b'x'; 1 << 20]).unwrap_err();
+        assert!(matches!(error, WriteError::Io { .. }), "{error}");
+        let reading = thread::spawn(move || io::read_to_string(reader).unwrap().len());
+        while write(&mut *writer, 0, &vec![b'x'; 1 << 20]).is_err() {}
+        drop((writer, sink));
+        assert_eq!(reading.join().unwrap(), (1 << 20) + 1);
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! The data plane against a real broker, which all tests of this binary share.
+//! The data plane against a real broker; tests that do no harm to it share one.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod connect;
+mod faults;
 mod interop;
 mod kit;
 mod raw;

@@ -100,6 +100,7 @@ fn produce(topic: &str, codec: Codec, transport: &str) {
         side: Side::new(Role::Producer, Arc::clone(&ledger)),
         ledger,
         budget: Budget::new(64 << 20),
+        share: 64 << 20,
         shutdown: Shutdown::new(),
     };
     produce::run(&config, Box::new(source), &shared).unwrap();

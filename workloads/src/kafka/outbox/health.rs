@@ -42,15 +42,23 @@ impl Health {
         self.partitions.store(partitions, Ordering::Release);
     }
 
-    /// No broker is connected.
-    pub(super) fn set_down(&self, reason: &str) {
-        let what = format!("no broker answers: {reason}");
-        *self.lock() = Some(Waiting { reason: reasons::BROKERS_UNREACHABLE, what });
+    /// No broker is connected; says so in these words.
+    pub(super) fn set_down(&self, what: String) {
+        self.set(&Waiting { reason: reasons::BROKERS_UNREACHABLE, what });
     }
 
     /// A message arrived, or the topic was seen.
     pub(super) fn set_up(&self) {
-        *self.lock() = None;
+        if self.lock().take().is_some() {
+            tracing::info!("Kafka answers again");
+        }
+    }
+
+    fn set(&self, now: &Waiting) {
+        let before = self.lock().replace(now.clone());
+        if now.is_news_after(before.as_ref()) {
+            tracing::warn!("{}; trying again", now.what);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Waiting>> {
@@ -85,10 +93,10 @@ impl Health {
                 self.set_partitions(partitions);
                 self.set_up();
             }
-            Ok(None) => {
-                *self.lock() = Some((&TopicError::Missing { topic: topic.to_owned() }).into());
-            }
-            Err(error) => *self.lock() = Some((&error).into()),
+            Ok(None) => self.set(&(&TopicError::Missing { topic: topic.to_owned() }).into()),
+            // The callback has said why already, and this answer does not know it.
+            Err(TopicError::Unreachable { .. }) if self.lock().is_some() => {}
+            Err(error) => self.set(&(&error).into()),
         }
     }
 }
@@ -104,7 +112,7 @@ mod tests {
         assert_eq!((health.waiting(), health.partitions()), (None, 7));
         health.note(Ok(None), "t");
         assert_eq!(health.waiting().map(|waiting| waiting.reason), Some(reasons::TOPIC_MISSING));
-        health.set_down("connection refused");
+        health.set_down("connection refused".to_owned());
         assert_eq!(
             health.waiting().map(|waiting| waiting.reason),
             Some(reasons::BROKERS_UNREACHABLE)
@@ -117,7 +125,7 @@ mod tests {
     fn trouble_is_looked_at_more_often() {
         let (health, now) = (Health::default(), Instant::now());
         assert_eq!(health.next_look(now), now + PERIODS.0);
-        health.set_down("gone");
+        health.set_down("gone".to_owned());
         assert_eq!(health.next_look(now), now + PERIODS.1);
     }
 }

@@ -11,17 +11,16 @@ use std::{
 use batchpipe_api::conditions::reasons;
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use rdkafka::{
-    ClientContext, Message as _,
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
-    producer::{
-        BaseRecord, DeliveryResult, NoCustomPartitioner, Producer, ProducerContext, PurgeConfig,
-        ThreadedProducer,
-    },
+    producer::{BaseRecord, Producer, PurgeConfig, ThreadedProducer},
 };
 
-use super::{Message, Report, Settings, health::Health};
-use crate::kafka::topics::{Admin, TopicError, Waiting};
+use super::{Message, Report, Settings, context::Context, health::Health};
+use crate::kafka::{
+    log::Remark,
+    topics::{Admin, TopicError, Waiting},
+};
 
 /// The first and the longest wait before a new client is made.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -31,48 +30,6 @@ const INFLIGHT_PATIENCE: Duration = Duration::from_secs(10);
 const FRAMING_BYTES: usize = 256;
 
 type Client = ThreadedProducer<Context>;
-
-/// What librdkafka tells us, sent on.
-pub(super) struct Context {
-    generation: u32,
-    reports: Sender<Report>,
-    health: Arc<Health>,
-}
-
-impl ClientContext for Context {
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "librdkafka");
-        match error {
-            KafkaError::Global(RDKafkaErrorCode::AllBrokersDown) => {
-                self.health.set_down(reason);
-            }
-            KafkaError::Global(RDKafkaErrorCode::Fatal) => {
-                let _ = self.reports.send(Report::fatal(self.generation));
-            }
-            _ => {}
-        }
-    }
-}
-
-impl ProducerContext<NoCustomPartitioner> for Context {
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
-        let (partition, result) = match result {
-            Ok(message) => (message.partition(), Ok(())),
-            Err((error, message)) => {
-                let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
-                (message.partition(), Err(code))
-            }
-        };
-        if result.is_ok() {
-            self.health.set_up();
-        }
-        let number = u32::try_from(number).expect("lanes number with u32");
-        // The outbox is gone only when the process ends.
-        let _ = self.reports.send(Report::message(self.generation, partition, number, result));
-    }
-}
 
 /// What [`Link::open`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,7 +176,7 @@ impl Link {
     }
 
     fn fail(&mut self, now: Instant, problem: Waiting) -> Linking {
-        if self.problem.as_ref() != Some(&problem) {
+        if problem.is_news_after(self.problem.as_ref()) {
             tracing::warn!("{}; trying again", problem.what);
         }
         self.problem = Some(problem);
@@ -240,6 +197,8 @@ impl Link {
             generation: self.generation,
             reports: reports.clone(),
             health: Arc::clone(&self.health),
+            servers: settings.cluster.bootstrap_servers.clone(),
+            remark: Remark::default(),
         };
         let (sender, receiver) = crossbeam_channel::bounded(1);
         let (settings, wake) = (settings.clone(), reports.clone());

@@ -97,7 +97,9 @@ impl Reader {
         let mut config = cluster.reader_config(FETCH_BYTES);
         config.set("enable.partition.eof", "true");
         let mut reader = Self {
-            client: config.create_with_context(QuietContext).map_err(ReaderError::Settings)?,
+            client: config
+                .create_with_context(QuietContext::default())
+                .map_err(ReaderError::Settings)?,
             servers: cluster.bootstrap_servers.clone(),
             topic: topic.to_owned(),
             options,

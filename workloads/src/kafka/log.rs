@@ -1,0 +1,107 @@
+//! librdkafka's own words: which of them people see, and the newest remark about a broker for our messages.
+//!
+//! What librdkafka says of each try to connect repeats what we say ourselves, once and with what to do about
+//! it; some other lines warn of what is meant to be. Neither is shown unless it is asked for by name
+//! (`BATCHPIPE_LOG=info,librdkafka=debug`).
+
+use std::sync::{Mutex, PoisonError};
+
+use rdkafka::{
+    config::RDKafkaLogLevel as Level,
+    error::{KafkaError, RDKafkaErrorCode},
+};
+
+/// Lines that nobody has to act on: our settings are chosen and tested (`CONFWARN`), a producer's id is asked
+/// for again by itself while a broker starts (`GETPID`), and a connection that failed (`FAIL`) reaches us as an
+/// error too, which we tell once and not at every try.
+const LOWERED: [&str; 3] = ["CONFWARN", "FAIL", "GETPID"];
+
+/// Passes on a line of librdkafka's log; for `ClientContext::log`.
+pub fn line(level: Level, facility: &str, text: &str) {
+    match level {
+        _ if LOWERED.contains(&facility) => {
+            tracing::debug!(target: "librdkafka", facility, "{text}");
+        }
+        Level::Emerg | Level::Alert | Level::Critical | Level::Error => {
+            tracing::error!(target: "librdkafka", facility, "{text}");
+        }
+        Level::Warning => tracing::warn!(target: "librdkafka", facility, "{text}"),
+        Level::Notice | Level::Info => tracing::info!(target: "librdkafka", facility, "{text}"),
+        Level::Debug => tracing::debug!(target: "librdkafka", facility, "{text}"),
+    }
+}
+
+/// The newest thing that librdkafka said about a broker: which address, and why it cannot be used.
+#[derive(Debug, Default)]
+pub struct Remark(Mutex<Option<String>>);
+
+impl Remark {
+    /// Takes note of an error; for `ClientContext::error`.
+    pub fn note(&self, error: &KafkaError, reason: &str) {
+        tracing::debug!(target: "librdkafka", %error, "{reason}");
+        // That all brokers are down would hide why.
+        if *error != KafkaError::Global(RDKafkaErrorCode::AllBrokersDown) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(lasting(reason));
+        }
+    }
+
+    /// That no broker answers, and why: what was said last, or else these words.
+    pub fn unreachable(&self, servers: &str, otherwise: &str) -> String {
+        format!("no broker answers at {servers} ({})", self.or(otherwise))
+    }
+
+    /// What was said last, or else these words.
+    pub fn or(&self, otherwise: &str) -> String {
+        let remark = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        remark.clone().unwrap_or_else(|| otherwise.to_owned())
+    }
+}
+
+/// The part of a remark that is the same at every try, so that it is not told again as if it were new.
+fn lasting(reason: &str) -> String {
+    let end = reason.find(" (after ").unwrap_or(reason.len());
+    let lasting = reason[..end].trim_end();
+    // Four bytes of another protocol's answer, taken for a length.
+    match lasting.split_once(": Receive failed: Invalid response size") {
+        Some((broker, _)) => format!("{broker}: what answers there is not Kafka"),
+        None => lasting.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REFUSED: &str = "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection \
+                           refused (after 0ms in state CONNECT, 3 identical error(s) suppressed)";
+
+    #[test]
+    fn a_remark_names_address_and_cause_and_nothing_that_varies() {
+        let remark = Remark::default();
+        remark.note(&KafkaError::Global(RDKafkaErrorCode::BrokerTransportFailure), REFUSED);
+        let expected =
+            "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused";
+        assert_eq!(remark.or("nothing"), expected);
+    }
+
+    #[test]
+    fn that_all_brokers_are_down_does_not_hide_why() {
+        let remark = Remark::default();
+        let all_down = KafkaError::Global(RDKafkaErrorCode::AllBrokersDown);
+        remark.note(&KafkaError::Global(RDKafkaErrorCode::Resolve), "no such host");
+        remark.note(&all_down, "1/1 brokers are down");
+        assert_eq!(remark.or("nothing"), "no such host");
+    }
+
+    #[test]
+    fn another_protocol_is_called_one() {
+        let said = "h:80/bootstrap: Receive failed: Invalid response size 1213486160 (0..1000): \
+                    increase receive.message.max.bytes (after 0ms in state APIVERSION_QUERY)";
+        assert_eq!(lasting(said), "h:80/bootstrap: what answers there is not Kafka");
+    }
+
+    #[test]
+    fn without_a_remark_the_other_words_are_used() {
+        assert_eq!(Remark::default().or("timed out"), "timed out");
+    }
+}

@@ -1,0 +1,94 @@
+//! The dead-letter topic is missing when it is needed: what needs it waits and says so; nothing is lost.
+
+use std::{
+    fs::File,
+    io::{BufWriter, Write},
+};
+
+use batchpipe_api::reason::Reason;
+use batchpipe_testbed::{Kafka, shared_kafka};
+use serde_json::json;
+
+use super::support::{Records, Scene, read_topic};
+
+const TOTAL: usize = 20_000;
+const BAD: usize = 10;
+const MISSING: &str = "DeadLetterUnavailable";
+
+/// Writes an input in which some lines are no JSON; returns the good ones and the bad ones.
+fn write_input(scene: &Scene) -> (Records, Vec<String>) {
+    let mut file = BufWriter::new(File::create(scene.input()).unwrap());
+    let (mut records, mut bad) = (Records::default(), Vec::new());
+    for number in 0..BAD {
+        records.append(&mut file, TOTAL / BAD);
+        let line = format!("{{\"bad\": {number},, }}");
+        writeln!(file, "{line}").unwrap();
+        bad.push(line);
+    }
+    file.flush().unwrap();
+    (records, bad)
+}
+
+/// Fails unless the dead-letter topic holds exactly these records.
+fn check_letters(kafka: &Kafka, topic: &str, bad: &[String]) {
+    let letters = read_topic(kafka, topic);
+    assert!(letters.iter().all(|letter| {
+        letter.dead_letter().is_some_and(|why| why.reason == Reason::InvalidJson)
+    }));
+    let mut kept: Vec<_> =
+        letters.into_iter().map(|letter| String::from_utf8(letter.value).unwrap()).collect();
+    kept.sort();
+    assert_eq!(kept, bad);
+}
+
+#[test]
+fn a_consumer_waits_for_the_dead_letter_topic() {
+    let kafka = shared_kafka().unwrap();
+    let mut scene = Scene::new(kafka, "letters-consumer");
+    scene.spec["consumer"]["deadLetter"] = json!({"provision": "Never"});
+    scene.spec["producer"]["validate"] = "None".into();
+    let (records, bad) = write_input(&scene);
+    scene.produce_all().well();
+    let consumer = scene.consume();
+    consumer.await_unready(MISSING);
+    kafka.create_topic("letters-consumer.dlq", 1, &[]).unwrap();
+    consumer.await_ready();
+    consumer.await_delivered(records.len() as u64);
+    assert_eq!(consumer.terminate().well().dead_lettered, BAD as u64);
+    scene.tally_output(&records).check_exact("dead letters, consumer");
+    check_letters(kafka, "letters-consumer.dlq", &bad);
+}
+
+#[test]
+fn a_producer_waits_for_the_dead_letter_topic() {
+    let kafka = shared_kafka().unwrap();
+    let mut scene = Scene::new(kafka, "letters-producer");
+    scene.spec["consumer"]["deadLetter"] = json!({"provision": "Never"});
+    let (records, bad) = write_input(&scene);
+    let mut producer = scene.produce();
+    producer.await_unready(MISSING);
+    assert!(producer.runs());
+    kafka.create_topic("letters-producer.dlq", 1, &[]).unwrap();
+    let report = producer.wait().well();
+    assert_eq!((report.delivered, report.dead_lettered), (records.len() as u64, BAD as u64));
+    scene.tally_topic(kafka, &records).check_exact("dead letters, producer");
+    check_letters(kafka, "letters-producer.dlq", &bad);
+}
+
+#[test]
+fn a_producer_that_is_stopped_while_letters_wait_sends_them_next_time() {
+    let kafka = shared_kafka().unwrap();
+    let mut scene = Scene::new(kafka, "letters-stopped");
+    scene.spec["consumer"]["deadLetter"] = json!({"provision": "Never"});
+    let (records, bad) = write_input(&scene);
+    let producer = scene.start("produce", &["--grace-period", "1s"]);
+    producer.await_unready(MISSING);
+    let ended = producer.terminate();
+    assert_eq!(ended.status.code(), Some(1), "something is unaccounted for");
+    assert!(ended.report.unwrap().in_flight > 0);
+    kafka.create_topic("letters-stopped.dlq", 1, &[]).unwrap();
+    scene.produce_all().well();
+    // What was sent before the stop was not acknowledged to the source, because a letter stood before it.
+    scene.tally_topic(kafka, &records).check_complete("dead letters, stopped");
+    check_letters(kafka, "letters-stopped.dlq", &bad);
+}

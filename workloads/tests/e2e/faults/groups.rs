@@ -1,0 +1,82 @@
+//! Members of the group come, go, and are taken for dead.
+
+use std::{thread, time::Duration};
+
+use batchpipe_testbed::shared_kafka;
+use rustix::process::Signal;
+
+use super::support::{Child, Records, Scene, Tally, until};
+
+/// A second consumer of the same group with a folder of its own.
+fn start_second(scene: &mut Scene, folder: &str) -> Child {
+    let own = scene.spec["consumer"]["sink"]["file"]["path"].take();
+    scene.spec["consumer"]["sink"]["file"]["path"] =
+        scene.folder.path().join(folder).display().to_string().into();
+    let child = scene.consume();
+    scene.spec["consumer"]["sink"]["file"]["path"] = own;
+    child
+}
+
+fn partitions(child: &Child) -> usize {
+    child.report().lag.len()
+}
+
+/// Waits until nothing that is in the topic is unread.
+fn await_caught_up(child: &Child) {
+    until("it has caught up", || {
+        let lag = child.report().lag;
+        lag.len() == 3 && lag.iter().all(|partition| partition.messages == Some(0))
+    });
+}
+
+#[test]
+fn members_that_join_and_leave_under_load_lose_and_double_nothing() {
+    const TOTAL: usize = 200_000;
+    let kafka = shared_kafka().unwrap();
+    let mut scene = Scene::new(kafka, "rebalanced");
+    scene.generate(10_000, TOTAL);
+    let (producer, first) = (scene.produce(), scene.consume());
+    first.await_delivered(10_000);
+    for _ in 0..3 {
+        let second = start_second(&mut scene, "second");
+        second.await_delivered(3000);
+        second.terminate().well();
+        until("all partitions are back", || partitions(&first) == 3);
+    }
+    producer.wait().well();
+    await_caught_up(&first);
+    first.terminate().well();
+    let mut tally = scene.tally_output(&Records::of_seed(TOTAL));
+    let mine = tally.order.len();
+    tally.folder(&scene.folder.path().join("second"));
+    assert!(mine < tally.order.len(), "both had their share");
+    tally.check_exact("rebalanced");
+}
+
+#[test]
+fn a_member_that_slept_past_its_session_loses_nothing() {
+    const TOTAL: usize = 150_000;
+    let kafka = shared_kafka().unwrap();
+    let mut scene = Scene::new(kafka, "slept");
+    scene.generate(10_000, TOTAL);
+    let (producer, first) = (scene.produce(), scene.consume());
+    first.await_delivered(10_000);
+    let second = start_second(&mut scene, "second");
+    second.await_delivered(2000);
+    first.signal(Signal::STOP);
+    until("the other one has taken over", || partitions(&second) == 3);
+    thread::sleep(Duration::from_secs(2));
+    first.signal(Signal::CONT);
+    first.await_ready();
+    producer.wait().well();
+    until("both have caught up", || {
+        let lags = [first.report().lag, second.report().lag].concat();
+        lags.len() == 3 && lags.iter().all(|partition| partition.messages == Some(0))
+    });
+    first.terminate().well();
+    second.terminate().well();
+    let mut tally = Tally::new(&Records::of_seed(TOTAL));
+    tally.folder(&scene.output());
+    tally.folder(&scene.folder.path().join("second"));
+    tally.check_complete("slept");
+}

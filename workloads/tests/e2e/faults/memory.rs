@@ -1,0 +1,85 @@
+//! Memory stays within the budget however long something outside does not take records.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    thread,
+    time::{Duration, Instant},
+};
+
+use batchpipe_testbed::{kafka, shared_kafka};
+
+use super::support::{Child, Records, Scene, Tally};
+
+const MIB: u64 = 1024 * 1024;
+/// What a process may take beside its budget.
+const MARGIN: u64 = 32 * MIB;
+
+/// A number of `/proc/PID/status`, in bytes.
+fn memory(child: &Child, key: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let line = text.lines().find(|line| line.starts_with(key)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+/// The budget that the process says it has.
+fn budget(child: &Child) -> u64 {
+    let (_, page) = child.get("/metrics");
+    let line = page.lines().find(|line| line.starts_with("batchpipe_memory_limit_bytes ")).unwrap();
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+/// Fails when the process took more than it may at any moment so far.
+fn check(test: &str, child: &Child) {
+    let (budget, peak, now) = (budget(child), memory(child, "VmHWM"), memory(child, "VmRSS"));
+    let [b, p, n] = [budget, peak, now].map(|bytes| bytes / MIB);
+    println!("{test}: budget {b} MiB, peak {p} MiB, now {n} MiB");
+    assert!(peak <= budget + MARGIN, "{test}: {p} MiB of {b} + 32");
+}
+
+#[test]
+fn a_producer_keeps_to_its_budget_while_the_broker_is_down_for_a_minute() {
+    let mut kafka = kafka().unwrap();
+    let mut scene = Scene::new(&kafka, "producer-memory");
+    scene.generate(0, 0);
+    scene.spec["producer"]["source"]["generator"]["profile"] = "telemetry".into();
+    let producer = scene.produce();
+    producer.await_delivered(100_000);
+    kafka.stop().unwrap();
+    let down = Instant::now();
+    producer.await_unready("no broker answers");
+    thread::sleep(Duration::from_mins(1).saturating_sub(down.elapsed()));
+    check("producer, broker down", &producer);
+    kafka.start_again().unwrap();
+    producer.await_ready();
+    let report = producer.terminate().well();
+    let records = Records::numbered(usize::try_from(report.accepted).unwrap());
+    scene.tally_topic(&kafka, &records).check_exact("producer, broker down");
+}
+
+#[test]
+fn a_consumer_keeps_to_its_budget_while_nobody_reads_its_output() {
+    const TOTAL: usize = 800_000;
+    let kafka = shared_kafka().unwrap();
+    let mut scene = Scene::new(kafka, "consumer-memory");
+    scene.generate(0, TOTAL);
+    scene.spec["producer"]["source"]["generator"]["profile"] = "telemetry".into();
+    // More than the consumer may hold.
+    scene.spec["compression"] = serde_json::json!({"codec": "none"});
+    scene.spec["consumer"]["sink"] = serde_json::json!({"stdout": {}});
+    scene.produce_all().well();
+    let mut consumer = scene.start_piped("consume");
+    consumer.await_unready("SinkUnavailable");
+    thread::sleep(Duration::from_secs(20));
+    check("consumer, sink stalled", &consumer);
+    let mut tally = Tally::new(&Records::numbered(TOTAL));
+    let mut output = BufReader::new(consumer.process().stdout.take().unwrap());
+    let mut line = Vec::new();
+    while tally.order.len() < TOTAL && output.read_until(b'\n', &mut line).unwrap() > 0 {
+        tally.line(line.trim_ascii_end());
+        line.clear();
+    }
+    tally.check_exact("consumer, sink stalled");
+    check("consumer, sink stalled for a while", &consumer);
+    consumer.terminate();
+}

@@ -1,0 +1,16 @@
+//! The data plane against a real broker while things go wrong: processes stop or die, brokers vanish, topics
+//! change, rights are withdrawn.
+//!
+//! What went in is known, what came out is counted here: the product's own reports are checked, not believed.
+
+mod access;
+mod dead_letters;
+mod groups;
+mod kills;
+mod memory;
+mod outages;
+mod recreation;
+mod retention;
+mod sizes;
+mod stops;
+mod support;

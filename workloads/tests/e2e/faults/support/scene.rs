@@ -1,0 +1,147 @@
+//! One test's pipeline, with a folder and a topic of its own.
+
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    process::Stdio,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use batchpipe_testbed::Kafka;
+use batchpipe_workloads::source::file::CHECKPOINT_SUFFIX;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{Child, Ended, Records, Tally};
+
+/// A pipeline and where its files are.
+pub(in super::super) struct Scene {
+    pub(in super::super) folder: TempDir,
+    pub(in super::super) topic: String,
+    /// The pipeline's `spec`, to be changed by the test.
+    pub(in super::super) spec: Value,
+    runs: AtomicU32,
+}
+
+impl Scene {
+    /// A pipeline from `input` (a file) to `output` (files) over a topic of this name, with three partitions.
+    pub(in super::super) fn new(kafka: &Kafka, topic: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (input, output) = (folder.path().join("input"), folder.path().join("output"));
+        let spec = json!({
+            "kafka": {
+                "bootstrapServers": kafka.bootstrap_servers(),
+                // A member that was killed is missed soon.
+                "options": {"session.timeout.ms": "4000", "heartbeat.interval.ms": "500"},
+            },
+            "topic": {"name": topic, "partitions": 3},
+            "batch": {"maxRecords": 200, "linger": "20ms"},
+            "producer": {"source": {"file": {"path": input, "follow": false}}},
+            "consumer": {
+                "group": topic,
+                "sink": {"file": {"path": output, "roll": {"maxBytes": "1Mi", "interval": "1s"}}},
+            },
+        });
+        Self { folder, topic: topic.to_owned(), spec, runs: AtomicU32::new(0) }
+    }
+
+    /// The file that the producer reads.
+    pub(in super::super) fn input(&self) -> PathBuf {
+        self.folder.path().join("input")
+    }
+
+    /// The folder that the consumer writes to.
+    pub(in super::super) fn output(&self) -> PathBuf {
+        self.folder.path().join("output")
+    }
+
+    /// Records come from the generator's profile `seed` at this pace.
+    pub(in super::super) fn generate(&mut self, records_per_second: u32, limit: usize) {
+        let generator = json!({
+            "profile": "seed", "recordsPerSecond": records_per_second, "limit": limit,
+        });
+        self.spec["producer"]["source"] = json!({"generator": generator});
+    }
+
+    /// Writes the input.
+    pub(in super::super) fn write_input(&self, total: usize) -> Records {
+        Records::write(&self.input(), total)
+    }
+
+    /// Starts the command with this pipeline.
+    pub(in super::super) fn start(&self, command: &str, args: &[&str]) -> Child {
+        let name = self.next_name(command);
+        let output = File::create(self.folder.path().join(format!("{name}.out"))).unwrap();
+        self.start_with(&name, command, args, output.into())
+    }
+
+    /// Starts the command with its output going to a pipe.
+    pub(in super::super) fn start_piped(&self, command: &str) -> Child {
+        let name = self.next_name(command);
+        self.start_with(&name, command, &[], Stdio::piped())
+    }
+
+    fn next_name(&self, command: &str) -> String {
+        format!("{command}-{}", self.runs.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn start_with(&self, name: &str, command: &str, args: &[&str], output: Stdio) -> Child {
+        let path = self.folder.path().join(format!("{name}.json"));
+        let pipeline = json!({
+            "apiVersion": "batchpipe.dev/v1alpha1",
+            "kind": "BatchPipeline",
+            "metadata": {"name": "faults"},
+            "spec": self.spec,
+        });
+        fs::write(&path, pipeline.to_string()).unwrap();
+        let file = path.display().to_string();
+        let args = [&[command, "-f", &file, "--json"], args].concat();
+        Child::start(self.folder.path(), name, &args, output)
+    }
+
+    pub(in super::super) fn produce(&self) -> Child {
+        self.start("produce", &[])
+    }
+
+    pub(in super::super) fn consume(&self) -> Child {
+        self.start("consume", &[])
+    }
+
+    /// Produces the whole input.
+    pub(in super::super) fn produce_all(&self) -> Ended {
+        self.produce().wait()
+    }
+
+    /// Consumes what is there.
+    pub(in super::super) fn consume_all(&self) -> Ended {
+        self.start("consume", &["--until-caught-up"]).wait()
+    }
+
+    /// Counts what the file sink has.
+    pub(in super::super) fn tally_output(&self, records: &Records) -> Tally {
+        let mut tally = Tally::new(records);
+        tally.folder(&self.output());
+        tally
+    }
+
+    /// How many complete files the file sink has.
+    pub(in super::super) fn complete_files(&self) -> usize {
+        let Ok(entries) = fs::read_dir(self.output()) else { return 0 };
+        let names = entries.map(|entry| entry.unwrap().path());
+        names.filter(|path| path.extension().is_some_and(|end| end == "ndjson")).count()
+    }
+
+    /// The file source's checkpoint.
+    pub(in super::super) fn checkpoint(&self) -> PathBuf {
+        self.folder.path().join(format!("input{CHECKPOINT_SUFFIX}"))
+    }
+
+    /// Counts what the topic has.
+    pub(in super::super) fn tally_topic(&self, kafka: &Kafka, records: &Records) -> Tally {
+        let mut tally = Tally::new(records);
+        for message in super::read_topic(kafka, &self.topic) {
+            tally.text(&message.open().1);
+        }
+        tally
+    }
+}

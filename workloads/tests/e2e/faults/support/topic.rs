@@ -1,0 +1,101 @@
+//! Reading a topic without the product's consumer: every message that is in it, with what its headers say.
+
+use std::time::{Duration, Instant};
+
+use batchpipe_api::envelope::Envelope;
+use batchpipe_testbed::Kafka;
+use batchpipe_workloads::{
+    dead_letter_header::DeadLetterHeader,
+    decode::{Batch, Headers, Limits, Message as Content, Opened, Opener},
+};
+use rdkafka::{
+    ClientConfig, Message as _, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    message::{BorrowedMessage, Headers as _},
+};
+
+use super::PATIENCE;
+
+const LIMITS: Limits = Limits { max_bytes: 64 << 20, max_records: 1_000_000 };
+
+/// One message of a topic.
+pub(in super::super) struct TopicMessage {
+    pub(in super::super) partition: i32,
+    pub(in super::super) offset: i64,
+    pub(in super::super) value: Vec<u8>,
+    headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl TopicMessage {
+    fn copy(message: &BorrowedMessage<'_>) -> Self {
+        let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+        Self {
+            partition: message.partition(),
+            offset: message.offset(),
+            value: message.payload().unwrap_or_default().to_vec(),
+            headers: headers
+                .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
+                .collect(),
+        }
+    }
+
+    /// Why it is a dead letter.
+    pub(in super::super) fn dead_letter(&self) -> Option<DeadLetterHeader> {
+        let (_, value) = self.headers.iter().find(|(name, _)| name == "batchpipe-dlq")?;
+        Some(DeadLetterHeader::parse(value.as_ref()?).unwrap())
+    }
+
+    /// Its envelope and its text; a marker has none.
+    pub(in super::super) fn open(&self) -> (Envelope, Vec<u8>) {
+        let headers: Headers<'_> =
+            self.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+        let content = Content { value: Some(&self.value), headers };
+        let mut batch = Batch::default();
+        match Opener::new().open(&content, &LIMITS, true, &mut batch).unwrap() {
+            Opened::Batch { envelope, .. } => (envelope.unwrap(), batch.text),
+            Opened::Marker { envelope } => (envelope, Vec::new()),
+            Opened::Tombstone => panic!("we write no tombstones"),
+        }
+    }
+}
+
+/// Every message that is in the topic now, partition by partition in order.
+pub(in super::super) fn read_topic(kafka: &Kafka, topic: &str) -> Vec<TopicMessage> {
+    let ends = kafka.end_offsets(topic).unwrap();
+    let starts = kafka.begin_offsets(topic).unwrap();
+    let mut all = Vec::new();
+    for (partition, (start, end)) in (0..).zip(starts.into_iter().zip(ends)) {
+        if start < end {
+            read_partition(kafka, topic, partition, end, &mut all);
+        }
+    }
+    all
+}
+
+fn read_partition(
+    kafka: &Kafka,
+    topic: &str,
+    partition: i32,
+    end: i64,
+    all: &mut Vec<TopicMessage>,
+) {
+    let reader: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", kafka.bootstrap_servers())
+        .set("group.id", "nobody")
+        .set("enable.auto.commit", "false")
+        .create()
+        .unwrap();
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+    reader.assign(&list).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        assert!(Instant::now() < deadline, "{topic}/{partition} cannot be read to {end}");
+        let Some(Ok(message)) = reader.poll(Duration::from_millis(500)) else { continue };
+        let is_last = message.offset() + 1 >= end;
+        all.push(TopicMessage::copy(&message));
+        if is_last {
+            return;
+        }
+    }
+}

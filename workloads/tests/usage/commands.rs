@@ -1,0 +1,102 @@
+//! Commands and flags: help, version, and what is none of them.
+
+use crate::program::{batchpipe, run};
+
+const PIPELINE_FLAGS: [(&str, &str); 4] = [
+    ("--file", "BATCHPIPE_PIPELINE"),
+    ("--brokers", "KAFKA_BROKER"),
+    ("--topic", "KAFKA_TOPIC"),
+    ("--transport", "COMPRESSION_CODEC"),
+];
+const PROCESS_FLAGS: [(&str, &str); 4] = [
+    ("--admin", "BATCHPIPE_ADMIN"),
+    ("--grace-period", "BATCHPIPE_GRACE_PERIOD"),
+    ("--json", ""),
+    ("--limit", "BATCHPIPE_STAY"),
+];
+
+fn help(command: &str) -> String {
+    let ended = run(&mut batchpipe(&[command, "--help"]));
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:#?}");
+    ended.stdout
+}
+
+#[test]
+fn help_names_every_flag_with_its_variable() {
+    for command in ["produce", "consume", "run", "validate"] {
+        let text = help(command);
+        let is_process = command != "validate";
+        let process = PROCESS_FLAGS.iter().filter(|_| is_process);
+        for (flag, variable) in PIPELINE_FLAGS.iter().chain(process) {
+            assert!(text.contains(flag) && text.contains(variable), "{command} {flag}:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn help_tells_the_commands_apart() {
+    assert!(help("consume").contains("--until-caught-up"));
+    assert!(!help("consume").contains("--rate"));
+    assert!(help("produce").contains("--rate") && help("run").contains("--rate"));
+}
+
+#[test]
+fn every_command_is_listed() {
+    let ended = run(&mut batchpipe(&["--help"]));
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    for command in ["produce", "consume", "run", "validate"] {
+        assert!(ended.stdout.contains(command), "{command}: {ended:#?}");
+    }
+}
+
+#[test]
+fn the_version_is_told() {
+    let ended = run(&mut batchpipe(&["--version"]));
+    assert_eq!(ended.code, Some(0));
+    assert_eq!(ended.stdout, format!("batchpipe {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn what_is_no_command_or_flag_is_named() {
+    run(&mut batchpipe(&["frobnicate"])).refused(&["frobnicate", "--help"]);
+    for command in ["produce", "consume", "run", "validate"] {
+        run(&mut batchpipe(&[command, "--frobnicate"])).refused(&["--frobnicate", "--help"]);
+        run(&mut batchpipe(&[command, "stray"])).refused(&["stray", "--help"]);
+    }
+    run(&mut batchpipe(&["consume", "--rate", "5"])).refused(&["--rate"]);
+    run(&mut batchpipe(&[])).refused(&["Usage:"]);
+}
+
+#[test]
+fn a_limit_of_nothing_or_less_is_refused() {
+    for command in ["produce", "consume", "run"] {
+        for wrong in ["0", "-1", "-9223372036854775809", "1.5", "many", ""] {
+            run(&mut batchpipe(&[command, "--limit", wrong])).refused(&["--limit", "at least 1"]);
+        }
+    }
+}
+
+#[test]
+fn a_rate_below_nothing_is_refused() {
+    for command in ["produce", "run"] {
+        for wrong in ["-1", "fast"] {
+            run(&mut batchpipe(&[command, "--rate", wrong])).refused(&["--rate", "whole number"]);
+        }
+    }
+}
+
+#[test]
+fn a_wrong_address_or_time_is_refused_with_an_example() {
+    for command in ["produce", "consume", "run"] {
+        let mut admin = batchpipe(&[command]);
+        run(admin.env("BATCHPIPE_ADMIN", "8080")).refused(&["--admin", "'8080'", "IP:PORT"]);
+        let mut grace = batchpipe(&[command]);
+        run(grace.env("BATCHPIPE_GRACE_PERIOD", "5")).refused(&["--grace-period", "100ms"]);
+    }
+}
+
+#[test]
+fn a_log_filter_that_is_none_is_named() {
+    let mut command = batchpipe(&["validate"]);
+    run(command.env("BATCHPIPE_LOG", "a=b=c")).refused(&["BATCHPIPE_LOG", "a=b=c", "info"]);
+}
