@@ -14,6 +14,7 @@ use batchpipe_api::conditions::reasons;
 use crossbeam_channel::Sender;
 use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
+    config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     topic_partition_list::TopicPartitionListElem,
@@ -34,6 +35,8 @@ pub(super) struct Context {
     wake: Sender<()>,
     /// Counts changes of the assignment.
     changes: AtomicU64,
+    /// Set when librdkafka found another topic of the same name.
+    began_anew: AtomicBool,
     ended: AtomicBool,
 }
 
@@ -50,6 +53,7 @@ impl Context {
             side,
             wake,
             changes: AtomicU64::new(0),
+            began_anew: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         }
     }
@@ -57,6 +61,11 @@ impl Context {
     /// How often the assignment changed; 0 until the group is joined.
     pub(super) fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
+    }
+
+    /// Whether the topic was made again since this was last asked.
+    pub(super) fn take_began_anew(&self) -> bool {
+        self.began_anew.swap(false, Ordering::AcqRel)
     }
 
     /// Tells the watch that it is over.
@@ -81,6 +90,19 @@ impl Context {
 }
 
 impl ClientContext for Context {
+    /// Sent on as usual, after looking for the only sign of a topic that was deleted and made again.
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if matches!(level, RDKafkaLogLevel::Debug) {
+            if is_another_topic(message, &self.topic) {
+                self.began_anew.store(true, Ordering::Release);
+            }
+        } else if matches!(level, RDKafkaLogLevel::Info | RDKafkaLogLevel::Notice) {
+            tracing::info!(target: "librdkafka", "librdkafka: {facility} {message}");
+        } else {
+            tracing::warn!(target: "librdkafka", "librdkafka: {facility} {message}");
+        }
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "librdkafka");
         if let KafkaError::Global(RDKafkaErrorCode::AllBrokersDown) = error {
@@ -137,6 +159,13 @@ impl ConsumerContext for Context {
     }
 }
 
+/// Whether librdkafka says that a topic's id changed from one to another. The first time it changes from nothing.
+fn is_another_topic(message: &str, topic: &str) -> bool {
+    const NOTHING: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+    let change = message.split_once(&format!("Topic {topic} changed id from "));
+    change.is_some_and(|(_, ids)| !ids.starts_with(NOTHING))
+}
+
 /// Commits what was reached and is not committed yet.
 pub(super) fn commit(
     consumer: &BaseConsumer<Context>,
@@ -156,5 +185,19 @@ pub(super) fn commit(
     }
     if let Err(error) = consumer.commit(&list, mode) {
         tracing::warn!(%error, "offsets could not be committed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_another_id_is_another_topic() {
+        let change =
+            |from: &str| format!("[thrd:main]: Topic t changed id from {from} to 2ZyTNZuOTZGI");
+        assert!(is_another_topic(&change("mH3EKcxJRPmBOVR7jK0zhQ"), "t"));
+        assert!(!is_another_topic(&change("AAAAAAAAAAAAAAAAAAAAAA"), "t"));
+        assert!(!is_another_topic(&change("mH3EKcxJRPmBOVR7jK0zhQ"), "other"));
     }
 }

@@ -144,6 +144,11 @@ fn deliver(
         return;
     }
     let id = assigned.partition;
+    if partitions.get(&id).is_some_and(|known| known.is_behind(&message))
+        && let Some(partition) = take(partitions, assigned)
+    {
+        begin_anew(partition, &message, desk);
+    }
     let is_new = partitions.get(&id).is_none_or(|known| !Arc::ptr_eq(&known.assigned, assigned));
     if is_new {
         // The earlier time that we had this partition was not finished in order: give back what it left.
@@ -163,6 +168,21 @@ fn deliver(
         stop_partition(partitions, assigned, stop, desk);
     }
     check_limit(desk);
+}
+
+/// The log went back under our hands: what was written is kept, and the sink told not to take its offsets for those
+/// of the new log. The group is told as well, because what it knows is an offset of the old one.
+fn begin_anew(partition: Partition, message: &Fetched, desk: &Desk) {
+    let assigned = Arc::clone(&partition.assigned);
+    let topic = &desk.config.topic.name;
+    tracing::warn!(
+        partition = assigned.partition,
+        offset = message.offset,
+        "topic {topic} was made again; reading it from its start"
+    );
+    partition.finish(desk);
+    desk.sink.topic_began_anew(topic);
+    assigned.set_done(message.offset);
 }
 
 fn stop_partition(
