@@ -15,9 +15,10 @@ use crossbeam_channel::Sender;
 use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
     config::RDKafkaLogLevel,
-    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance},
+    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance, RebalanceProtocol},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     topic_partition_list::TopicPartitionListElem,
+    types::RDKafkaRespErr,
 };
 
 use super::assignment::{Assigned, Assignments};
@@ -37,6 +38,8 @@ pub(super) struct Context {
     changes: AtomicU64,
     /// Set when librdkafka found another topic of the same name.
     began_anew: AtomicBool,
+    /// Set when the group may hold an offset of an earlier topic: what is assigned next begins at its start.
+    from_start: AtomicBool,
     ended: AtomicBool,
 }
 
@@ -54,6 +57,7 @@ impl Context {
             wake,
             changes: AtomicU64::new(0),
             began_anew: AtomicBool::new(false),
+            from_start: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         }
     }
@@ -61,6 +65,11 @@ impl Context {
     /// How often the assignment changed; 0 until the group is joined.
     pub(super) fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
+    }
+
+    /// Has the first assignment begin at the start of its partitions, whatever the group has committed.
+    pub(super) fn begin_at_start(&self) {
+        self.from_start.store(true, Ordering::Release);
     }
 
     /// Whether the topic was made again since this was last asked.
@@ -114,15 +123,49 @@ impl ClientContext for Context {
 }
 
 impl ConsumerContext for Context {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        event: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        let is_assigning = event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if is_assigning && list.count() > 0 && self.from_start.swap(false, Ordering::AcqRel) {
+            list.set_all_offsets(Offset::Beginning).expect("the beginning is an offset everywhere");
+        }
+        let rebalance = match event {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Rebalance::Assign(list),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => Rebalance::Revoke(list),
+            other => Rebalance::Error(KafkaError::Rebalance(other.into())),
+        };
+        self.pre_rebalance(consumer, &rebalance);
+        let is_cooperative =
+            matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
+        let outcome = match (is_assigning, is_cooperative) {
+            (true, true) => consumer.incremental_assign(list),
+            (true, false) => consumer.assign(list),
+            (false, true) => consumer.incremental_unassign(list),
+            (false, false) => consumer.unassign(),
+        };
+        if let Err(error) = outcome {
+            self.side.error(&format!("rebalance failed: {error}"));
+        }
+        self.post_rebalance(consumer, &rebalance);
+    }
+
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
             Rebalance::Revoke(list) => {
                 let partitions = self.numbers(list);
-                tracing::info!(?partitions, "partitions are taken away");
+                let is_lost = consumer.assignment_lost();
+                tracing::info!(?partitions, is_lost, "partitions are taken away");
+                if is_lost {
+                    self.assignments.lose(&partitions);
+                }
                 let left =
                     self.assignments.finish(&partitions, Instant::now() + REVOCATION_PATIENCE);
                 // A member that the group has given up on may not commit: others are at work there already.
-                if !consumer.assignment_lost() {
+                if !is_lost {
                     commit(consumer, &self.topic, &left, CommitMode::Sync);
                 }
             }

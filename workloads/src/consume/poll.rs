@@ -124,11 +124,14 @@ impl Consumer {
     /// Consumes until there is nothing more to do.
     pub(super) fn run(self) -> Result<(), ConsumeError> {
         let awaiting = Awaiting::existing(&self.config.cluster, &self.config.topic);
+        let mut from_start = false;
         while awaiting.wait(&self.shared.side, &self.shared.shutdown).is_some() {
-            let why = match self.session()? {
+            let why = match self.session(std::mem::take(&mut from_start))? {
                 End::Done => break,
                 End::Rebuild(why) => why,
                 End::TopicGone => {
+                    // What was committed last may have gone into the new topic already.
+                    from_start = true;
                     self.sink.topic_began_anew(&self.config.topic.name);
                     format!("topic {} is gone", self.config.topic.name)
                 }
@@ -144,7 +147,7 @@ impl Consumer {
         Ok(())
     }
 
-    fn session(&self) -> Result<End, ConsumeError> {
+    fn session(&self, from_start: bool) -> Result<End, ConsumeError> {
         let (notices, inbox) = crossbeam_channel::unbounded();
         let (wake, woken) = crossbeam_channel::bounded(1);
         let watermarks = Arc::new(Watermarks::default());
@@ -154,6 +157,9 @@ impl Consumer {
         let topic = self.config.topic.name.clone();
         let context =
             Context::new(topic, Arc::clone(&assignments), Arc::clone(&self.shared.side), wake);
+        if from_start {
+            context.begin_at_start();
+        }
         let mut settings =
             self.config.cluster.consumer_config(&self.config.group, self.division.fetch);
         settings.set("enable.partition.eof", "true");
@@ -225,7 +231,7 @@ impl Consumer {
             let polled = session.client.poll(POLL_WAIT);
             if session.client.context().take_began_anew() {
                 drop(polled); // from the middle of the new topic, or destroyed with the old one
-                if let Some(end) = self.begin_anew(&session) {
+                if let Some(end) = self.begin_anew(session) {
                     return Ok(end);
                 }
                 continue;

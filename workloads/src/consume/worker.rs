@@ -110,8 +110,10 @@ pub(super) fn run(work: &Receiver<Work>, desk: &mut Desk) {
                 deliver(&mut partitions, &assigned, message, desk);
             }
             Ok(Work::Finish(assigned, answer)) => {
-                if let Some(partition) = take(&mut partitions, &assigned) {
-                    partition.finish(desk);
+                match take(&mut partitions, &assigned) {
+                    Some(mut partition) if assigned.is_lost() => partition.release(desk),
+                    Some(partition) => partition.finish(desk),
+                    None => {}
                 }
                 let _ = answer.send(()); // whoever asked may have stopped waiting
             }

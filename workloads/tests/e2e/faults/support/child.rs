@@ -80,9 +80,6 @@ impl Child {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.process.try_wait().unwrap() {
-                if std::env::var_os("FAULTS_LOGS").is_some() {
-                    eprintln!("=== {}\n{}", self.log.display(), self.log());
-                }
                 let text = fs::read_to_string(&self.output).unwrap_or_default();
                 let last = text.lines().next_back().unwrap_or_default();
                 return Ended { status, report: serde_json::from_str(last).ok() };
