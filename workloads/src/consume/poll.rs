@@ -7,6 +7,7 @@ use batchpipe_api::{conditions::reasons, report::LastError};
 use crossbeam_channel::{Receiver, Sender};
 use rdkafka::{
     Message as _,
+    config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError, RDKafkaErrorCode},
 };
@@ -75,11 +76,17 @@ impl Consumer {
     /// Consumes until there is nothing more to do.
     pub(super) fn run(self) -> Result<(), ConsumeError> {
         let awaiting = Awaiting::existing(&self.config.cluster, &self.config.topic);
+        let mut from_start = false;
         while awaiting.wait(&self.shared.side, &self.shared.shutdown).is_some() {
-            let why = match self.session()? {
+            let why = match self.session(std::mem::take(&mut from_start))? {
                 End::Done => break,
                 End::Rebuild(why) => why,
-                End::TopicGone => format!("topic {} is gone", self.config.topic.name),
+                End::TopicGone => {
+                    // What was committed last may have gone into the new topic already.
+                    from_start = true;
+                    self.sink.topic_began_anew(&self.config.topic.name);
+                    format!("topic {} is gone", self.config.topic.name)
+                }
             };
             tracing::warn!("{why}; joining the group anew");
             let side = &self.shared.side;
@@ -91,7 +98,7 @@ impl Consumer {
         Ok(())
     }
 
-    fn session(&self) -> Result<End, ConsumeError> {
+    fn session(&self, from_start: bool) -> Result<End, ConsumeError> {
         let (notices, inbox) = crossbeam_channel::unbounded();
         let (wake, woken) = crossbeam_channel::bounded(1);
         let watermarks = Arc::new(Watermarks::default());
@@ -100,9 +107,14 @@ impl Consumer {
         let assignments = Arc::new(Assignments::new(work));
         let side = Arc::clone(&self.shared.side);
         let context = Context::new(&self.config, Arc::clone(&assignments), side, wake);
+        if from_start {
+            context.begin_at_start();
+        }
         let mut settings =
             self.config.cluster.consumer_config(&self.config.group, self.division.fetch);
         settings.set("enable.partition.eof", "true");
+        // What librdkafka says of metadata is the only way to learn that a topic is another one than before.
+        settings.set("debug", "metadata").set_log_level(RDKafkaLogLevel::Debug);
         let client: Arc<BaseConsumer<Context>> = Arc::new(settings.create_with_context(context)?);
         client.subscribe(&[&self.config.topic.name])?;
         for work in assigned {
@@ -153,7 +165,12 @@ impl Consumer {
         let client = session.client();
         while !self.shared.shutdown.is_requested() {
             heartbeat.tick();
-            match client.poll(POLL_WAIT) {
+            let polled = client.poll(POLL_WAIT);
+            if client.context().take_began_anew() {
+                // librdkafka goes on where it was in the old topic, which would leave out what is before that.
+                return Ok(End::TopicGone);
+            }
+            match polled {
                 Some(Ok(message)) => {
                     session.flow();
                     self.shared.side.gate(Gate::Topic).open();
