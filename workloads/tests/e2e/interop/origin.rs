@@ -106,5 +106,5 @@ fn kafkas_own_compression_is_refused_by_name_when_there_is_no_such() {
     let refused = command.output().unwrap();
     assert_eq!(refused.status.code(), Some(2));
     let words = String::from_utf8(refused.stderr).unwrap();
-    assert!(words.contains(r#"COMPRESSION_CODEC is "brotli""#), "{words}");
+    assert!(words.contains("COMPRESSION_CODEC") && words.contains("brotli"), "{words}");
 }

@@ -57,7 +57,7 @@ fn what_is_appended_and_rotated_while_running_arrives_once_and_in_order() {
     bytes += parts[2].len() + parts[3].len();
     running.until("both sides of the rotation arrived", || arrived(bytes));
 
-    // What a writer still had open gets the rest, before the next rotation.
+    // The new file is followed as the first one was.
     append(&input, &parts[4]);
     bytes += parts[4].len();
     running.until("the new file is followed", || arrived(bytes));

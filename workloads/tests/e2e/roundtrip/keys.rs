@@ -61,7 +61,7 @@ fn a_key_decides_the_partition_as_in_the_java_client_and_keeps_its_order() {
     let mut text = String::new();
     for number in 0..200_000_usize {
         // Neighbours differ in their keys, and each key comes at uneven distances.
-        let (key, _) = KEYS[(number * number + number / 5) % KEYS.len()];
+        let (key, _) = KEYS[((number * 2_654_435_761) >> 16) % KEYS.len()];
         writeln!(text, r#"{{"n":{number},"device":{{"id":{key}}}}}"#).unwrap();
     }
     fs::write(folder.path().join("in.ndjson"), &text).unwrap();
