@@ -79,6 +79,9 @@ impl Partition {
             return Ok(());
         }
         self.assigned.set_timestamp_ms(message.timestamp_ms);
+        if message.offset == 0 {
+            self.sequences.begin_at_start();
+        }
         if message.is_cut() {
             let envelope = message.view().headers.envelope().ok().flatten();
             let rejection = Rejection::new(Reason::TooLarge, envelope, &desk.config.limits);

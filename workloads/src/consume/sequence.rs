@@ -14,18 +14,26 @@ pub(super) struct Sequences {
     /// The number that comes next, and when it was last looked at.
     next: BTreeMap<Incarnation, (u64, u64)>,
     seen: u64,
+    /// Whether everything from the start of the log on was seen and remembered: then an incarnation that is new
+    /// must begin with its first record.
+    is_whole: bool,
 }
 
 impl Sequences {
-    /// Takes note of a batch; returns how many records are missing before it. What came before the first batch
-    /// of an incarnation is not known, and a repeated one is no hole.
+    /// Reading begins with the first message that the partition ever had.
+    pub(super) fn begin_at_start(&mut self) {
+        self.is_whole = true;
+    }
+
+    /// Takes note of a batch; returns how many records are missing before it. Unless reading began at the start,
+    /// what came before the first batch of an incarnation is not known. A repeated batch is no hole.
     pub(super) fn observe(&mut self, envelope: &Envelope) -> u64 {
         self.seen += 1;
         let (next, seen) = (envelope.next_sequence(), self.seen);
         let Some(known) = self.next.get_mut(&envelope.incarnation) else {
             self.forget_oldest();
             self.next.insert(envelope.incarnation, (next, seen));
-            return 0;
+            return if self.is_whole { envelope.sequence } else { 0 };
         };
         let missing = envelope.sequence.saturating_sub(known.0);
         *known = (known.0.max(next), seen);
@@ -35,6 +43,7 @@ impl Sequences {
     /// Something could not be read: what follows may seem to have a hole that is none.
     pub(super) fn forget(&mut self) {
         self.next.clear();
+        self.is_whole = false;
     }
 
     fn forget_oldest(&mut self) {
@@ -47,6 +56,7 @@ impl Sequences {
             .min_by_key(|(_, (_, seen))| *seen)
             .map(|(incarnation, _)| *incarnation);
         oldest.map(|incarnation| self.next.remove(&incarnation));
+        self.is_whole = false;
     }
 }
 
@@ -79,6 +89,18 @@ mod tests {
         let seen =
             [batch(1, 0, 5), batch(2, 70, 5), batch(1, 0, 5), batch(1, 5, 5), batch(2, 75, 1)];
         assert_eq!(seen.map(|envelope| sequences.observe(&envelope)), [0; 5]);
+    }
+
+    #[test]
+    fn from_the_start_on_a_first_batch_that_is_not_the_first_is_a_hole() {
+        let mut sequences = Sequences::default();
+        sequences.begin_at_start();
+        assert_eq!(
+            [batch(1, 0, 5), batch(2, 7, 5), batch(1, 5, 5)].map(|it| sequences.observe(&it)),
+            [0, 7, 0]
+        );
+        sequences.forget();
+        assert_eq!(sequences.observe(&batch(3, 9, 1)), 0);
     }
 
     #[test]
