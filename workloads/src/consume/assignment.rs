@@ -40,6 +40,8 @@ const ACTIVE: u8 = 0;
 const CLOSING: u8 = 1;
 /// The message at hand is given up where it waits.
 const ABANDONED: u8 = 2;
+/// The same, and others are at work there already: what is not durable is theirs to deliver.
+const LOST: u8 = 3;
 
 impl Assigned {
     pub(super) fn new(partition: i32) -> Arc<Self> {
@@ -58,7 +60,11 @@ impl Assigned {
     }
 
     pub(super) fn is_abandoned(&self) -> bool {
-        self.phase.load(Ordering::Acquire) == ABANDONED
+        self.phase.load(Ordering::Acquire) >= ABANDONED
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == LOST
     }
 
     pub(super) fn close(&self) {
@@ -69,6 +75,10 @@ impl Assigned {
         self.phase.fetch_max(ABANDONED, Ordering::AcqRel);
     }
 
+    fn lose(&self) {
+        self.phase.fetch_max(LOST, Ordering::AcqRel);
+    }
+
     pub(super) fn position(&self) -> i64 {
         self.position.load(Ordering::Acquire)
     }
@@ -76,6 +86,11 @@ impl Assigned {
     /// Fetching begins at this offset.
     pub(super) fn begin_at(&self, offset: i64) {
         self.position.fetch_max(offset, Ordering::AcqRel);
+    }
+
+    /// Fetching begins somewhere else.
+    pub(super) fn forget_position(&self) {
+        self.position.store(UNKNOWN, Ordering::Release);
     }
 
     pub(super) fn done(&self) -> i64 {
@@ -185,6 +200,11 @@ impl Assignments {
         let index = usize::try_from(partition).unwrap_or(0) % self.workers.len();
         // A worker that is gone has said why itself, and the process is ending.
         let _ = self.workers[index].send(work);
+    }
+
+    /// The group gave these partitions to others without asking; to be finished next.
+    pub(super) fn lose(&self, partitions: &[i32]) {
+        partitions.iter().filter_map(|partition| self.get(*partition)).for_each(|it| it.lose());
     }
 
     /// Ends the work on partitions: what is being delivered may be finished until `deadline`, what waits is

@@ -14,9 +14,11 @@ use batchpipe_api::conditions::reasons;
 use crossbeam_channel::Sender;
 use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance},
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance, RebalanceProtocol},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     topic_partition_list::TopicPartitionListElem,
+    types::RDKafkaRespErr,
 };
 
 use super::assignment::{Assigned, Assignments};
@@ -34,6 +36,10 @@ pub(super) struct Context {
     wake: Sender<()>,
     /// Counts changes of the assignment.
     changes: AtomicU64,
+    /// Set when librdkafka found another topic of the same name.
+    began_anew: AtomicBool,
+    /// Set when the group may hold an offset of an earlier topic: what is assigned next begins at its start.
+    from_start: AtomicBool,
     ended: AtomicBool,
 }
 
@@ -50,6 +56,8 @@ impl Context {
             side,
             wake,
             changes: AtomicU64::new(0),
+            began_anew: AtomicBool::new(false),
+            from_start: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         }
     }
@@ -57,6 +65,16 @@ impl Context {
     /// How often the assignment changed; 0 until the group is joined.
     pub(super) fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
+    }
+
+    /// Has the first assignment begin at the start of its partitions, whatever the group has committed.
+    pub(super) fn begin_at_start(&self) {
+        self.from_start.store(true, Ordering::Release);
+    }
+
+    /// Whether the topic was made again since this was last asked.
+    pub(super) fn take_began_anew(&self) -> bool {
+        self.began_anew.swap(false, Ordering::AcqRel)
     }
 
     /// Tells the watch that it is over.
@@ -81,6 +99,19 @@ impl Context {
 }
 
 impl ClientContext for Context {
+    /// Sent on as usual, after looking for the only sign of a topic that was deleted and made again.
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if matches!(level, RDKafkaLogLevel::Debug) {
+            if is_another_topic(message, &self.topic) {
+                self.began_anew.store(true, Ordering::Release);
+            }
+        } else if matches!(level, RDKafkaLogLevel::Info | RDKafkaLogLevel::Notice) {
+            tracing::info!(target: "librdkafka", "librdkafka: {facility} {message}");
+        } else {
+            tracing::warn!(target: "librdkafka", "librdkafka: {facility} {message}");
+        }
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "librdkafka");
         if let KafkaError::Global(RDKafkaErrorCode::AllBrokersDown) = error {
@@ -92,15 +123,49 @@ impl ClientContext for Context {
 }
 
 impl ConsumerContext for Context {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        event: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        let is_assigning = event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if is_assigning && list.count() > 0 && self.from_start.swap(false, Ordering::AcqRel) {
+            list.set_all_offsets(Offset::Beginning).expect("the beginning is an offset everywhere");
+        }
+        let rebalance = match event {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Rebalance::Assign(list),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => Rebalance::Revoke(list),
+            other => Rebalance::Error(KafkaError::Rebalance(other.into())),
+        };
+        self.pre_rebalance(consumer, &rebalance);
+        let is_cooperative =
+            matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
+        let outcome = match (is_assigning, is_cooperative) {
+            (true, true) => consumer.incremental_assign(list),
+            (true, false) => consumer.assign(list),
+            (false, true) => consumer.incremental_unassign(list),
+            (false, false) => consumer.unassign(),
+        };
+        if let Err(error) = outcome {
+            self.side.error(&format!("rebalance failed: {error}"));
+        }
+        self.post_rebalance(consumer, &rebalance);
+    }
+
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
             Rebalance::Revoke(list) => {
                 let partitions = self.numbers(list);
-                tracing::info!(?partitions, "partitions are taken away");
+                let is_lost = consumer.assignment_lost();
+                tracing::info!(?partitions, is_lost, "partitions are taken away");
+                if is_lost {
+                    self.assignments.lose(&partitions);
+                }
                 let left =
                     self.assignments.finish(&partitions, Instant::now() + REVOCATION_PATIENCE);
                 // A member that the group has given up on may not commit: others are at work there already.
-                if !consumer.assignment_lost() {
+                if !is_lost {
                     commit(consumer, &self.topic, &left, CommitMode::Sync);
                 }
             }
@@ -137,6 +202,13 @@ impl ConsumerContext for Context {
     }
 }
 
+/// Whether librdkafka says that a topic's id changed from one to another. The first time it changes from nothing.
+fn is_another_topic(message: &str, topic: &str) -> bool {
+    const NOTHING: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+    let change = message.split_once(&format!("Topic {topic} changed id from "));
+    change.is_some_and(|(_, ids)| !ids.starts_with(NOTHING))
+}
+
 /// Commits what was reached and is not committed yet.
 pub(super) fn commit(
     consumer: &BaseConsumer<Context>,
@@ -156,5 +228,19 @@ pub(super) fn commit(
     }
     if let Err(error) = consumer.commit(&list, mode) {
         tracing::warn!(%error, "offsets could not be committed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_another_id_is_another_topic() {
+        let change =
+            |from: &str| format!("[thrd:main]: Topic t changed id from {from} to 2ZyTNZuOTZGI");
+        assert!(is_another_topic(&change("mH3EKcxJRPmBOVR7jK0zhQ"), "t"));
+        assert!(!is_another_topic(&change("AAAAAAAAAAAAAAAAAAAAAA"), "t"));
+        assert!(!is_another_topic(&change("mH3EKcxJRPmBOVR7jK0zhQ"), "other"));
     }
 }

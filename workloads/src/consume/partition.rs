@@ -43,6 +43,8 @@ pub(super) struct Partition {
     pending: VecDeque<Pending>,
     /// The offset after the last message that is settled but for the sink's durability.
     reached: i64,
+    /// The offset of the last message that came.
+    seen: i64,
     sequences: Sequences,
     /// Whether the sink is reported as stalled by this partition.
     is_stalled: bool,
@@ -57,13 +59,21 @@ impl Partition {
             resume_at,
             pending: VecDeque::new(),
             reached: UNKNOWN,
+            seen: UNKNOWN,
             sequences: Sequences::default(),
             is_stalled: false,
         }
     }
 
+    /// Whether a message comes before one that was here already, although nobody asked for it again: the topic
+    /// was deleted and made again.
+    pub(super) const fn is_behind(&self, message: &Fetched) -> bool {
+        message.offset < self.seen
+    }
+
     /// Settles one message, however long that takes; gives up when the partition or the process has to.
     pub(super) fn process(&mut self, message: &Fetched, desk: &mut Desk) -> Result<(), Stop> {
+        self.seen = message.offset;
         if message.offset < self.resume_at {
             self.reach(message.offset + 1);
             return Ok(());

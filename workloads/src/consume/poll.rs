@@ -13,6 +13,7 @@ use batchpipe_api::{conditions::reasons, report::LastError};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use rdkafka::{
     Message as _, Offset,
+    config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer as _},
     error::{KafkaError, RDKafkaErrorCode},
 };
@@ -62,6 +63,8 @@ enum End {
     Done,
     /// The client has to be made anew.
     Rebuild(String),
+    /// The same, because the topic is gone, and with it what its offsets meant.
+    TopicGone,
 }
 
 /// A consumer with its workers.
@@ -121,24 +124,30 @@ impl Consumer {
     /// Consumes until there is nothing more to do.
     pub(super) fn run(self) -> Result<(), ConsumeError> {
         let awaiting = Awaiting::existing(&self.config.cluster, &self.config.topic);
+        let mut from_start = false;
         while awaiting.wait(&self.shared.side, &self.shared.shutdown).is_some() {
-            match self.session()? {
+            let why = match self.session(std::mem::take(&mut from_start))? {
                 End::Done => break,
-                End::Rebuild(why) => {
-                    tracing::warn!("{why}; joining the group anew");
-                    self.shared.side.error(&why);
-                    self.shared
-                        .side
-                        .gate(Gate::Group)
-                        .close(reasons::GROUP_NOT_JOINED, "the group is being joined anew");
-                    self.shared.shutdown.wait(Duration::from_secs(1));
+                End::Rebuild(why) => why,
+                End::TopicGone => {
+                    // What was committed last may have gone into the new topic already.
+                    from_start = true;
+                    self.sink.topic_began_anew(&self.config.topic.name);
+                    format!("topic {} is gone", self.config.topic.name)
                 }
-            }
+            };
+            tracing::warn!("{why}; joining the group anew");
+            self.shared.side.error(&why);
+            self.shared
+                .side
+                .gate(Gate::Group)
+                .close(reasons::GROUP_NOT_JOINED, "the group is being joined anew");
+            self.shared.shutdown.wait(Duration::from_secs(1));
         }
         Ok(())
     }
 
-    fn session(&self) -> Result<End, ConsumeError> {
+    fn session(&self, from_start: bool) -> Result<End, ConsumeError> {
         let (notices, inbox) = crossbeam_channel::unbounded();
         let (wake, woken) = crossbeam_channel::bounded(1);
         let watermarks = Arc::new(Watermarks::default());
@@ -148,9 +157,14 @@ impl Consumer {
         let topic = self.config.topic.name.clone();
         let context =
             Context::new(topic, Arc::clone(&assignments), Arc::clone(&self.shared.side), wake);
+        if from_start {
+            context.begin_at_start();
+        }
         let mut settings =
             self.config.cluster.consumer_config(&self.config.group, self.division.fetch);
         settings.set("enable.partition.eof", "true");
+        // What librdkafka says of metadata is the only way to learn that a topic is another one than before.
+        settings.set("debug", "metadata").set_log_level(RDKafkaLogLevel::Debug);
         let client: Arc<BaseConsumer<Context>> = Arc::new(settings.create_with_context(context)?);
         client.subscribe(&[&self.config.topic.name])?;
         for work in assigned {
@@ -180,7 +194,9 @@ impl Consumer {
             watch,
         };
         let end = self.poll_all(&mut session);
-        self.leave(session);
+        // Offsets of a topic that is gone would be taken for those of the next one of that name.
+        let commits = !matches!(end, Ok(End::TopicGone));
+        self.leave(session, commits);
         end
     }
 
@@ -212,7 +228,15 @@ impl Consumer {
         let heartbeat = self.shared.side.heartbeat("poll");
         while !self.shared.shutdown.is_requested() {
             heartbeat.tick();
-            match session.client.poll(POLL_WAIT) {
+            let polled = session.client.poll(POLL_WAIT);
+            if session.client.context().take_began_anew() {
+                drop(polled); // from the middle of the new topic, or destroyed with the old one
+                if let Some(end) = self.begin_anew(session) {
+                    return Ok(end);
+                }
+                continue;
+            }
+            match polled {
                 Some(Ok(message)) => {
                     session.refused_at = None;
                     self.shared.side.gate(Gate::Topic).open();
@@ -246,13 +270,31 @@ impl Consumer {
         Ok(End::Done)
     }
 
+    /// The topic was deleted and made again. librdkafka goes on where it was in the old one, as far as the new one
+    /// is long enough, which would leave out what is before that; so everything begins at the start.
+    fn begin_anew(&self, session: &Session) -> Option<End> {
+        let topic = &self.config.topic.name;
+        self.sink.topic_began_anew(topic);
+        for assigned in session.assignments.all() {
+            assigned.forget_position();
+            let start = Offset::Beginning;
+            let sought =
+                session.client.seek(topic, assigned.partition, start, Duration::from_secs(5));
+            if let Err(error) = sought {
+                tracing::debug!(%error, partition = assigned.partition, "cannot go to the start");
+                return Some(End::TopicGone);
+            }
+        }
+        None
+    }
+
     /// Deals with what librdkafka says instead of a message. Most of it passes by itself.
     fn note_error(&self, refused_at: &mut Option<Instant>, error: &KafkaError) -> Option<End> {
         use RDKafkaErrorCode as Code;
         let topic = &self.config.topic.name;
         match error.rdkafka_error_code() {
             Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownTopicId) => {
-                Some(End::Rebuild(format!("topic {topic} is gone")))
+                Some(End::TopicGone)
             }
             Some(Code::Fatal) => Some(End::Rebuild(format!("the consumer failed: {error}"))),
             Some(Code::TopicAuthorizationFailed) => {
@@ -287,7 +329,7 @@ impl Consumer {
     }
 
     /// Ends a session: what is being delivered is finished, what was reached is committed, the group is left.
-    fn leave(&self, session: Session) {
+    fn leave(&self, session: Session, commits: bool) {
         let Session { client, assignments, watch, .. } = session;
         client.context().end();
         let partitions: Vec<_> =
@@ -297,7 +339,7 @@ impl Consumer {
         let (leaving, gone) = crossbeam_channel::bounded::<()>(0);
         // Committing and leaving wait for the coordinator, which may be away.
         std::thread::spawn(move || {
-            if !client.assignment_lost() {
+            if commits && !client.assignment_lost() {
                 commit(&client, &topic, &left, CommitMode::Sync);
             }
             let _ = watch.join(); // it holds the client too

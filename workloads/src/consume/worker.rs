@@ -110,8 +110,10 @@ pub(super) fn run(work: &Receiver<Work>, desk: &mut Desk) {
                 deliver(&mut partitions, &assigned, message, desk);
             }
             Ok(Work::Finish(assigned, answer)) => {
-                if let Some(partition) = take(&mut partitions, &assigned) {
-                    partition.finish(desk);
+                match take(&mut partitions, &assigned) {
+                    Some(mut partition) if assigned.is_lost() => partition.release(desk),
+                    Some(partition) => partition.finish(desk),
+                    None => {}
                 }
                 let _ = answer.send(()); // whoever asked may have stopped waiting
             }
@@ -144,6 +146,11 @@ fn deliver(
         return;
     }
     let id = assigned.partition;
+    if partitions.get(&id).is_some_and(|known| known.is_behind(&message))
+        && let Some(partition) = take(partitions, assigned)
+    {
+        begin_anew(partition, &message, desk);
+    }
     let is_new = partitions.get(&id).is_none_or(|known| !Arc::ptr_eq(&known.assigned, assigned));
     if is_new {
         // The earlier time that we had this partition was not finished in order: give back what it left.
@@ -163,6 +170,21 @@ fn deliver(
         stop_partition(partitions, assigned, stop, desk);
     }
     check_limit(desk);
+}
+
+/// The log went back under our hands: what was written is kept, and the sink told not to take its offsets for those
+/// of the new log. The group is told as well, because what it knows is an offset of the old one.
+fn begin_anew(partition: Partition, message: &Fetched, desk: &Desk) {
+    let assigned = Arc::clone(&partition.assigned);
+    let topic = &desk.config.topic.name;
+    tracing::warn!(
+        partition = assigned.partition,
+        offset = message.offset,
+        "topic {topic} was made again; reading it from its start"
+    );
+    partition.finish(desk);
+    desk.sink.topic_began_anew(topic);
+    assigned.set_done(message.offset);
 }
 
 fn stop_partition(

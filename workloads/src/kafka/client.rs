@@ -20,6 +20,10 @@ pub type Transport = String;
 
 /// How often an unchanged topic is looked at again, in milliseconds: new partitions are seen after that.
 const METADATA_REFRESH_MS: u32 = 10_000;
+/// How long a topic that was there may be missing from the brokers' answers before it counts as gone, in
+/// milliseconds. All brokers learn of a new topic within a fraction of that; the default of 30 s would leave a
+/// producer waiting so long for a topic that was deleted.
+const METADATA_PROPAGATION_MS: u32 = 3000;
 /// The least that librdkafka takes for a message's size, in bytes.
 const LEAST_MESSAGE_BYTES: usize = 1000;
 /// The most that librdkafka takes for a message's size, in bytes.
@@ -40,6 +44,7 @@ impl Cluster {
             .set("client.id", "batchpipe")
             .set("allow.auto.create.topics", "false")
             .set("topic.metadata.refresh.interval.ms", METADATA_REFRESH_MS.to_string())
+            .set("topic.metadata.propagation.max.ms", METADATA_PROPAGATION_MS.to_string())
             .set("reconnect.backoff.max.ms", "2000")
             .set("log.connection.close", "false");
         config

@@ -89,6 +89,12 @@ pub trait Sink: Send + Sync {
 
     /// A writer for one partition that was assigned to this process.
     fn open(&self, topic: &str, partition: i32) -> Result<Box<dyn Writer>, WriteError>;
+
+    /// The topic was deleted and made again: its offsets mean other messages from now on. What a sink keeps by
+    /// offset belongs to the topic that is gone, and must not be taken for the new one's.
+    fn topic_began_anew(&self, topic: &str) {
+        let _ = topic;
+    }
 }
 
 /// The sink's side of one partition. Messages come to it in the order of their offsets.

@@ -11,6 +11,7 @@
 mod folder;
 mod name;
 mod part;
+mod past;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -21,6 +22,7 @@ pub use part::BUFFER_BYTES;
 
 use folder::Folder;
 use name::Series;
+use past::Past;
 use writer::FileWriter;
 
 use super::{Sink, WriteError, Writer};
@@ -48,6 +50,7 @@ pub struct Roll {
 pub struct FileSink {
     folder: Arc<Folder>,
     roll: Roll,
+    past: Past,
 }
 
 impl FileSink {
@@ -55,7 +58,7 @@ impl FileSink {
     pub fn new(options: FileOptions) -> Result<Self, WriteError> {
         let folder = Arc::new(Folder::open(options.path)?);
         folder.remove_parts(None)?;
-        Ok(Self { folder, roll: options.roll })
+        Ok(Self { folder, roll: options.roll, past: Past::default() })
     }
 }
 
@@ -66,6 +69,12 @@ impl Sink for FileSink {
 
     fn open(&self, topic: &str, partition: i32) -> Result<Box<dyn Writer>, WriteError> {
         let series = Series { topic: topic.to_owned(), partition };
-        Ok(Box::new(FileWriter::open(&self.folder, series, self.roll)?))
+        let writer = FileWriter::open(&self.folder, series.clone(), self.roll)?;
+        self.past.check(series, writer.resume_at())?;
+        Ok(Box::new(writer))
+    }
+
+    fn topic_began_anew(&self, topic: &str) {
+        self.past.topic_began_anew(topic);
     }
 }

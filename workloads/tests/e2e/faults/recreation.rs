@@ -100,3 +100,31 @@ fn a_consumer_that_missed_the_deletion_reads_the_new_topic_from_its_start() {
         replace_behind_its_back(kafka, "missed", consumer);
     });
 }
+
+#[test]
+fn a_file_sink_never_takes_the_new_topic_for_the_old_one() {
+    const TOTAL: usize = 200_000;
+    let kafka = shared_kafka().unwrap();
+    let mut scene = Scene::new(kafka, "files-missed");
+    scene.spec["kafka"]["options"] = json!({"session.timeout.ms": "30000"});
+    scene.generate(10_000, TOTAL);
+    let (producer, consumer) = (scene.produce(), scene.consume());
+    consumer.await_delivered(20_000);
+    replace_behind_its_back(kafka, "files-missed", &consumer);
+    consumer.await_unready("was made again");
+    producer.wait().well();
+    consumer.terminate().well();
+    let records = Records::of_seed(TOTAL);
+    let (new, before) = read_new(kafka, "files-missed", &records);
+    let old = scene.tally_output(&records);
+    old.check_no_duplicates("files-missed");
+    // As the message says: an empty folder.
+    let folder = scene.folder.path().join("empty");
+    scene.spec["consumer"]["sink"]["file"]["path"] = folder.display().to_string().into();
+    assert_eq!(scene.consume_all().well().delivered, new.order.len() as u64);
+    let mut sink = Tally::new(&records);
+    sink.folder(&folder);
+    sink.check_no_duplicates("files-missed");
+    assert_eq!(sink.lost(), new.lost(), "the new topic is there as a whole");
+    println!("files-missed: {before} in the old topic, {} of them read", old.order.len());
+}
