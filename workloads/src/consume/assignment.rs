@@ -88,11 +88,6 @@ impl Assigned {
         self.position.fetch_max(offset, Ordering::AcqRel);
     }
 
-    /// Fetching begins somewhere else.
-    pub(super) fn forget_position(&self) {
-        self.position.store(UNKNOWN, Ordering::Release);
-    }
-
     pub(super) fn done(&self) -> i64 {
         self.done.load(Ordering::Acquire)
     }
