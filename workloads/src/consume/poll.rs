@@ -1,5 +1,5 @@
 //! The poll thread: fetches, hands messages to workers, and commits what they reached. It never waits for a
-//! sink, for memory or for dead letters, so the group never takes it for dead.
+//! sink, for memory or for dead letters (but for a moment, see [`ROOM_WAIT`]), so the group never takes it for dead.
 
 use std::{
     cell::Cell,
@@ -36,6 +36,10 @@ use crate::{
 
 /// How long one poll waits for a message.
 const POLL_WAIT: Duration = Duration::from_millis(100);
+/// How long the workers may take to make room before fetching is paused. A pause throws away what was fetched
+/// ahead, so it is for sinks that wait, not for workers that are merely busy: fetching again and again cost 26 % of
+/// consuming three million records.
+const ROOM_WAIT: Duration = Duration::from_millis(100);
 /// How often offsets are committed.
 const COMMIT_PERIOD: Duration = Duration::from_secs(1);
 /// How long leaving the group may take; a coordinator that is away is not waited for.
@@ -327,13 +331,13 @@ impl Session {
     }
 
     /// Pauses fetching while too much waits for the workers.
-    fn balance(&mut self, queue: &Budget) {
+    fn balance(&mut self, queue: &Arc<Budget>) {
         let changes = self.client.context().changes();
         let is_changed = std::mem::replace(&mut self.seen_changes, changes) != changes;
         let wanted = if self.paused {
             queue.used() > queue.limit() / 2
         } else {
-            queue.used() > queue.limit()
+            queue.used() > queue.limit() && queue.charge(queue.limit() / 2, ROOM_WAIT).is_none()
         };
         if wanted == self.paused && !(self.paused && is_changed) {
             return;
