@@ -5,11 +5,11 @@ CARGO ?= cargo
 CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 
-.PHONY: help demo check test lint generate bench needs
+.PHONY: help demo check test lint generate bench bench-quick needs
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
-		printf '  %-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  %-12s %s\n' "$$name" "$$text"; done
 
 demo: ## Run producer, embedded broker and consumer in one process for about 10 s
 	$(CARGO) build --release --locked -p batchpipe-workloads
@@ -34,8 +34,12 @@ lint: ## Format, lints, docs, scripts and the rules of this project
 generate: ## Write the generated files (the CRD) anew
 	BLESS=1 $(CARGO) test --locked -p batchpipe-api
 
-bench: ## Measure, and print ratios of one run
-	$(CARGO) bench --locked -p batchpipe-workloads
+bench: ## Measure on a real Kafka, and print ratios of one run; BENCH_ARGS=--help tells the options
+	$(CARGO) build --release --locked -p batchpipe-workloads -p batchpipe-bench
+	$(CARGO_TARGET_DIR)/release/batchpipe-bench $(BENCH_ARGS)
+
+bench-quick: ## The main ratios in less than 3 minutes
+	@$(MAKE) --no-print-directory bench BENCH_ARGS="--quick $(BENCH_ARGS)"
 
 needs:
 	@scripts/install-needs

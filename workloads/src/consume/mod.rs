@@ -30,6 +30,8 @@ use crate::{
     sink::{Sink, WriteError},
 };
 
+/// The most that waits for the workers, in bytes: enough for all of them, and little enough to stay warm.
+const MOST_QUEUED: usize = 8 * 1024 * 1024;
 /// The most workers, whatever the memory.
 const MOST_WORKERS: usize = 32;
 
@@ -109,7 +111,7 @@ impl Division {
         let workers = (quarter / limits.max_bytes.max(1)).clamp(1, MOST_WORKERS);
         // A limit can only be exact when one batch is delivered after the other.
         let workers = if config.limit.is_some() { 1 } else { workers };
-        Self { fetch: quarter, queue: quarter, workers }
+        Self { fetch: quarter, queue: quarter.min(MOST_QUEUED), workers }
     }
 }
 

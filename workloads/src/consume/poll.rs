@@ -1,5 +1,5 @@
 //! The poll thread: fetches, hands messages to workers, and commits what they reached. It never waits for a
-//! sink, for memory or for dead letters, so the group never takes it for dead.
+//! sink, for memory or for dead letters (but for a moment, see [`ROOM_WAIT`]), so the group never takes it for dead.
 
 use std::{cell::Cell, sync::Arc, time::Duration};
 

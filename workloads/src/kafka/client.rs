@@ -41,6 +41,11 @@ const MOST_MESSAGE_BYTES: usize = 1_000_000_000;
 /// How long to wait for more messages to send together. Ours are whole batches already; a little helps only
 /// when many small ones follow each other.
 const SEND_LINGER: Duration = Duration::from_millis(2);
+/// The most that one answer of a broker holds unless a single message is larger, and the most that is fetched ahead,
+/// in bytes. Small enough that the same memory is used again and again: fresh pages cost 11 % of consuming three
+/// million records (36,000 page faults instead of 7,000).
+const FETCH_BYTES: usize = 1024 * 1024;
+const AHEAD_BYTES: usize = 8 * FETCH_BYTES;
 
 impl Cluster {
     /// What every client of this cluster has in common.
@@ -114,11 +119,11 @@ impl Cluster {
             .set("enable.partition.eof", "false")
             .set("auto.offset.reset", "earliest")
             .set("check.crcs", "true")
-            .set("fetch.max.bytes", fetch.to_string())
-            .set("message.max.bytes", fetch.to_string())
-            .set("fetch.message.max.bytes", (fetch / 4).max(256 * 1024).to_string())
+            .set("fetch.max.bytes", FETCH_BYTES.to_string())
+            .set("message.max.bytes", FETCH_BYTES.to_string())
+            .set("fetch.message.max.bytes", FETCH_BYTES.to_string())
             .set("receive.message.max.bytes", (fetch + 1024 * 1024).to_string())
-            .set("queued.max.messages.kbytes", (fetch / 1024).to_string());
+            .set("queued.max.messages.kbytes", (AHEAD_BYTES / 1024).to_string());
         self.set_defaults(&mut config, &READER_DEFAULTS);
         config
     }

@@ -1,0 +1,58 @@
+//! The records that everything is measured with: files of `batchpipe`'s own profiles, in the page cache.
+
+use std::{
+    fs::File,
+    io::{Read as _, Write as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use batchpipe_workloads::source::generator::{ProfileName, generate};
+
+use crate::bare::{self, Sealed};
+
+/// Records of one profile.
+pub(crate) struct Data {
+    pub(crate) profile: ProfileName,
+    pub(crate) records: u64,
+    /// One record a line.
+    pub(crate) file: PathBuf,
+    /// The file's content.
+    pub(crate) text: Vec<u8>,
+    /// The same, joined as batches.
+    pub(crate) batches: Vec<Vec<u8>>,
+    /// The same, compressed.
+    pub(crate) sealed: Vec<Sealed>,
+}
+
+impl Data {
+    /// Makes the records and writes them down in a folder.
+    pub(crate) fn new(
+        folder: &Path,
+        profile: ProfileName,
+        records: u64,
+        per_batch: usize,
+    ) -> Result<Self> {
+        let mut text = Vec::new();
+        generate(profile, 1, records, &mut text);
+        let file = folder.join(format!("{}.ndjson", profile.name()));
+        let write = || File::create(&file)?.write_all(&text);
+        write().with_context(|| format!("cannot write {}", file.display()))?;
+        let lines: Vec<_> = text[..text.len() - 1].split(|byte| *byte == b'\n').collect();
+        let batches = lines.chunks(per_batch).map(|lines| lines.join(&b'\n')).collect();
+        let mut sealed = Vec::new();
+        let keep = |value: &[u8], crc| sealed.push(Sealed { value: value.to_vec(), crc });
+        bare::produce_text(&text, per_batch, keep)?;
+        let data = Self { profile, records, file, text, batches, sealed };
+        data.warm()?;
+        Ok(data)
+    }
+
+    /// Reads the file once, so that it is in the page cache.
+    fn warm(&self) -> Result<()> {
+        let mut buffer = vec![0; 1 << 20];
+        let mut file = File::open(&self.file).context("cannot open the records")?;
+        while file.read(&mut buffer).context("cannot read the records")? > 0 {}
+        Ok(())
+    }
+}
