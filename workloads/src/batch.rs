@@ -118,9 +118,10 @@ impl Batch {
         }
     }
 
-    /// Makes it empty, keeping its memory for the next batch.
-    pub fn clear(&mut self) {
+    /// Makes it empty, keeping at most `kept` bytes of its memory for the next batch.
+    pub fn clear(&mut self, kept: usize) {
         self.text.clear();
+        self.text.shrink_to(kept);
         self.records = 0;
         self.shares = Vec::new(); // moved out by whoever closed the batch
         self.oldest = None;
@@ -162,7 +163,7 @@ mod tests {
         let (mut batch, chunk) = (Batch::default(), chunk(b"11\n22\n33"));
         assert_eq!(batch.take(&chunk, 0, 3, &limits(9, 5)), (2, Some(CloseReason::Size)));
         assert_eq!(batch.take(&chunk, 2, 1, &limits(9, 5)), (0, Some(CloseReason::Size)));
-        batch.clear();
+        batch.clear(0);
         assert_eq!(batch.take(&chunk, 2, 1, &limits(9, 5)), (1, None));
     }
 
@@ -191,7 +192,7 @@ mod tests {
         assert_eq!(batch.deadline(&limits), None);
         batch.take(&chunk, 0, 1, &limits);
         assert_eq!(batch.deadline(&limits), Some(chunk.arrival.instant + limits.linger));
-        batch.clear();
+        batch.clear(0);
         assert_eq!(batch.deadline(&limits), None);
     }
 }

@@ -106,6 +106,26 @@ impl Drop for Charge {
     }
 }
 
+/// The memory that a process may use is not enough for what it is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "needs {} MiB of memory, and {} MiB are there for it; lower it, or raise the memory limit",
+    .needed.div_ceil(MIB), .share / MIB
+)]
+pub struct TooLittleMemory {
+    /// What is needed, in bytes.
+    pub needed: usize,
+    /// What is there, in bytes.
+    pub share: usize,
+}
+
+impl TooLittleMemory {
+    /// Whether `needed` bytes fit.
+    pub fn check(needed: usize, share: usize) -> Result<(), Self> {
+        if needed > share { Err(Self { needed, share }) } else { Ok(()) }
+    }
+}
+
 /// The memory limit of this process's cgroup in bytes, if it has one (cgroup v2, then v1).
 pub fn cgroup_limit() -> Option<usize> {
     ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]

@@ -50,9 +50,14 @@ impl DeadLetter {
 }
 
 /// A dead letter that the broker refused for its size, cut in half; it says so and how large it was. When
-/// nothing is left to cut, the original headers go too: the origin is what counts.
-pub fn shorten<T>(mut message: Message<Token<T>>) -> Message<Token<T>> {
+/// nothing is left to cut, the original headers go too: the origin is what counts. The error gives back a letter
+/// of which nothing can be cut any more.
+#[expect(clippy::result_large_err, reason = "rare, and moved once")]
+pub fn shorten<T>(mut message: Message<Token<T>>) -> Result<Message<Token<T>>, Message<Token<T>>> {
     if message.value.is_empty() {
+        if message.headers.len() == 1 {
+            return Err(message);
+        }
         message.headers.clear();
     } else {
         message.headers.pop();
@@ -61,7 +66,7 @@ pub fn shorten<T>(mut message: Message<Token<T>>) -> Message<Token<T>> {
         message.token.origin.truncated = Some(message.token.size);
     }
     message.headers.push(header(&message.token.origin));
-    message
+    Ok(message)
 }
 
 fn header(origin: &DeadLetterHeader) -> MessageHeader {
@@ -99,10 +104,13 @@ mod tests {
     fn what_is_cut_says_how_large_it_was() {
         let message = letter(b"by", 5).into_message(1, ());
         assert!(text(&message).ends_with(";truncated=1;size=5"));
-        let message = shorten(letter(b"bytes", 5).into_message(1, ()));
+        let mut message = shorten(letter(b"bytes", 5).into_message(1, ())).unwrap();
         assert_eq!(&*message.value, b"by");
         assert!(text(&message).ends_with(";truncated=1;size=5"));
-        let message = shorten(shorten(shorten(message)));
+        for _ in 0..3 {
+            message = shorten(message).unwrap();
+        }
+        assert!(shorten(message.clone()).is_err(), "nothing is left to cut");
         assert_eq!((message.value.len(), message.headers.len()), (0, 1));
         assert!(text(&message).ends_with(";truncated=1;size=5"));
     }

@@ -18,8 +18,8 @@ use crate::{
         state::State,
         status::accounting,
     },
-    budget::{Budget, cgroup_limit},
-    config::{ConsumerSetup, ProducerSetup},
+    budget::{Budget, TooLittleMemory, cgroup_limit},
+    config::{ConfigError, ConsumerSetup, ProducerSetup},
     consume::{self, CatchUp, ConsumeError},
     ledger::Ledger,
     produce::{self, ProduceError, Shared},
@@ -51,6 +51,9 @@ pub enum ProcessError {
     /// Signals cannot be watched.
     #[error("cannot watch for signals")]
     Signals(#[source] std::io::Error),
+    /// What is asked for cannot be had.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The admin server cannot start.
     #[error(transparent)]
     Admin(#[from] AdminError),
@@ -87,6 +90,7 @@ pub fn run(plan: Plan) -> Result<Outcome, ProcessError> {
     let limit = Budget::limit_for(cgroup_limit());
     let has_both = plan.producer.is_some() && plan.consumer.is_some();
     let share = if has_both { limit / 2 } else { limit };
+    check_memory(&plan, share)?;
     let budget = Budget::new(limit);
     let shared = |role| {
         let ledger = Arc::new(Ledger::new());
@@ -124,6 +128,20 @@ pub fn run(plan: Plan) -> Result<Outcome, ProcessError> {
         idle(&shutdown);
     }
     Ok(outcome)
+}
+
+/// Refuses what could not work, or not beside the other side, before anything starts.
+fn check_memory(plan: &Plan, share: usize) -> Result<(), ConfigError> {
+    let refuse = |path: &'static str| {
+        move |error: TooLittleMemory| ConfigError::Field { path, problem: error.to_string() }
+    };
+    if let Some(setup) = &plan.producer {
+        setup.config.check_memory(share).map_err(refuse("spec.batch.maxBytes"))?;
+    }
+    if let Some(setup) = &plan.consumer {
+        setup.config.check_memory(share).map_err(refuse("spec.consumer.limits.maxBatchBytes"))?;
+    }
+    Ok(())
 }
 
 /// Makes the process unready as soon as it is asked to stop, while the work at hand is finished.

@@ -8,7 +8,7 @@ use super::Exit;
 use crate::{
     config::ConfigError,
     error::chain,
-    process::{self, Plan},
+    process::{self, Plan, ProcessError},
 };
 
 /// How long printing the report may take.
@@ -27,7 +27,11 @@ pub(super) fn execute(plan: Result<Plan, ConfigError>, json: bool) -> Exit {
         Ok(outcome) => outcome,
         Err(error) => {
             eprintln!("error: {}", chain(&error));
-            return Exit::Failed;
+            return if let ProcessError::Config(error) = &error {
+                refusal(error)
+            } else {
+                Exit::Failed
+            };
         }
     };
     if let Some(error) = &outcome.error {

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -27,12 +27,14 @@ pub(super) struct Assigned {
     done: AtomicI64,
     /// What the group knows of `done`.
     committed: AtomicI64,
+    /// Whether the sink could not make durable what it had taken.
+    failed: AtomicBool,
     /// The timestamp of the last message that was begun, in milliseconds since the epoch.
     timestamp_ms: AtomicI64,
 }
 
 /// How long a worker may take to notice that it was told to give up.
-const ABANDON_PATIENCE: Duration = Duration::from_secs(2);
+const ABANDON_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Work goes on.
 const ACTIVE: u8 = 0;
@@ -51,6 +53,7 @@ impl Assigned {
             position: AtomicI64::new(UNKNOWN),
             done: AtomicI64::new(UNKNOWN),
             committed: AtomicI64::new(UNKNOWN),
+            failed: AtomicBool::new(false),
             timestamp_ms: AtomicI64::new(UNKNOWN),
         })
     }
@@ -94,6 +97,21 @@ impl Assigned {
 
     pub(super) fn set_done(&self, offset: i64) {
         self.done.store(offset, Ordering::Release);
+    }
+
+    /// What the group has committed is where we are, until a message tells otherwise.
+    pub(super) fn resume(&self, committed: i64) {
+        self.committed.store(committed, Ordering::Release);
+        // A worker that has reached something knows better.
+        let _ = self.done.compare_exchange(UNKNOWN, committed, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    pub(super) fn fail(&self) {
+        self.failed.store(true, Ordering::Release);
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
     }
 
     pub(super) fn timestamp_ms(&self) -> i64 {

@@ -126,7 +126,10 @@ fn settle(outbox: &mut Letters, events: &mut Vec<Event<Token<Owed>>>) -> bool {
         match event {
             Event::Delivered(message) => message.token.inner.share.settle(),
             Event::TooLarge { partition, message } => {
-                outbox.replace(partition, std::iter::once(dead_letter::shorten(message)));
+                match dead_letter::shorten(message) {
+                    Ok(shorter) => outbox.replace(partition, std::iter::once(shorter)),
+                    Err(smallest) => outbox.put_back(partition, smallest),
+                }
                 more = true;
             }
         }

@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// How long the message at hand may take when a partition is taken away; the group waits meanwhile.
-const REVOCATION_PATIENCE: Duration = Duration::from_secs(5);
+const REVOCATION_PATIENCE: Duration = Duration::from_secs(4);
 
 /// The consumer's side of the callbacks.
 pub(super) struct Context {
@@ -190,6 +190,9 @@ impl ConsumerContext for Context {
                 }
                 let left =
                     self.assignments.finish(&partitions, Instant::now() + REVOCATION_PATIENCE);
+                for partition in partitions {
+                    self.side.forget_lag(partition);
+                }
                 // A member that the group has given up on may not commit: others are at work there already.
                 if !is_lost {
                     commit(consumer, &left, CommitMode::Sync);
@@ -215,7 +218,7 @@ impl ConsumerContext for Context {
 
     fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
         if let Err(error) = result {
-            tracing::debug!(%error, "offsets were not committed; trying again");
+            self.side.error(&format!("offsets cannot be committed: {error}; trying again"));
             return;
         }
         for element in offsets.elements_for_topic(&self.topic) {

@@ -5,6 +5,7 @@
 //! there are any. An offset is committed after everything before it was delivered or dead-lettered.
 
 mod assignment;
+mod caught_up;
 mod dead_letters;
 mod fetched;
 mod group;
@@ -25,13 +26,19 @@ use std::{
 
 pub use crate::produce::Shared;
 use crate::{
+    budget::TooLittleMemory,
     decode::Limits,
-    kafka::{client::Cluster, topics::TopicSpec},
+    kafka::{
+        client::{AHEAD_BYTES, Cluster},
+        topics::TopicSpec,
+    },
     sink::{Sink, WriteError},
 };
 
 /// The most that waits for the workers, in bytes: enough for all of them, and little enough to stay warm.
 const MOST_QUEUED: usize = 8 * 1024 * 1024;
+/// Room for a message's headers, in bytes.
+const HEADER_BYTES: usize = 1024 * 1024;
 /// The most workers, whatever the memory.
 const MOST_WORKERS: usize = 32;
 
@@ -89,6 +96,11 @@ pub enum ConsumeError {
     /// The sink is gone for good.
     #[error("sink failed")]
     Sink(#[from] WriteError),
+    /// The sink could not make durable what it had taken.
+    #[error(
+        "the sink could not store the last records of partitions {0:?}; the next run delivers them again"
+    )]
+    Unfinished(Vec<i32>),
     /// A thread of ours died.
     #[error("the {0} thread died; this is a defect of batchpipe")]
     Thread(&'static str),
@@ -101,23 +113,50 @@ struct Division {
     fetch: usize,
     /// What may wait for the workers.
     queue: usize,
+    /// What librdkafka may hold of dead letters.
+    letters: usize,
     /// How many workers may unpack a batch at the same time.
     workers: usize,
 }
 
 impl Division {
-    fn of(budget: usize, limits: &Limits, config: &Config) -> Self {
-        let quarter = budget / 4;
-        let workers = (quarter / limits.max_bytes.max(1)).clamp(1, MOST_WORKERS);
+    fn of(share: usize, config: &Config) -> Self {
+        let fetch = AHEAD_BYTES + config.largest_value();
+        let queue = (share / 4).min(MOST_QUEUED);
+        let letters = config.largest_letter();
+        let left = share.saturating_sub(fetch + queue + letters);
+        let workers = (left / 2 / config.limits.max_bytes.max(1)).clamp(1, MOST_WORKERS);
         // A limit can only be exact when one batch is delivered after the other.
         let workers = if config.limit.is_some() { 1 } else { workers };
-        Self { fetch: quarter, queue: quarter.min(MOST_QUEUED), workers }
+        Self { fetch, queue, letters, workers }
+    }
+
+    fn total(&self, config: &Config) -> usize {
+        self.fetch + self.queue + self.letters + self.workers * config.limits.max_bytes
+    }
+}
+
+impl Config {
+    /// The largest value that can hold a batch within the limits, in bytes: codecs make what they cannot shrink a
+    /// little larger.
+    const fn largest_value(&self) -> usize {
+        self.limits.max_bytes + self.limits.max_bytes / 8 + 1024
+    }
+
+    /// The largest dead letter, in bytes: such a value with its headers.
+    const fn largest_letter(&self) -> usize {
+        self.largest_value() + HEADER_BYTES
+    }
+
+    /// Checks that the consumer can work in so many bytes of memory.
+    pub fn check_memory(&self, share: usize) -> Result<(), TooLittleMemory> {
+        TooLittleMemory::check(Division::of(share, self).total(self), share)
     }
 }
 
 /// Runs a consumer until a stop is asked for or its limit is reached, and commits what was delivered. The ledger
 /// tells how it went.
 pub fn run(config: Config, sink: Arc<dyn Sink>, shared: &Shared) -> Result<(), ConsumeError> {
-    let division = Division::of(shared.share, &config.limits, &config);
+    let division = Division::of(shared.share, &config);
     poll::Consumer::new(config, division, sink, shared.clone()).run()
 }

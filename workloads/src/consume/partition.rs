@@ -73,6 +73,9 @@ impl Partition {
 
     /// Settles one message, however long that takes; gives up when the partition or the process has to.
     pub(super) fn process(&mut self, message: &Fetched, desk: &mut Desk) -> Result<(), Stop> {
+        if message.offset > self.seen + 1 && self.seen != UNKNOWN {
+            self.sequences.forget(); // retention took something away, which is reported elsewhere
+        }
         self.seen = message.offset;
         if message.offset < self.resume_at {
             self.reach(message.offset + 1);
@@ -134,42 +137,53 @@ impl Partition {
     }
 
     /// The error says how many records are neither written nor kept.
+    ///
+    /// Letters first: once the sink has a message, nobody comes back to it, so what it does not get must be safe
+    /// before.
     fn deliver_batch(
         &mut self,
         message: &Fetched,
         batch: &Batch,
         desk: &Desk,
     ) -> Result<(), (Stop, u64)> {
-        let (good, bad) = (u64::from(batch.records), batch.bad.len() as u64);
-        let durable = if good == 0 {
-            self.writer.skip(message.offset)
-        } else {
-            self.write(message, batch, desk).map_err(|stop| (stop, good + bad))?
-        };
-        if good > 0 {
-            self.pending.push_back(Pending {
-                offset: message.offset,
-                records: good,
-                raw_bytes: batch.text.len() as u64,
-                wire_bytes: message.value.as_ref().map_or(0, |value| value.len() as u64),
-            });
-            let age = unix_ms().saturating_sub(message.timestamp_ms).max(0).unsigned_abs();
-            desk.shared.side.latency(age, good);
+        let good = u64::from(batch.records);
+        self.keep_bad(message, batch, desk).map_err(|(stop, bad)| (stop, good + bad))?;
+        if good == 0 {
+            self.skip(message.offset, desk);
+            return Ok(());
         }
-        let letters = batch.bad.iter().map(|record| {
-            letter_of_record(batch, record, self.origin(record.reason, message, desk))
+        let durable = self.write(message, batch, desk).map_err(|stop| (stop, good))?;
+        self.pending.push_back(Pending {
+            offset: message.offset,
+            records: good,
+            raw_bytes: batch.text.len() as u64,
+            wire_bytes: message.value.as_ref().map_or(0, |value| value.len() as u64),
         });
-        let reasons: Vec<_> = batch.bad.iter().map(|record| record.reason).collect();
-        if !desk.dead_letters.send(letters.collect(), || self.gives_up(desk)) {
-            return Err((self.unacknowledged(desk), bad));
-        }
-        desk.shared.ledger.update(|counts| {
-            for reason in reasons {
-                counts.add_dead_letters(reason, 1);
-            }
-        });
+        let age = unix_ms().saturating_sub(message.timestamp_ms).max(0).unsigned_abs();
+        desk.shared.side.latency(age, good);
         self.reach(message.offset + 1);
         self.settle(durable, desk);
+        Ok(())
+    }
+
+    /// Keeps the bad records of a batch, some at a time: a hostile batch holds very many. The error says how many
+    /// are left.
+    fn keep_bad(&self, message: &Fetched, batch: &Batch, desk: &Desk) -> Result<(), (Stop, u64)> {
+        let mut left = batch.bad.len() as u64;
+        for some in batch.bad.chunks(LETTERS_AT_ONCE) {
+            let letter = |bad: &BadRecord| {
+                letter_of_record(batch, bad, self.origin(bad.reason, message, desk))
+            };
+            if !desk.dead_letters.send(some.iter().map(letter).collect(), || self.gives_up(desk)) {
+                return Err((self.unacknowledged(desk), left));
+            }
+            left -= some.len() as u64;
+            desk.shared.ledger.update(|counts| {
+                for bad in some {
+                    counts.add_dead_letters(bad.reason, 1);
+                }
+            });
+        }
         Ok(())
     }
 
@@ -307,6 +321,9 @@ impl Partition {
                 "{stop}; what is not durable is delivered again"
             );
         }
+        if !self.pending.is_empty() {
+            self.assigned.fail();
+        }
         self.release(desk);
     }
 
@@ -339,6 +356,8 @@ impl Partition {
     }
 }
 
+/// How many letters are made and awaited together.
+const LETTERS_AT_ONCE: usize = 1000;
 /// The first and the longest wait before a sink is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 

@@ -1,5 +1,5 @@
 //! The poll thread: fetches, hands messages to workers, and commits what they reached. It never waits for a
-//! sink, for memory or for dead letters (but for a moment, see [`ROOM_WAIT`]), so the group never takes it for dead.
+//! sink, for memory or for dead letters (but for a moment, see `Session::balance`), so the group never takes it for dead.
 
 use std::{cell::Cell, sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use super::{
     group::Context,
     session::{End, Session},
     watch::{Watch, Watermarks},
-    worker::{self, Desk, Notice},
+    worker::{self, Desk, Notice, Stop},
 };
 use crate::{
     admin::Gate,
@@ -34,8 +34,6 @@ use crate::{
 const POLL_WAIT: Duration = Duration::from_millis(100);
 /// How long to wait before joining anew.
 const REJOIN_WAIT: Duration = Duration::from_secs(1);
-/// The most that waits in librdkafka for the dead-letter topic, in bytes.
-const DEAD_LETTER_WINDOW: usize = 4 * 1024 * 1024;
 
 /// A consumer with its workers.
 pub(super) struct Consumer {
@@ -57,11 +55,10 @@ impl Consumer {
         sink: Arc<dyn Sink>,
         shared: Shared,
     ) -> Self {
-        let buffers = division.workers * config.limits.max_bytes;
-        let reserved = shared.budget.charge_now(division.fetch + division.queue + buffers);
+        let reserved = shared.budget.charge_now(division.total(&config));
         let queue = Budget::new(division.queue);
         let dead_letters =
-            DeadLetters::start(dead_letter_settings(&config), Arc::clone(&shared.side));
+            DeadLetters::start(dead_letter_settings(&config, &division), Arc::clone(&shared.side));
         Self {
             config: Arc::new(config),
             division,
@@ -111,7 +108,7 @@ impl Consumer {
             context.begin_at_start();
         }
         let mut settings =
-            self.config.cluster.consumer_config(&self.config.group, self.division.fetch);
+            self.config.cluster.consumer_config(&self.config.group, self.config.largest_value());
         settings.set("enable.partition.eof", "true");
         // What librdkafka says of metadata is the only way to learn that a topic is another one than before.
         settings.set("debug", "metadata").set_log_level(RDKafkaLogLevel::Debug);
@@ -132,7 +129,10 @@ impl Consumer {
             .expect("the system can start a thread");
         let mut session = Session::new(client, watermarks, inbox, watch);
         let end = self.poll_all(&mut session);
-        session.leave(self.config.grace, !matches!(end, Ok(End::TopicGone)));
+        let unfinished = session.leave(self.config.grace, !matches!(end, Ok(End::TopicGone)));
+        if matches!(end, Ok(End::Done)) && !unfinished.is_empty() {
+            return Err(ConsumeError::Unfinished(unfinished));
+        }
         end
     }
 
@@ -154,9 +154,13 @@ impl Consumer {
             heartbeat: self.shared.side.heartbeat("worker"),
             stopped: Cell::new(false),
         };
+        let alarm = Alarm(notices.clone());
         std::thread::Builder::new()
             .name("worker".to_owned())
-            .spawn(move || worker::run(&work, &mut desk))
+            .spawn(move || {
+                worker::run(&work, &mut desk);
+                drop(alarm);
+            })
             .expect("the system can start a thread");
     }
 
@@ -174,7 +178,7 @@ impl Consumer {
                 Some(Ok(message)) => {
                     session.flow();
                     self.shared.side.gate(Gate::Topic).open();
-                    let copy = Fetched::copy(&message, self.largest_value(), &self.queue);
+                    let copy = Fetched::copy(&message, self.config.largest_value(), &self.queue);
                     client.context().assignments.deliver(message.partition(), copy);
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
@@ -194,19 +198,12 @@ impl Consumer {
             session.balance(&self.queue);
             session.fetch_anew_when_refused();
             session.commit_when_due();
-            let is_wanted = self.config.catch_up.is_wanted();
-            if is_wanted && session.is_caught_up() && self.queue.used() == 0 {
+            let is_idle = self.queue.used() == 0;
+            if self.config.catch_up.is_wanted() && session.is_caught_up(is_idle) {
                 break;
             }
         }
         Ok(End::Done)
-    }
-
-    /// The largest value that can hold a batch within the limits: codecs make what they cannot shrink a little
-    /// larger.
-    fn largest_value(&self) -> usize {
-        let bytes = self.config.limits.max_bytes;
-        bytes + bytes / 8 + 1024
     }
 
     /// Deals with what librdkafka says instead of a message. Most of it passes by itself.
@@ -250,13 +247,23 @@ impl Consumer {
     }
 }
 
-fn dead_letter_settings(config: &Config) -> Settings {
+/// Tells the poll thread when a worker panics: what it had would otherwise just be missing.
+struct Alarm(Sender<Notice>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.0.send(Notice::Fail(Stop::Thread("worker"))); // the poll thread may have gone first
+        }
+    }
+}
+
+fn dead_letter_settings(config: &Config, division: &Division) -> Settings {
     Settings {
         cluster: config.cluster.clone(),
         topic: config.dead_letter.clone(),
         transport: "none".to_owned(),
-        // A message that came to us came through a broker; a larger one is cut.
-        max_message_bytes: config.limits.max_bytes,
-        window_bytes: DEAD_LETTER_WINDOW,
+        max_message_bytes: config.largest_letter(),
+        window_bytes: division.letters,
     }
 }

@@ -1,7 +1,6 @@
 //! One client of the group, from joining it to leaving it: what the poll thread does beside polling.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -16,6 +15,7 @@ use rdkafka::{
 use super::{
     ConsumeError,
     assignment::{Assigned, Assignments},
+    caught_up::{CaughtUp, Seen},
     group::{Context, commit},
     watch::Watermarks,
     worker::{Notice, Stop},
@@ -30,6 +30,11 @@ const ROOM_WAIT: Duration = Duration::from_millis(100);
 const COMMIT_PERIOD: Duration = Duration::from_secs(1);
 /// How often a fetch that was refused is tried anew: librdkafka reports a refusal once and success never.
 const REFUSED_PERIOD: Duration = Duration::from_secs(2);
+/// How long a consumer that is to catch up waits for a first partition: in a group of several members each of them
+/// may have to give one up before.
+const NOTHING_PERIOD: Duration = Duration::from_secs(15);
+/// How long nothing may come before the ends of partitions are asked for again.
+const QUIET_PERIOD: Duration = Duration::from_secs(2);
 /// How long leaving the group may take; a coordinator that is away is not waited for.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long going back to an earlier offset may take.
@@ -45,16 +50,6 @@ pub(super) enum End {
     TopicGone,
 }
 
-/// Where a partition ended when somebody wanted to know.
-#[derive(Clone, Copy, Debug)]
-enum Target {
-    /// The answer with this number will tell.
-    Asked(u64),
-    /// At this offset. What stands before it may be no message (the end of a transaction, say); then having
-    /// seen the end of the partition counts, when nothing has come until the answer with this number.
-    End(i64, u64),
-}
-
 /// A session.
 pub(super) struct Session {
     client: Arc<BaseConsumer<Context>>,
@@ -65,10 +60,11 @@ pub(super) struct Session {
     is_paused: bool,
     seen_changes: u64,
     committed_at: Instant,
-    /// How far each partition has to come before we are caught up.
-    targets: BTreeMap<i32, Target>,
-    /// Partitions whose end was reached at least once.
-    reached: BTreeSet<i32>,
+    caught_up: CaughtUp,
+    /// The answer of the watch that is awaited since somebody asked whether we have caught up.
+    question: Option<u64>,
+    /// When something was last fetched, the end of a partition told, or the assignment changed.
+    moved_at: Instant,
     /// When the broker last refused to let us read.
     refused_at: Option<Instant>,
 }
@@ -89,8 +85,9 @@ impl Session {
             is_paused: false,
             seen_changes: 0,
             committed_at: Instant::now(),
-            targets: BTreeMap::new(),
-            reached: BTreeSet::new(),
+            caught_up: CaughtUp::default(),
+            question: None,
+            moved_at: Instant::now(),
             refused_at: None,
         }
     }
@@ -100,14 +97,17 @@ impl Session {
     }
 
     /// A message came.
-    pub(super) const fn flow(&mut self) {
+    pub(super) fn flow(&mut self) {
         self.refused_at = None;
+        self.moved_at = Instant::now();
     }
 
     /// The end of a partition was seen.
     pub(super) fn reach(&mut self, partition: i32) {
-        self.reached.insert(partition);
-        self.refused_at = None;
+        if let Some(assigned) = self.assignments.get(partition) {
+            self.caught_up.reach_end(partition, assigned.position());
+        }
+        self.flow();
     }
 
     /// The broker does not let us read.
@@ -118,10 +118,16 @@ impl Session {
     /// Begins fetching anew after a refusal: the answer is then another refusal, a message, or the end of a
     /// partition, each of which tells whether we may read again.
     pub(super) fn fetch_anew_when_refused(&mut self) {
-        if self.is_paused || self.refused_at.is_none_or(|at| at.elapsed() < REFUSED_PERIOD) {
+        if self.refused_at.is_some_and(|at| at.elapsed() >= REFUSED_PERIOD) {
+            self.refused_at = Some(Instant::now());
+            self.fetch_anew();
+        }
+    }
+
+    fn fetch_anew(&self) {
+        if self.is_paused {
             return;
         }
-        self.refused_at = Some(Instant::now());
         let outcome = self.client.assignment().and_then(|all| {
             self.client.pause(&all)?;
             self.client.resume(&all)
@@ -152,12 +158,13 @@ impl Session {
     }
 
     /// Fetches a partition again from an offset on.
-    fn rewind(&self, assigned: &Arc<Assigned>, offset: i64) -> Option<End> {
+    fn rewind(&mut self, assigned: &Arc<Assigned>, offset: i64) -> Option<End> {
         let current = self.assignments.get(assigned.partition);
         if !current.is_some_and(|current| Arc::ptr_eq(&current, assigned)) {
             return None; // given back meanwhile
         }
         self.assignments.add(assigned.partition);
+        self.caught_up.rewind(assigned.partition);
         let topic = &self.client.context().topic;
         let sought =
             self.client.seek(topic, assigned.partition, Offset::Offset(offset), SEEK_TIMEOUT);
@@ -174,7 +181,11 @@ impl Session {
         } else {
             queue.used() > queue.limit() && queue.charge(queue.limit() / 2, ROOM_WAIT).is_none()
         };
-        if wanted == self.is_paused && !(self.is_paused && is_changed) {
+        if is_changed {
+            self.moved_at = Instant::now();
+        }
+        // A partition that was taken away while it was paused is still paused when it comes back.
+        if wanted == self.is_paused && !is_changed {
             return;
         }
         let outcome = self.client.assignment().and_then(|all| {
@@ -194,47 +205,50 @@ impl Session {
         }
     }
 
-    /// Whether every partition has passed the end that it had when this was first asked.
-    pub(super) fn is_caught_up(&mut self) -> bool {
+    /// Whether every partition has passed the end that it had when this was first asked. `is_idle`: whether nothing
+    /// waits for the workers.
+    pub(super) fn is_caught_up(&mut self, is_idle: bool) -> bool {
         if self.client.context().changes() == 0 {
             return false; // the group is not joined yet
         }
-        let all = self.assignments.all();
-        for assigned in &all {
-            self.aim(assigned.partition);
-        }
-        all.iter().all(|assigned| match self.targets[&assigned.partition] {
-            Target::Asked(_) => false,
-            Target::End(end, later) => {
-                let was_there = self.reached.contains(&assigned.partition);
-                assigned.position() >= end || was_there && self.watermarks.has_answer(later)
-            }
-        })
-    }
-
-    /// Learns how far a partition has to come.
-    fn aim(&mut self, partition: i32) {
-        let next = self.watermarks.next_answer();
-        let target = self.targets.entry(partition).or_insert_with(|| {
+        let question = *self.question.get_or_insert_with(|| {
             self.client.context().wake();
-            Target::Asked(next)
+            self.watermarks.next_answer()
         });
-        if let Target::Asked(number) = *target
-            && self.watermarks.has_answer(number)
-            && let Some(end) = self.watermarks.end(partition)
-        {
-            *target = Target::End(end, next + 1);
+        let all = self.assignments.all();
+        if all.is_empty() {
+            // Others have all partitions, or ours were lost and come back.
+            return !self.caught_up.had_any() && self.moved_at.elapsed() >= NOTHING_PERIOD;
         }
+        let seen: Vec<_> = all
+            .iter()
+            .map(|assigned| Seen {
+                partition: assigned.partition,
+                position: assigned.position(),
+                end: self.watermarks.end_since(assigned.partition, question),
+            })
+            .collect();
+        let is_complete = self.caught_up.is_complete(&seen) && is_idle;
+        if !is_complete && is_idle && self.moved_at.elapsed() >= QUIET_PERIOD {
+            // The end of a partition is told once; it was told before it counted.
+            self.moved_at = Instant::now();
+            self.fetch_anew();
+        }
+        is_complete
     }
 
     /// Ends the session: what is being delivered is finished within `grace`, what was reached is committed unless
     /// the topic is gone, and the group is left.
-    pub(super) fn leave(self, grace: Duration, commits: bool) {
+    ///
+    /// Returns the partitions whose sink could not make durable what it had taken.
+    pub(super) fn leave(self, grace: Duration, commits: bool) -> Vec<i32> {
         let Self { client, assignments, watch, .. } = self;
         client.context().end();
         let partitions: Vec<_> =
             assignments.all().iter().map(|assigned| assigned.partition).collect();
         let left = assignments.finish(&partitions, Instant::now() + grace);
+        let unfinished = left.iter().filter(|assigned| assigned.has_failed());
+        let unfinished = unfinished.map(|assigned| assigned.partition).collect();
         let (leaving, gone) = crossbeam_channel::bounded::<()>(0);
         // Committing and leaving wait for the coordinator, which may be away.
         std::thread::spawn(move || {
@@ -248,5 +262,6 @@ impl Session {
         if gone.recv_timeout(LEAVE_PATIENCE) == Err(RecvTimeoutError::Timeout) {
             tracing::warn!("the group's coordinator does not answer; leaving without it");
         }
+        unfinished
     }
 }

@@ -16,7 +16,7 @@ use crossbeam_channel::Receiver;
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
-    error::KafkaResult,
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
 };
 
 use super::{
@@ -34,15 +34,22 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// First offset and end of each partition, as last heard.
 #[derive(Debug, Default)]
 pub(super) struct Watermarks {
-    known: Mutex<BTreeMap<i32, (i64, i64)>>,
+    known: Mutex<BTreeMap<i32, Marks>>,
     /// Number of answers that were asked for so far.
     asked: AtomicU64,
-    /// Number of the last answer that came.
-    answered: AtomicU64,
+}
+
+/// What the brokers said of one partition.
+#[derive(Clone, Copy, Debug)]
+struct Marks {
+    start: i64,
+    end: i64,
+    /// Number of the answer.
+    answer: u64,
 }
 
 impl Watermarks {
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<i32, (i64, i64)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<i32, Marks>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -51,19 +58,19 @@ impl Watermarks {
         self.asked.load(Ordering::Acquire) + 1
     }
 
-    /// Whether an answer with this number, or a later one, came.
-    pub(super) fn has_answer(&self, number: u64) -> bool {
-        self.answered.load(Ordering::Acquire) >= number
-    }
-
     /// The offset that the partition's next message will get.
     pub(super) fn end(&self, partition: i32) -> Option<i64> {
-        self.lock().get(&partition).map(|(_, end)| *end)
+        self.end_since(partition, 0)
+    }
+
+    /// The same, if it was heard in this answer or a later one.
+    pub(super) fn end_since(&self, partition: i32, answer: u64) -> Option<i64> {
+        self.lock().get(&partition).filter(|marks| marks.answer >= answer).map(|marks| marks.end)
     }
 
     /// The offset of the partition's first message.
     pub(super) fn start(&self, partition: i32) -> Option<i64> {
-        self.lock().get(&partition).map(|(start, _)| *start)
+        self.lock().get(&partition).map(|marks| marks.start)
     }
 }
 
@@ -86,21 +93,25 @@ impl Watch {
             let assigned = self.consumer.context().assignments.all();
             // Taken before asking: the log's start is then heard later than the leap was made.
             leaps.extend(self.consumer.context().assignments.take_leaps());
-            match self.ask(&assigned) {
+            match self.ask(&assigned, number) {
                 Ok(()) => {
                     self.consumer.context().tell_reachable();
                     self.compare(&assigned, &mut compared);
                     self.look_into(&mut leaps);
-                    self.watermarks.answered.store(number, Ordering::Release);
                     self.tell_lag(&assigned);
                 }
-                Err(error) => self.consumer.context().tell_unreachable(&error.to_string()),
+                Err(error) if is_silence(&error) => {
+                    self.consumer.context().tell_unreachable(&error.to_string());
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "the brokers do not say how long partitions are");
+                }
             }
             let _ = wake.recv_timeout(PERIOD); // whichever it is, it is time to ask again
         }
     }
 
-    fn ask(&self, assigned: &[Arc<Assigned>]) -> KafkaResult<()> {
+    fn ask(&self, assigned: &[Arc<Assigned>], answer: u64) -> KafkaResult<()> {
         let topic = &self.consumer.context().topic;
         if assigned.is_empty() {
             self.consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
@@ -111,7 +122,7 @@ impl Watch {
         let mut watermarks = self.watermarks.lock();
         for (partition, end) in ends {
             let start = starts.get(&partition).copied().unwrap_or(0);
-            watermarks.insert(partition, (start, end));
+            watermarks.insert(partition, Marks { start, end, answer });
         }
         Ok(())
     }
@@ -150,9 +161,11 @@ impl Watch {
         let committed = known(&answer, topic);
         for assigned in &new {
             let start = self.watermarks.start(assigned.partition).unwrap_or(0);
-            let from =
-                committed.get(&assigned.partition).map_or(start, |committed| start.max(*committed));
-            assigned.begin_at(from);
+            let resumed = committed.get(&assigned.partition).map(|committed| start.max(*committed));
+            assigned.begin_at(resumed.unwrap_or(start));
+            if let Some(committed) = resumed {
+                assigned.resume(committed);
+            }
         }
         for (partition, committed) in committed {
             let expired = self.watermarks.start(partition).map_or(0, |start| start - committed);
@@ -194,6 +207,10 @@ impl Watch {
         let mean = counts.delivered.checked_div(counts.batches).map_or(1, |mean| mean.max(1));
         for assigned in assigned {
             let Some(end) = self.watermarks.end(assigned.partition) else { continue };
+            let current = self.consumer.context().assignments.get(assigned.partition);
+            if !current.is_some_and(|current| Arc::ptr_eq(&current, assigned)) {
+                continue; // taken away while we asked
+            }
             self.shared.side.lag(lag(
                 assigned,
                 self.watermarks.start(assigned.partition),
@@ -235,6 +252,20 @@ fn known_offset(offset: i64) -> Option<i64> {
 
 fn seconds_since(then_ms: i64) -> f64 {
     Duration::from_millis(unix_ms().saturating_sub(then_ms).max(0).unsigned_abs()).as_secs_f64()
+}
+
+/// Whether nobody answered, as opposed to an answer that says no.
+fn is_silence(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::RequestTimedOut
+                | RDKafkaErrorCode::Resolve
+        )
+    )
 }
 
 /// The offsets of an answer that are known.

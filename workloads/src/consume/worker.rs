@@ -233,6 +233,7 @@ fn open(assigned: &Arc<Assigned>, desk: &Desk) -> Result<Box<dyn Writer>, Stop> 
         while Instant::now() < until {
             desk.beat();
             if assigned.is_abandoned() {
+                desk.clear_stalled(assigned);
                 return Err(Stop::Abandoned);
             }
             std::thread::sleep(Duration::from_millis(50));

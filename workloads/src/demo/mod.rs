@@ -177,7 +177,9 @@ fn shared(role: Role, shutdown: Shutdown) -> Shared {
 /// Holds the generator back while too much is on its way.
 fn gate(producer: &Shared, consumer: &Shared) -> Gate {
     let (made, delivered) = (Arc::clone(&producer.ledger), Arc::clone(&consumer.ledger));
-    Arc::new(move || made.snapshot().accepted - delivered.snapshot().delivered < MOST_IN_FLIGHT)
+    Arc::new(move || {
+        made.snapshot().accepted.saturating_sub(delivered.snapshot().delivered) < MOST_IN_FLIGHT
+    })
 }
 
 fn pipeline(broker: &EmbeddedBroker, options: Options) -> batchpipe_api::pipeline::BatchPipeline {

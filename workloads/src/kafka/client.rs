@@ -38,6 +38,9 @@ const READER_DEFAULTS: [(&str, &str); 2] =
 const LEAST_MESSAGE_BYTES: usize = 1000;
 /// The most that librdkafka takes for a message's size, in bytes.
 const MOST_MESSAGE_BYTES: usize = 1_000_000_000;
+/// The least that may be received at once, in bytes: what brokers allow for a record batch if nobody changed it, many
+/// times over.
+const LEAST_RECEIVE_BYTES: usize = 32 * 1024 * 1024;
 /// How long to wait for more messages to send together. Ours are whole batches already; a little helps only
 /// when many small ones follow each other.
 const SEND_LINGER: Duration = Duration::from_millis(2);
@@ -45,7 +48,8 @@ const SEND_LINGER: Duration = Duration::from_millis(2);
 /// in bytes. Small enough that the same memory is used again and again: fresh pages cost 11 % of consuming three
 /// million records (36,000 page faults instead of 7,000).
 const FETCH_BYTES: usize = 1024 * 1024;
-const AHEAD_BYTES: usize = 8 * FETCH_BYTES;
+/// See [`FETCH_BYTES`].
+pub const AHEAD_BYTES: usize = 8 * FETCH_BYTES;
 
 impl Cluster {
     /// What every client of this cluster has in common.
@@ -97,9 +101,9 @@ impl Cluster {
 
     /// A member of a consumer group. Offsets are committed by us, after delivery, and never by librdkafka.
     ///
-    /// `fetch_bytes` is what may be fetched and not yet be handed to us.
-    pub fn consumer_config(&self, group: &str, fetch_bytes: usize) -> ClientConfig {
-        let mut config = self.reader_config(fetch_bytes);
+    /// `largest_message` bounds one message, in bytes.
+    pub fn consumer_config(&self, group: &str, largest_message: usize) -> ClientConfig {
+        let mut config = self.reader_config(largest_message);
         config.set("group.id", group);
         if self.options.get("group.protocol").is_none_or(|protocol| protocol == "classic") {
             config.set("partition.assignment.strategy", "cooperative-sticky");
@@ -107,11 +111,12 @@ impl Cluster {
         config
     }
 
-    /// A client that reads partitions without a group.
-    pub fn reader_config(&self, fetch_bytes: usize) -> ClientConfig {
+    /// A client that reads partitions without a group. A message larger than `largest_message` bytes with its
+    /// batch could not be received.
+    pub fn reader_config(&self, largest_message: usize) -> ClientConfig {
         let mut config = self.client_config();
-        // librdkafka insists on receive.message.max.bytes >= fetch.max.bytes + 512.
-        let fetch = fetch_bytes.clamp(1024 * 1024, 50 * 1024 * 1024);
+        // Brokers send one record batch at least, however large; a batch may hold several messages.
+        let receive = (2 * largest_message).clamp(LEAST_RECEIVE_BYTES, MOST_MESSAGE_BYTES);
         config
             .set("group.id", "batchpipe-reader") // required by the consumer API even when no group is joined
             .set("enable.auto.commit", "false")
@@ -122,7 +127,7 @@ impl Cluster {
             .set("fetch.max.bytes", FETCH_BYTES.to_string())
             .set("message.max.bytes", FETCH_BYTES.to_string())
             .set("fetch.message.max.bytes", FETCH_BYTES.to_string())
-            .set("receive.message.max.bytes", (fetch + 1024 * 1024).to_string())
+            .set("receive.message.max.bytes", receive.to_string())
             .set("queued.max.messages.kbytes", (AHEAD_BYTES / 1024).to_string());
         self.set_defaults(&mut config, &READER_DEFAULTS);
         config

@@ -139,6 +139,11 @@ impl<T> Outbox<T> {
         self.resent
     }
 
+    /// Number of messages that are not acknowledged.
+    pub fn len(&self) -> usize {
+        self.lanes.iter().map(Lane::len).sum()
+    }
+
     /// Whether every message was acknowledged.
     pub fn is_empty(&self) -> bool {
         self.lanes.iter().all(Lane::is_empty)
@@ -164,6 +169,15 @@ impl<T> Outbox<T> {
             self.lanes.resize_with(index + 1, Lane::default);
         }
         &mut self.lanes[index]
+    }
+
+    /// Puts a message back that is too large although nothing of it can be left out: the topic has to be changed,
+    /// and until then everything waits.
+    pub fn put_back(&mut self, partition: u32, message: Message<T>) {
+        self.replace(partition, std::iter::once(message));
+        self.trouble = Some(RDKafkaErrorCode::MessageSizeTooLarge);
+        self.link.forget_size();
+        self.link.close(true);
     }
 
     /// Takes in a report. The events must be dealt with before the next call of [`Outbox::pump`].
@@ -267,6 +281,10 @@ impl<T> Outbox<T> {
                     Ok(()) => self.handed_bytes += lane.mark_handed(now),
                     Err(RDKafkaErrorCode::QueueFull) => return,
                     Err(code) if is_size(code) => {
+                        // The limit may have been raised since it was asked for.
+                        if self.link.asks_size_again(now) {
+                            return;
+                        }
                         // Those before it go first; it is looked at again when they are acknowledged.
                         if let Some(message) = lane.take_next_if_first() {
                             events.push(Event::TooLarge { partition, message });

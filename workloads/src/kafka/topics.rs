@@ -131,6 +131,9 @@ impl Waiting {
 
     /// Closes the gate.
     pub fn tell(&self, side: &Side) {
+        if self.gate() == Gate::Topic {
+            side.gate(Gate::Brokers).open(); // they have answered
+        }
         side.gate(self.gate()).close(self.reason, &self.what);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The connection is made when the first one is needed; most producers never do.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use batchpipe_api::reason::Reason;
 
@@ -17,6 +17,10 @@ use crate::{
     ledger::Ledger,
 };
 
+/// How many letters may be on their way.
+const MOST_LETTERS: usize = 1000;
+/// What a record that waits costs beside its bytes, roughly, in bytes.
+const REJECT_COST: usize = 192;
 /// Partition and offset of what was never in the topic.
 const NOWHERE: (i32, i64) = (-1, -1);
 
@@ -37,12 +41,21 @@ pub(super) struct DeadLetters {
     topic: String,
     budget: Arc<Budget>,
     used: bool,
+    /// Records that are no letters yet: a letter is several times as large as a small record.
+    waiting: VecDeque<(Reject, Owed)>,
     events: Vec<Event<Token<Owed>>>,
 }
 
 impl DeadLetters {
     pub(super) fn new(settings: Settings, topic: String, budget: Arc<Budget>) -> Self {
-        Self { outbox: Outbox::new(settings), topic, budget, used: false, events: Vec::new() }
+        Self {
+            outbox: Outbox::new(settings),
+            topic,
+            budget,
+            used: false,
+            waiting: VecDeque::new(),
+            events: Vec::new(),
+        }
     }
 
     pub(super) fn reports(&self) -> Reports {
@@ -50,7 +63,12 @@ impl DeadLetters {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.outbox.is_empty()
+        self.waiting.is_empty() && self.outbox.is_empty()
+    }
+
+    /// Letters that were sent again although the first one may have arrived.
+    pub(super) const fn resent(&self) -> u64 {
+        self.outbox.resent()
     }
 
     /// Whether dead letters flow, or none has occurred.
@@ -61,12 +79,20 @@ impl DeadLetters {
     /// Keeps one record.
     pub(super) fn push(&mut self, reject: Reject, debt: Debt) {
         self.used = true;
+        let charge = self.budget.charge_now(reject.bytes.len() + REJECT_COST);
+        self.waiting.push_back((reject, Owed { debt, charge }));
+    }
+
+    /// Makes letters of what waits, as many as may be on their way.
+    fn make_letters(&mut self) {
         let (partition, offset) = NOWHERE;
-        let charge = self.budget.charge_now(reject.bytes.len() + 512);
-        let origin = DeadLetterHeader::new(reject.reason, &self.topic, partition, offset);
-        let letter =
-            DeadLetter { value: reject.bytes, size: reject.size, headers: Vec::new(), origin };
-        self.outbox.push(0, letter.into_message(unix_ms(), Owed { debt, charge }));
+        let room = MOST_LETTERS.saturating_sub(self.outbox.len()).min(self.waiting.len());
+        for (reject, owed) in self.waiting.drain(..room) {
+            let origin = DeadLetterHeader::new(reject.reason, &self.topic, partition, offset);
+            let letter =
+                DeadLetter { value: reject.bytes, size: reject.size, headers: Vec::new(), origin };
+            self.outbox.push(0, letter.into_message(unix_ms(), owed));
+        }
     }
 
     pub(super) fn report(&mut self, report: Report, ledger: &Ledger) {
@@ -79,8 +105,10 @@ impl DeadLetters {
         if !self.used {
             return None;
         }
+        self.make_letters();
         let again = self.outbox.pump(now, &mut self.events);
-        if self.settle(ledger) { Some(now) } else { again }
+        let is_ready = !self.waiting.is_empty() && self.outbox.len() < MOST_LETTERS;
+        if self.settle(ledger) || is_ready { Some(now) } else { again }
     }
 
     /// Deals with what happened; true when there is more to send.
@@ -94,8 +122,10 @@ impl DeadLetters {
                     message.token.inner.debt.settle();
                 }
                 Event::TooLarge { partition, message } => {
-                    let shorter = dead_letter::shorten(message);
-                    self.outbox.replace(partition, std::iter::once(shorter));
+                    match dead_letter::shorten(message) {
+                        Ok(shorter) => self.outbox.replace(partition, std::iter::once(shorter)),
+                        Err(smallest) => self.outbox.put_back(partition, smallest),
+                    }
                     more = true;
                 }
             }

@@ -27,11 +27,12 @@ use crate::{
 
 /// The loop turns at least this often, to show that it lives and to look at the request to stop.
 const TICK: Duration = Duration::from_millis(500);
-/// The part of the budget that librdkafka may hold a second copy of, and the most that it makes sense to.
-const WINDOW: (usize, usize) = (8, 16 * 1024 * 1024);
 
 /// What waits when dead letters do.
 const DEAD_LETTERS: &str = "dead letters";
+
+/// The part of the budget that empty batches may keep.
+const KEPT: usize = 8;
 
 /// Batches, sends, settles.
 pub(super) struct Engine {
@@ -59,17 +60,17 @@ impl Engine {
         shared: Shared,
         incarnation: Incarnation,
     ) -> Result<Self, ProduceError> {
-        let window = (shared.share / WINDOW.0).min(WINDOW.1);
+        let (window, letters) = config.windows(shared.share);
         let settings = outbox_settings(config, window);
         let mut dead_settings = settings.clone();
         dead_settings.topic = config.dead_letter.clone();
-        dead_settings.window_bytes = window / 4;
+        dead_settings.window_bytes = letters;
         let budget = &shared.budget;
         let validated = config.rules.validate;
         let sealer =
             Sealer::new(config.codec, config.level, incarnation, validated, Arc::clone(budget))?;
         Ok(Self {
-            router: Router::new(config.limits),
+            router: Router::new(config.limits, shared.share / KEPT),
             sealer,
             decoder: Decoder::new(),
             outbox: Outbox::new(settings),
@@ -79,7 +80,7 @@ impl Engine {
                 config.topic.name.clone(),
                 Arc::clone(budget),
             ),
-            _window: budget.charge_now(window + window / 4),
+            _window: budget.charge_now(window + letters),
             open: budget.charge_now(0),
             early: None,
             grace: config.grace,
@@ -235,13 +236,16 @@ impl Engine {
                 counts.batches += 1;
                 counts.raw_bytes += envelope.raw_bytes;
                 counts.wire_bytes += message.value.len() as u64;
-                counts.resent = self.outbox.resent();
             });
         }
         debt.settle();
     }
 
     fn replace(&mut self, partition: u32, message: Message<Sealed>) -> Result<(), ProduceError> {
+        if message.token.envelope.dead_lettered.is_some() {
+            self.outbox.put_back(partition, message); // a marker is as small as a message can be
+            return Ok(());
+        }
         let parts =
             split(message, &mut self.sealer, &mut self.decoder).map_err(ProduceError::Unpack)?;
         match parts {
@@ -262,6 +266,10 @@ impl Engine {
     /// Tells the admin server how things are.
     fn tell(&self) {
         let side = &self.shared.side;
+        let resent = self.outbox.resent() + self.dead_letters.resent();
+        if resent > 0 {
+            self.shared.ledger.update(|counts| counts.resent = resent);
+        }
         let known = self.outbox.partitions().is_some();
         match self.outbox.health() {
             Health::Waiting(waiting) => waiting.tell(side),

@@ -9,10 +9,11 @@ use std::{
 };
 
 use batchpipe_api::conditions::reasons;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender};
 
 use super::{Config, Shared};
 use crate::{
+    admin::Beat,
     budget::Charge,
     chunk::{Arrival, Chunk, Records, Rules},
     clock::unix_ms,
@@ -28,6 +29,8 @@ const RETRY_WAIT: Duration = Duration::from_secs(1);
 /// What a block is charged before it is read: text and line ends.
 const BLOCK_CHARGE: usize = BLOCK_BYTES + BLOCK_BYTES / 4;
 
+/// How many chunks may wait for their acknowledgement: what is not acknowledged is read again after a crash.
+const MOST_PENDING: usize = 10_000;
 /// What waits when the source does.
 const SOURCE: &str = "source";
 
@@ -85,12 +88,16 @@ impl Intake {
         while self.left != Some(0) && !self.shared.shutdown.is_requested() {
             heartbeat.tick();
             self.acknowledge();
+            if self.pending.len() >= MOST_PENDING {
+                self.shared.shutdown.wait(READ_WAIT);
+                continue;
+            }
             let Some(charge) = self.shared.budget.charge(BLOCK_CHARGE, READ_WAIT) else { continue };
             match self.source.read(&mut self.block, READ_WAIT) {
                 Ok(Read::Lines(position)) => {
                     let chunk =
                         self.chunk(recycled.try_recv().unwrap_or_default(), charge, position);
-                    if chunks.send(chunk).is_err() {
+                    if !hand_over(chunks, chunk, &heartbeat) {
                         return Ok(()); // the engine gave up, and says why itself
                     }
                 }
@@ -142,6 +149,20 @@ impl Intake {
         match self.source.acknowledge(position) {
             Ok(()) => self.owed = None,
             Err(error) => self.shared.side.error(&chain(&error)),
+        }
+    }
+}
+
+/// Gives a chunk to the engine, which takes none while it does not know the topic; false when the engine has gone.
+fn hand_over(chunks: &Sender<Chunk>, mut chunk: Chunk, heartbeat: &Beat) -> bool {
+    loop {
+        match chunks.send_timeout(chunk, READ_WAIT) {
+            Ok(()) => return true,
+            Err(SendTimeoutError::Disconnected(_)) => return false,
+            Err(SendTimeoutError::Timeout(same)) => {
+                heartbeat.tick();
+                chunk = same;
+            }
         }
     }
 }

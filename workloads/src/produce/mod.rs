@@ -19,7 +19,7 @@ use self::{engine::Engine, intake::Intake};
 use crate::{
     admin::Side,
     batch,
-    budget::Budget,
+    budget::{Budget, TooLittleMemory},
     chunk::Rules,
     codec::CodecError,
     kafka::{
@@ -29,9 +29,11 @@ use crate::{
     },
     ledger::Ledger,
     shutdown::Shutdown,
-    source::{Source, SourceError},
+    source::{BLOCK_BYTES, Source, SourceError},
 };
 
+/// The part of the budget that librdkafka may hold a second copy of, and the most that it makes sense to.
+const WINDOW: (usize, usize) = (8, 16 * 1024 * 1024);
 /// Chunks between intake and engine: one being batched, one ready.
 const QUEUED_CHUNKS: usize = 2;
 /// Room for headers and Kafka's own framing beside a message's value, in bytes.
@@ -124,13 +126,35 @@ fn incarnation() -> Incarnation {
     Incarnation(getrandom::u64().expect("the system has random numbers"))
 }
 
+impl Config {
+    /// The largest message that may occur, in bytes, with its headers.
+    const fn largest_message(&self) -> usize {
+        self.limits.max_bytes + MESSAGE_OVERHEAD
+    }
+
+    /// How much librdkafka may hold a second copy of, in bytes: of batches, and of dead letters. Never less than one
+    /// message, which would wait for ever.
+    fn windows(&self, share: usize) -> (usize, usize) {
+        let window = (share / WINDOW.0).min(WINDOW.1);
+        (window.max(self.largest_message()), (window / 4).max(self.largest_message()))
+    }
+
+    /// Checks that the producer can work in so many bytes of memory.
+    pub fn check_memory(&self, share: usize) -> Result<(), TooLittleMemory> {
+        let (batches, letters) = self.windows(share);
+        // One batch is filled and one compressed, beside the blocks that are read.
+        let needed = batches + letters + 2 * self.limits.max_bytes + 4 * BLOCK_BYTES;
+        TooLittleMemory::check(needed, share)
+    }
+}
+
 /// How the engine sends batches.
 fn outbox_settings(config: &Config, window_bytes: usize) -> outbox::Settings {
     outbox::Settings {
         cluster: config.cluster.clone(),
         topic: config.topic.clone(),
         transport: config.transport.clone(),
-        max_message_bytes: config.limits.max_bytes + MESSAGE_OVERHEAD,
+        max_message_bytes: config.largest_message(),
         window_bytes,
     }
 }

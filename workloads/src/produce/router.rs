@@ -20,14 +20,16 @@ pub(super) struct Router {
     /// Where the next batch without keys goes.
     next: u32,
     partitions: u32,
+    /// What all batches together may keep of their memory when they are closed, in bytes.
+    kept: usize,
 }
 
 /// Takes a batch that was closed, with its partition.
 pub(super) type Closed<'a> = dyn FnMut(u32, &mut Batch, CloseReason) + 'a;
 
 impl Router {
-    pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, keyless: Batch::default(), keyed: Vec::new(), next: 0, partitions: 1 }
+    pub(super) fn new(limits: Limits, kept: usize) -> Self {
+        Self { limits, kept, keyless: Batch::default(), keyed: Vec::new(), next: 0, partitions: 1 }
     }
 
     /// The topic has so many partitions now, at least 1.
@@ -44,6 +46,11 @@ impl Router {
     pub(super) fn capacity(&self) -> usize {
         self.keyless.text.capacity()
             + self.keyed.iter().map(|batch| batch.text.capacity()).sum::<usize>()
+    }
+
+    /// What one batch may keep of its memory.
+    fn kept_each(&self) -> usize {
+        self.kept / (self.keyed.len() + 1)
     }
 
     /// When the first open batch must be closed.
@@ -90,7 +97,7 @@ impl Router {
         let partition = self.next % self.partitions;
         self.next = (partition + 1) % self.partitions;
         closed(partition, &mut self.keyless, reason);
-        self.keyless.clear();
+        self.keyless.clear(self.kept_each());
     }
 
     fn fill_keyed(
@@ -104,12 +111,13 @@ impl Router {
         if self.keyed.len() <= index {
             self.keyed.resize_with(index + 1, Batch::default);
         }
+        let kept = self.kept_each();
         let batch = &mut self.keyed[index];
         loop {
             let (taken, full) = batch.take(chunk, record, 1, &self.limits);
             if let Some(reason) = full {
                 closed(partition, batch, reason);
-                batch.clear();
+                batch.clear(kept);
             }
             if taken == 1 {
                 break;
@@ -139,10 +147,11 @@ impl Router {
         if is_due(&self.keyless) {
             self.close_keyless(reason, closed);
         }
+        let kept = self.kept_each();
         for (partition, batch) in (0..).zip(&mut self.keyed) {
             if is_due(batch) {
                 closed(partition, batch, reason);
-                batch.clear();
+                batch.clear(kept);
             }
         }
     }
@@ -179,7 +188,7 @@ mod tests {
 
     fn router(max_records: u32, partitions: u32) -> Router {
         let linger = Duration::from_millis(100);
-        let mut router = Router::new(Limits { max_records, max_bytes: 1000, linger });
+        let mut router = Router::new(Limits { max_records, max_bytes: 1000, linger }, 1000);
         router.set_partitions(partitions);
         router
     }

@@ -90,6 +90,10 @@ impl<T> Lane<T> {
         self.entries.is_empty() && !self.blocked
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Messages that librdkafka has.
     pub(super) const fn handed(&self) -> usize {
         self.handed

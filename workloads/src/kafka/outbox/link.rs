@@ -26,6 +26,8 @@ use crate::kafka::{
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// How long a client that is taken down may wait for answers to requests that are on their way.
 const INFLIGHT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a limit that was learned is relied on.
+const SIZE_PERIOD: Duration = Duration::from_mins(1);
 /// Room for the record batch around a message, in bytes.
 const FRAMING_BYTES: usize = 256;
 
@@ -81,6 +83,8 @@ pub(super) struct Link {
     /// The topic's `max.message.bytes`, once a refusal made us ask.
     size_limit: Option<usize>,
     ask_size: bool,
+    /// When the limit was last asked for again.
+    sized: Option<Instant>,
 }
 
 impl Link {
@@ -94,6 +98,7 @@ impl Link {
             looked: None,
             size_limit: None,
             ask_size: false,
+            sized: None,
         }
     }
 
@@ -132,6 +137,26 @@ impl Link {
     /// A message got through.
     pub(super) const fn succeed(&mut self) {
         self.failures = 0;
+    }
+
+    /// Whether the limit was asked for so long ago that it is asked for again, by a new client, before anything is
+    /// split or cut for it.
+    pub(super) fn asks_size_again(&mut self, now: Instant) -> bool {
+        if self.size_limit.is_none()
+            || self.sized.is_some_and(|at| now.saturating_duration_since(at) < SIZE_PERIOD)
+        {
+            return false;
+        }
+        self.forget_size();
+        self.sized = Some(now);
+        self.close(false);
+        true
+    }
+
+    /// What is known of the limit is not to be relied on.
+    pub(super) const fn forget_size(&mut self) {
+        self.ask_size = true;
+        self.size_limit = None;
     }
 
     /// The broker refused a size: ask for the limit before the next client is made. When a message of so many
