@@ -14,7 +14,7 @@ mod health;
 mod lane;
 mod link;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use batchpipe_api::conditions::reasons;
 use crossbeam_channel::{Receiver, Sender};
@@ -29,6 +29,9 @@ use super::{
     client::{Cluster, Transport},
     topics::{TopicSpec, Waiting},
 };
+
+/// How long no report may come while brokers answer; far longer than any request of ours takes.
+const STUCK_PERIOD: Duration = Duration::from_secs(45);
 
 /// Something that an outbox has to look at.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +98,8 @@ pub struct Outbox<T> {
     handed_bytes: usize,
     resent: u64,
     trouble: Option<RDKafkaErrorCode>,
+    /// When a report last came, or something was handed over after nothing was.
+    progressed: Instant,
 }
 
 impl<T> Outbox<T> {
@@ -107,6 +112,7 @@ impl<T> Outbox<T> {
             handed_bytes: 0,
             resent: 0,
             trouble: None,
+            progressed: Instant::now(),
             settings,
         }
     }
@@ -213,6 +219,7 @@ impl<T> Outbox<T> {
         let lane = &mut self.lanes[partition as usize];
         let Some(bytes) = lane.settle(number, result) else { return };
         self.handed_bytes -= bytes;
+        self.progressed = Instant::now();
         match result {
             Ok(()) => {
                 self.link.succeed();
@@ -259,16 +266,33 @@ impl<T> Outbox<T> {
             Linking::Open => {}
             Linking::Opened => {
                 self.handed_bytes = 0;
+                self.progressed = now;
                 if self.link.generation() > 1 {
                     self.lanes.iter_mut().for_each(Lane::rewind);
                 }
             }
         }
         self.hand_over(now, events);
+        if self.is_stuck(now) {
+            let topic = &self.settings.topic.name;
+            tracing::warn!(
+                topic,
+                "brokers answer, but the client's messages do not get through; making a new client"
+            );
+            self.link.close(true);
+        }
         if self.link.is_closing() {
             return Some(now);
         }
         Some(self.link.look(now, &self.settings))
+    }
+
+    /// Whether nothing gets through although brokers answer others: librdkafka can lose sight of a partition's
+    /// leader when a broker hangs and comes back.
+    fn is_stuck(&self, now: Instant) -> bool {
+        self.handed_bytes > 0
+            && now.saturating_duration_since(self.progressed) > STUCK_PERIOD
+            && self.link.problem().is_none()
     }
 
     fn hand_over(&mut self, now: Instant, events: &mut Vec<Event<T>>) {
@@ -278,7 +302,12 @@ impl<T> Outbox<T> {
             while self.handed_bytes < self.settings.window_bytes {
                 let Some((number, message)) = lane.next() else { break };
                 match self.link.send(id, number, message, &self.settings.topic.name) {
-                    Ok(()) => self.handed_bytes += lane.mark_handed(now),
+                    Ok(()) => {
+                        if self.handed_bytes == 0 {
+                            self.progressed = now;
+                        }
+                        self.handed_bytes += lane.mark_handed(now);
+                    }
                     Err(RDKafkaErrorCode::QueueFull) => return,
                     Err(code) if is_size(code) => {
                         // The limit may have been raised since it was asked for.

@@ -14,7 +14,10 @@ use std::{
 use batchpipe_api::conditions::reasons;
 use rdkafka::producer::{Producer, ProducerContext, ThreadedProducer};
 
-use crate::kafka::topics::{self, TopicError, Waiting};
+use crate::kafka::{
+    client::Cluster,
+    topics::{self, Admin, TopicError, Waiting},
+};
 
 /// How often the topic is looked at while all is well, and while it is not.
 const PERIODS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(1));
@@ -70,19 +73,26 @@ impl Health {
         last + if self.lock().is_some() { PERIODS.1 } else { PERIODS.0 }
     }
 
-    /// Looks at the topic, unless somebody is looking already.
+    /// Looks at the topic, unless somebody is looking already: through the client that sends, or, while that one
+    /// is in trouble, through one of its own, because a client may be in trouble alone.
     pub(super) fn look<C: ProducerContext + 'static>(
         self: &Arc<Self>,
         producer: ThreadedProducer<C>,
-        servers: &str,
+        cluster: &Cluster,
         topic: &str,
     ) {
         if self.is_looking.swap(true, Ordering::AcqRel) {
             return;
         }
-        let (health, servers, topic) = (Arc::clone(self), servers.to_owned(), topic.to_owned());
+        let (health, cluster, topic) = (Arc::clone(self), cluster.clone(), topic.to_owned());
+        let is_in_trouble = self.lock().is_some();
         std::thread::spawn(move || {
-            health.note(topics::partitions(producer.client(), &servers, &topic), &topic);
+            if !is_in_trouble {
+                let servers = &cluster.bootstrap_servers;
+                health.note(topics::partitions(producer.client(), servers, &topic), &topic);
+            } else if let Ok(admin) = Admin::new(&cluster.client_config()) {
+                health.note(admin.partitions(&topic), &topic);
+            }
             health.is_looking.store(false, Ordering::Release);
         });
     }

@@ -118,7 +118,7 @@ impl Link {
             return due;
         }
         self.looked = Some(now);
-        self.health.look(client.clone(), &settings.cluster.bootstrap_servers, &settings.topic.name);
+        self.health.look(client.clone(), &settings.cluster, &settings.topic.name);
         self.health.next_look(now)
     }
 

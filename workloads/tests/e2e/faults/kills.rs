@@ -7,7 +7,7 @@ use batchpipe_testbed::shared_kafka;
 
 use super::support::{Scene, Tally, read_topic, until};
 
-const TOTAL: usize = 400_000;
+const TOTAL: usize = 1_000_000;
 const ROUNDS: usize = 3;
 
 /// How far the checkpoint is, in bytes of the input.
@@ -26,8 +26,9 @@ fn checkpointed_records(scene: &Scene) -> usize {
 #[test]
 fn a_killed_producer_goes_on_from_its_checkpoint() {
     let kafka = shared_kafka().unwrap();
-    let scene = Scene::new(kafka, "producer-killed");
+    let mut scene = Scene::new(kafka, "producer-killed");
     let records = scene.write_input(TOTAL);
+    scene.slow_down();
     let mut starts = vec![0];
     for _ in 0..ROUNDS {
         let before = checkpointed(&scene);
@@ -36,6 +37,7 @@ fn a_killed_producer_goes_on_from_its_checkpoint() {
         producer.kill();
         starts.push(checkpointed_records(&scene));
     }
+    scene.speed_up();
     scene.produce_all().well();
     let mut tally = Tally::new(&records);
     // First and last record of each incarnation.

@@ -4,14 +4,15 @@ use batchpipe_testbed::shared_kafka;
 
 use super::support::Scene;
 
-const TOTAL: usize = 400_000;
+const TOTAL: usize = 1_000_000;
 const ROUNDS: u64 = 3;
 
 #[test]
 fn a_producer_stopped_under_load_goes_on_where_it_stopped() {
     let kafka = shared_kafka().unwrap();
-    let scene = Scene::new(kafka, "producer-stopped");
+    let mut scene = Scene::new(kafka, "producer-stopped");
     let records = scene.write_input(TOTAL);
+    scene.slow_down();
     let mut delivered = 0;
     for _ in 0..ROUNDS {
         let producer = scene.produce();
@@ -19,6 +20,7 @@ fn a_producer_stopped_under_load_goes_on_where_it_stopped() {
         delivered += producer.terminate().well().delivered;
     }
     assert!(delivered < TOTAL as u64, "it was stopped under load");
+    scene.speed_up();
     delivered += scene.produce_all().well().delivered;
     scene.tally_topic(kafka, &records).check_exact("producer stopped");
     assert_eq!(delivered, TOTAL as u64);

@@ -46,7 +46,7 @@ fn assert_agreement(
 /// Every codec with this compression of Kafka's own around it.
 fn assert_agreement_with(transport: &str) {
     for codec in Codec::ALL {
-        let topic = format!("agree-{codec}-{transport}");
+        let topic = format!("counted-{codec}-{transport}");
         let folder = tempfile::tempdir().unwrap();
         let mut pipeline = Pipeline::new(&topic);
         pipeline.compression = format!("{{codec: {codec}, transport: {transport}}}");

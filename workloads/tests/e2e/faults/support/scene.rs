@@ -63,6 +63,16 @@ impl Scene {
         self.spec["producer"]["source"] = json!({"generator": generator});
     }
 
+    /// Has the producer compress so hard that a test can stop it in the middle of its input on any machine.
+    pub(in super::super) fn slow_down(&mut self) {
+        self.spec["compression"] = json!({"codec": "zstd", "level": 15});
+    }
+
+    /// The opposite.
+    pub(in super::super) fn speed_up(&mut self) {
+        self.spec["compression"] = json!({"codec": "zstd", "level": 1});
+    }
+
     /// Writes the input.
     pub(in super::super) fn write_input(&self, total: usize) -> Records {
         Records::write(&self.input(), total)
