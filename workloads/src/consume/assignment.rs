@@ -106,6 +106,11 @@ impl Assigned {
         let _ = self.done.compare_exchange(UNKNOWN, committed, Ordering::AcqRel, Ordering::Acquire);
     }
 
+    /// Nothing before this offset counts, whatever the group has committed: that is to be committed first.
+    pub(super) fn begin_anew(&self, start: i64) {
+        let _ = self.done.compare_exchange(UNKNOWN, start, Ordering::AcqRel, Ordering::Acquire);
+    }
+
     pub(super) fn fail(&self) {
         self.failed.store(true, Ordering::Release);
     }
@@ -257,6 +262,18 @@ impl Assignments {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_group_has_is_not_committed_again_but_what_begins_anew_is() {
+        let (resumed, anew) = (Assigned::new(0), Assigned::new(1));
+        resumed.resume(7);
+        assert_eq!((resumed.done(), resumed.uncommitted()), (7, None));
+        anew.begin_anew(0);
+        assert_eq!(anew.uncommitted(), Some(0));
+        anew.set_done(3);
+        anew.begin_anew(0);
+        assert_eq!(anew.done(), 3, "a worker knows better");
+    }
 
     #[test]
     fn only_what_changed_is_committed() {

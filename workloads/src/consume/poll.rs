@@ -122,6 +122,7 @@ impl Consumer {
             consumer: Arc::clone(&client),
             shared: self.shared.clone(),
             watermarks: Arc::clone(&watermarks),
+            begins_anew: from_start,
         };
         let watch = std::thread::Builder::new()
             .name("watch".to_owned())

@@ -79,6 +79,8 @@ pub(super) struct Watch {
     pub(super) consumer: Arc<BaseConsumer<Context>>,
     pub(super) shared: Shared,
     pub(super) watermarks: Arc<Watermarks>,
+    /// Whether what the group has committed belongs to an earlier topic of that name.
+    pub(super) begins_anew: bool,
 }
 
 impl Watch {
@@ -150,6 +152,16 @@ impl Watch {
             .cloned()
             .collect();
         if new.is_empty() {
+            return;
+        }
+        if self.begins_anew {
+            for assigned in &new {
+                if let Some(start) = self.watermarks.start(assigned.partition) {
+                    assigned.begin_at(start);
+                    assigned.begin_anew(start);
+                }
+            }
+            compared.extend(new);
             return;
         }
         let topic = &self.consumer.context().topic;
