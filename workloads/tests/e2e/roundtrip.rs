@@ -8,3 +8,4 @@ mod following;
 mod foreign;
 mod keys;
 mod pipes;
+mod transport_bombs;
