@@ -121,7 +121,7 @@ struct Division {
 
 impl Division {
     fn of(share: usize, config: &Config) -> Self {
-        let fetch = AHEAD_BYTES + config.largest_value();
+        let fetch = AHEAD_BYTES.max(config.largest_value());
         let queue = (share / 4).min(MOST_QUEUED);
         let letters = config.largest_letter();
         let left = share.saturating_sub(fetch + queue + letters);
@@ -159,4 +159,56 @@ impl Config {
 pub fn run(config: Config, sink: Arc<dyn Sink>, shared: &Shared) -> Result<(), ConsumeError> {
     let division = Division::of(shared.share, &config);
     poll::Consumer::new(config, division, sink, shared.clone()).run()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::kafka::topics::Provision;
+
+    const MIB: usize = 1024 * 1024;
+
+    fn config(max_bytes: usize) -> Config {
+        let topic = |name: &str| TopicSpec {
+            name: name.to_owned(),
+            partitions: None,
+            replication: None,
+            config: BTreeMap::new(),
+            provision: Provision::Never,
+        };
+        Config {
+            cluster: Cluster::default(),
+            topic: topic("t"),
+            group: "g".to_owned(),
+            dead_letter: topic("t.dlq"),
+            limits: Limits { max_bytes, max_records: 1 },
+            validate: true,
+            grace: Duration::ZERO,
+            limit: None,
+            catch_up: CatchUp::default(),
+        }
+    }
+
+    #[test]
+    fn the_defaults_fit_into_a_container_of_128_mib() {
+        assert_eq!(config(16 * MIB).check_memory(64 * MIB), Ok(()));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_and_what_fits_never_exceeds_the_share() {
+        assert!(config(256 * MIB).check_memory(256 * MIB).is_err());
+        for share in [64 * MIB, 256 * MIB, 4096 * MIB] {
+            assert!(Division::of(share, &config(MIB)).total(&config(MIB)) <= share);
+        }
+    }
+
+    #[test]
+    fn no_message_that_may_occur_is_larger_than_what_it_has_to_pass() {
+        let config = config(100 * MIB);
+        let division = Division::of(4096 * MIB, &config);
+        assert!(division.fetch >= config.largest_value());
+        assert!(division.letters >= config.largest_letter());
+    }
 }
