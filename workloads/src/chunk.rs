@@ -11,6 +11,7 @@ use crate::{
     budget::Charge,
     json,
     key::{KeyHash, Pointer},
+    lines,
     receipt::Share,
     source::{Block, Oversize},
 };
@@ -102,7 +103,7 @@ impl Records {
         rules: &Rules,
     ) -> usize {
         let record = &self.text[line.clone()];
-        if is_blank(record) {
+        if lines::is_blank(record) {
             return kept;
         }
         match check(record, all_utf8, rules) {
@@ -210,12 +211,6 @@ impl From<Oversize> for Reject {
     fn from(line: Oversize) -> Self {
         Self { bytes: line.prefix, size: line.bytes, reason: Reason::RecordTooLarge }
     }
-}
-
-/// Whether a line holds nothing but JSON whitespace.
-fn is_blank(line: &[u8]) -> bool {
-    // Almost every record starts with a brace: one comparison.
-    line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
 /// Checks a record and hashes its key. With a key, finding it checks the record on the way.

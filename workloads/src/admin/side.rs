@@ -8,7 +8,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Instant, SystemTime},
+    time::Instant,
 };
 
 use batchpipe_api::report::{LastError, PartitionLag, Rates, Role, Stall, WorkloadState};
@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     batch::CloseReason,
+    clock::unix_ms,
     latency::{Latency, Quantiles, Totals},
     ledger::{Counts, Ledger},
     rates::Rate,
@@ -141,8 +142,7 @@ impl Side {
 
     /// The newest error, for people; it changes nothing else.
     pub fn error(&self, message: &str) {
-        *lock(&self.last_error) =
-            Some(LastError { message: one_line(message), at_ms: unix_millis() });
+        *lock(&self.last_error) = Some(LastError { message: one_line(message), at_ms: unix_ms() });
     }
 
     /// A loop that begins now; it must tick at least once a minute until the beat is dropped.
@@ -278,14 +278,8 @@ impl Side {
     }
 }
 
-/// Milliseconds since the Unix epoch.
-pub(super) fn unix_millis() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
-}
-
 fn stall(reason: &str, what: &str) -> Stall {
-    Stall { reason: reason.to_owned(), what: one_line(what), since_ms: unix_millis() }
+    Stall { reason: reason.to_owned(), what: one_line(what), since_ms: unix_ms() }
 }
 
 /// The totals that rates are made of.

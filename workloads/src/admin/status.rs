@@ -5,11 +5,8 @@ use std::time::Instant;
 use batchpipe_api::report::{Accounting, Latency, Report, Role};
 use serde::Serialize;
 
-use super::{
-    side::{Side, unix_millis},
-    state::State,
-};
-use crate::{latency::Quantiles, ledger::Counts};
+use super::{side::Side, state::State};
+use crate::{clock::unix_ms, latency::Quantiles, ledger::Counts};
 
 /// What `/status` answers: the Report of the only side, or the Reports of both.
 #[derive(Debug, Serialize)]
@@ -21,7 +18,7 @@ enum Answer {
 
 /// The Report of one side.
 pub fn report(side: &Side, now: Instant) -> Report {
-    let begun_at_ms = unix_millis();
+    let begun_at_ms = unix_ms();
     Report {
         role: side.role(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -3,10 +3,10 @@
 use super::{
     Exit,
     outcome::execute,
-    shared::{self, PipelineArgs, ProcessArgs},
+    shared::{self, PipelineArgs, ProcessArgs, SourceArgs},
 };
 use crate::{
-    config::{self, ConfigError, ConsumerFlags, ProducerFlags},
+    config::{self, ConfigError, ConsumerFlags},
     consume::CatchUp,
     process::Plan,
 };
@@ -18,12 +18,8 @@ pub(super) struct Args {
     pipeline: PipelineArgs,
     #[command(flatten)]
     process: ProcessArgs,
-    /// End after so many records, when they are delivered
-    #[arg(long, value_name = "N", value_parser = shared::limit, allow_negative_numbers = true)]
-    limit: Option<u64>,
-    /// Records a second of the generator; 0 = as fast as possible
-    #[arg(long, value_name = "R", value_parser = shared::rate, allow_negative_numbers = true)]
-    rate: Option<u64>,
+    #[command(flatten)]
+    source: SourceArgs,
 }
 
 impl Args {
@@ -34,7 +30,7 @@ impl Args {
     fn plan(&self) -> Result<Plan, ConfigError> {
         let pipeline = self.pipeline.load()?;
         let grace = self.process.grace();
-        let flags = ProducerFlags { limit: self.limit, rate: self.rate, gate: None, grace };
+        let flags = self.source.flags(grace);
         let catch_up = CatchUp::default();
         let consumer_flags = ConsumerFlags { limit: None, catch_up: catch_up.clone(), grace };
         Ok(Plan {

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 use batchpipe_api::{pipeline::BatchPipeline, units::Timespan};
 use clap::Args;
 
-use crate::config::{self, ConfigError, Loaded, Overrides};
+use crate::config::{self, ConfigError, Loaded, Overrides, ProducerFlags};
 
 /// Where the admin server listens unless somebody says so.
 const ADMIN: &str = "127.0.0.1:0";
@@ -55,6 +55,23 @@ impl PipelineArgs {
             transport: given(&self.transport),
         };
         config::load(self.file.as_deref(), &overrides)
+    }
+}
+
+/// How much comes from the source.
+#[derive(Args, Debug)]
+pub(super) struct SourceArgs {
+    /// End after so many records, when they are acknowledged, or delivered if this process consumes them too
+    #[arg(long, value_name = "N", value_parser = limit, allow_negative_numbers = true)]
+    limit: Option<u64>,
+    /// Records a second of the generator; 0 = as fast as possible
+    #[arg(long, value_name = "R", value_parser = rate, allow_negative_numbers = true)]
+    rate: Option<u64>,
+}
+
+impl SourceArgs {
+    pub(super) fn flags(&self, grace: Duration) -> ProducerFlags {
+        ProducerFlags { limit: self.limit, rate: self.rate, gate: None, grace }
     }
 }
 
