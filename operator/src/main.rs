@@ -1,0 +1,3 @@
+//! `batchpipe-operator`: parse and dispatch; nothing else.
+
+fn main() {}

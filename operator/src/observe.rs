@@ -1,0 +1,80 @@
+//! observe: what runs now, from the caches, and what the pods say of themselves at `/status`. Reads only.
+
+use batchpipe_api::report::{Report, Role};
+
+/// One side of a pipeline as it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ObservedSide {
+    /// The Deployment; absent: there is none.
+    pub deployment: Option<ObservedDeployment>,
+    /// Pods whose owner is a ReplicaSet of our Deployment, sorted by name; labels alone do not count.
+    pub pods: Vec<ObservedPod>,
+}
+
+/// What a Deployment says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObservedDeployment {
+    /// The replicas that it asks for.
+    pub desired_replicas: i32,
+    /// Pods that exist.
+    pub replicas: i32,
+    /// Pods of the newest template.
+    pub updated_replicas: i32,
+    /// Pods that are ready.
+    pub ready_replicas: i32,
+    /// Whether its controller has seen the newest spec.
+    pub is_current: bool,
+    /// Why its controller gave up waiting for progress; absent while it has not.
+    pub stuck: Option<String>,
+    /// What its controller could not create (quota, Pod Security): condition `ReplicaFailure`.
+    pub replica_failure: Option<String>,
+}
+
+/// One pod.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ObservedPod {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// Where its admin server is; absent until it has an address.
+    pub ip: Option<String>,
+    /// Whether it is of the Deployment's newest ReplicaSet.
+    pub is_updated: bool,
+    /// Whether Kubernetes counts it as ready.
+    pub is_ready: bool,
+    /// Whether it was asked to stop.
+    pub is_terminating: bool,
+    /// Why it cannot be scheduled or started, for example `ImagePullBackOff`, with Kubernetes' message.
+    pub blocked: Option<Blocked>,
+    /// What it says at `/status`; absent: unknown.
+    pub report: Option<Report>,
+}
+
+/// Why a pod does not run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Blocked {
+    /// Kubernetes' word for it.
+    pub reason: String,
+    /// Kubernetes' explanation.
+    pub message: String,
+}
+
+/// Both sides.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// The producer.
+    pub producer: ObservedSide,
+    /// The consumer.
+    pub consumer: ObservedSide,
+}
+
+impl Observed {
+    /// One of the sides.
+    pub const fn side(&self, role: Role) -> &ObservedSide {
+        match role {
+            Role::Producer => &self.producer,
+            Role::Consumer => &self.consumer,
+        }
+    }
+}
