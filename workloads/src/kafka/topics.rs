@@ -155,6 +155,13 @@ impl From<&TopicError> for Waiting {
 #[derive(Debug, Default)]
 pub struct QuietContext(Remark);
 
+impl QuietContext {
+    /// What librdkafka said last of a broker.
+    pub(crate) const fn remark(&self) -> &Remark {
+        &self.0
+    }
+}
+
 impl ClientContext for QuietContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         log::line(level, facility, text);

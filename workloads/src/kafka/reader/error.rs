@@ -10,14 +10,13 @@ pub enum ReaderError {
     Settings(#[source] KafkaError),
     /// No broker answered, or none that leads a partition.
     #[error(
-        "no broker answers at {servers}; check --brokers (KAFKA_BROKER) and that Kafka is running"
+        "no broker answers at {servers} ({remark}); check --brokers (KAFKA_BROKER) and that Kafka is running"
     )]
     Unreachable {
         /// The addresses that were tried.
         servers: String,
-        /// What librdkafka says.
-        #[source]
-        source: KafkaError,
+        /// What librdkafka said of them last.
+        remark: String,
     },
     /// There is no such topic.
     #[error("topic {topic} does not exist; check --topic (KAFKA_TOPIC)")]

@@ -251,7 +251,7 @@ impl Reader {
         let metadata = self
             .client
             .fetch_metadata(Some(&self.topic), REQUEST_TIMEOUT)
-            .map_err(|source| self.unreachable(source))?;
+            .map_err(|error| self.unreachable(&error))?;
         let Some(found) = metadata.topics().iter().find(|found| found.name() == self.topic) else {
             return Err(ReaderError::Missing { topic: topic() });
         };
@@ -279,12 +279,13 @@ impl Reader {
                 Some(Code::TopicAuthorizationFailed) => {
                     Err(ReaderError::Unauthorized { topic: self.topic.clone() })
                 }
-                _ => Err(self.unreachable(error)),
+                _ => Err(self.unreachable(&error)),
             },
         }
     }
 
-    fn unreachable(&self, source: KafkaError) -> ReaderError {
-        ReaderError::Unreachable { servers: self.servers.clone(), source }
+    fn unreachable(&self, error: &KafkaError) -> ReaderError {
+        let remark = self.client.context().remark().or(&error.to_string());
+        ReaderError::Unreachable { servers: self.servers.clone(), remark }
     }
 }
