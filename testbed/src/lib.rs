@@ -17,6 +17,7 @@ use std::sync::OnceLock;
 
 mod cache;
 mod error;
+mod go;
 mod jars;
 mod kafka;
 mod ports;
@@ -25,6 +26,7 @@ mod python;
 mod watchdog;
 
 pub use error::Error;
+pub use go::{KUBERNETES, Program};
 pub use kafka::{Builder, Kafka};
 pub use python::python;
 

@@ -11,6 +11,7 @@ use crate::{Error, Result};
 /// How to get a program that is missing.
 fn package_of(program: &str) -> &'static str {
     match Path::new(program).file_name().and_then(|name| name.to_str()) {
+        Some("go") => "Go 1.26 or newer (Debian's golang is older)",
         Some("java") => "openjdk-17-jre-headless",
         Some("mvn") => "maven",
         Some("python3") => "python3 and python3-venv",
