@@ -16,6 +16,7 @@
 use std::sync::OnceLock;
 
 mod cache;
+mod daemon;
 mod error;
 mod go;
 mod jars;
