@@ -137,7 +137,8 @@ impl Daemon {
     fn start_error(&self, reason: String) -> Error {
         let text = fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        let kept = format!("batchpipe-{}-{}.log", self.name, std::process::id());
+        let folder = self.log.parent().and_then(Path::file_name).unwrap_or_default();
+        let kept = format!("{}-{}.log", folder.display(), self.name);
         let kept = std::env::temp_dir().join(kept);
         let log = fs::write(&kept, text.as_bytes()).map_or_else(|_| self.log.clone(), |()| kept);
         Error::Start { name: self.name, reason, log, tail: tail(&text) }

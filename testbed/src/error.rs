@@ -71,6 +71,14 @@ pub enum Error {
         /// How long it had.
         seconds: u64,
     },
+    /// A key or certificate could not be made.
+    #[error("cannot make the certificate of {subject}")]
+    Certificate {
+        /// Whose it is.
+        subject: String,
+        /// What failed.
+        source: rcgen::Error,
+    },
     /// The broker could not be asked.
     #[error("no answer from the broker at {address} to {request}")]
     Call {

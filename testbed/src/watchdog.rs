@@ -43,6 +43,7 @@ impl Watchdog {
         let mut gated = Command::new("sh");
         gated.args(["-c", GATE, "batchpipe-gate"]).arg(command.get_program());
         gated.args(command.get_args()).process_group(0).stdin(Stdio::piped());
+        gated.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
         gated.stdout(log.try_clone().context("share", "the log")?);
         gated.stderr(log.try_clone().context("share", "the log")?);
         let mut child = gated.spawn().map_err(|source| process::not_started(&gated, source))?;
