@@ -83,6 +83,8 @@ pub(super) fn api_server(
         flag("kubelet-preferred-address-types", "InternalIP"),
         flag("allow-privileged", true),
         flag("profiling", false),
+        // Without it a stop waits a minute for open watches, which only their clients would end.
+        flag("shutdown-watch-termination-grace-period", "2s"),
         flag("audit-policy-file", audit_policy(layout.folder).display()),
         flag("audit-log-path", audit_log(layout.folder).display()),
     ]);
