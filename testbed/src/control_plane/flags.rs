@@ -120,6 +120,9 @@ pub(super) fn controllers(layout: &Layout, kubeconfig: &Path) -> Result<Command>
         flag("leader-elect", false),
         flag("allocate-node-cidrs", false),
         flag("profiling", false),
+        // At its usual 20 requests a second, the first start takes seconds longer, and so do many objects.
+        flag("kube-api-qps", 200),
+        flag("kube-api-burst", 400),
         // It serves nothing that a test reads.
         flag("secure-port", 0),
     ]);
