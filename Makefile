@@ -28,7 +28,7 @@ lint: ## Format, lints, docs, scripts and the rules of this project
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	scripts/house-rules
-	@if command -v shellcheck >/dev/null; then shellcheck scripts/* .ci/run testbed/assets/*.sh; \
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/* .ci/run testbed/assets/*.sh testbed/assets/*/*.sh; \
 		else echo "shellcheck is not installed: scripts were not checked"; fi
 
 generate: ## Write the generated files (the CRD) anew

@@ -28,4 +28,6 @@ for process in $processes; do
     sleep 0.05
   done
 done
+# What else is to be undone, the folder says.
+if [ -e "$1/clean-up.sh" ]; then sh "$1/clean-up.sh"; fi
 rm -rf -- "$1"

@@ -36,6 +36,11 @@ impl Daemon {
         Self { name, command, log: folder.join(format!("{name}.log")), child: None }
     }
 
+    /// What it is called.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Where its output goes.
     pub(crate) fn log(&self) -> &Path {
         &self.log

@@ -13,6 +13,45 @@ pub enum Error {
         /// The Debian package that has it.
         package: &'static str,
     },
+    /// A program cannot run here, so it cannot run in an image either.
+    #[error("{} needs the library {name}, which is not on this machine", binary.display())]
+    MissingLibrary {
+        /// The program.
+        binary: PathBuf,
+        /// The library.
+        name: String,
+    },
+    /// Cargo built no such program.
+    #[error("cargo built no program `{name}`; is it in this workspace?")]
+    NoProgram {
+        /// The program.
+        name: String,
+    },
+    /// A node cannot run here.
+    #[error("{reason}")]
+    NoNode {
+        /// Why not.
+        reason: &'static str,
+    },
+    /// Something of a node that ended is still there.
+    #[error("the network interface {interface} is left of an earlier node; `ip link delete` it, if no node \
+        runs (who holds {} does)", path.display())]
+    Leftover {
+        /// The interface.
+        interface: &'static str,
+        /// The lock of nodes.
+        path: PathBuf,
+    },
+    /// The node, or something on it, cannot be used in time.
+    #[error("the {kind} {name} was not ready in time; kubelet's log ends with:\n{tail}")]
+    NotReady {
+        /// What kind of thing.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// The log's last lines.
+        tail: String,
+    },
     /// A file, folder or process could not be used.
     #[error("cannot {action} {}", path.display())]
     Io {

@@ -10,6 +10,19 @@
 //! # Ok::<(), batchpipe_testbed::Error>(())
 //! ```
 //!
+//! With [`node()`] Kubernetes runs pods too, of images made of our own programs:
+//!
+//! ```no_run
+//! use batchpipe_testbed::{Kafka, node, workload_image, workspace_program};
+//!
+//! let node = node()?;
+//! let kafka = Kafka::builder().listener_for_pods(node.host_address()).start()?;
+//! let binary = workspace_program("batchpipe-workloads", "batchpipe")?;
+//! node.import(&workload_image(&binary)?)?;
+//! node.kubectl(&["run", "producer", "--image=batchpipe.local/workload:dev", "--", "--help"])?;
+//! # Ok::<(), batchpipe_testbed::Error>(())
+//! ```
+//!
 //! What is started is stopped and removed when its value is dropped, when a test panics, and when the test
 //! process is killed. What takes long to get is built once into a cache folder (`BATCHPIPE_CACHE`, by
 //! default `~/.cache/batchpipe`) that all processes of a user share.
@@ -21,20 +34,26 @@ mod control_plane;
 mod daemon;
 mod error;
 mod go;
+mod images;
 mod jars;
 mod kafka;
 mod kubeconfig;
+mod node;
 mod pki;
 mod ports;
 mod process;
 mod python;
 mod watchdog;
+mod workspace;
 
 pub use control_plane::{ControlPlane, ControlPlaneBuilder};
 pub use error::Error;
 pub use go::{KUBERNETES, Program};
+pub use images::{Image, operator_image, workload_image};
 pub use kafka::{Builder, Kafka};
+pub use node::{Node, node_hindrance};
 pub use python::python;
+pub use workspace::workspace_program;
 
 /// The result of everything here.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -64,4 +83,18 @@ pub fn control_plane() -> Result<ControlPlane> {
 pub fn shared_control_plane() -> std::result::Result<&'static ControlPlane, &'static Error> {
     static SHARED: OnceLock<Result<ControlPlane>> = OnceLock::new();
     SHARED.get_or_init(control_plane).as_ref()
+}
+
+/// A running Kubernetes with a node that runs pods. It needs root and Linux (see [`node_hindrance`]), and waits
+/// while another one runs on this machine.
+pub fn node() -> Result<Node> {
+    Node::start(ControlPlane::builder())
+}
+
+/// One node that all tests of this process share: use namespaces of your own.
+///
+/// As [`shared_kafka`] otherwise. Since a machine has one node at a time, [`node()`] would wait for ever beside it.
+pub fn shared_node() -> std::result::Result<&'static Node, &'static Error> {
+    static SHARED: OnceLock<Result<Node>> = OnceLock::new();
+    SHARED.get_or_init(node).as_ref()
 }

@@ -1,12 +1,19 @@
 //! `batchpipe-testbed`: starts what tests use, for people and scripts, until it is told to stop.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use anyhow::Context;
-use batchpipe_testbed::{ControlPlane, Kafka};
+use batchpipe_testbed::{ControlPlane, Kafka, Node};
 use clap::Parser;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
+    flag::register_conditional_shutdown,
     iterator::Signals,
 };
 
@@ -27,9 +34,12 @@ enum Command {
         #[arg(long = "property", value_name = "KEY=VALUE", value_parser = key_value)]
         properties: Vec<(String, String)>,
     },
-    /// Start a real Kubernetes without a node, print the administrator's kubeconfig as one JSON line when it
-    /// answers, and stop it at SIGTERM or Ctrl-C. Nothing is left behind.
+    /// Start a real Kubernetes, print the administrator's kubeconfig as one JSON line when it can be used, and
+    /// stop it at SIGTERM or Ctrl-C. Nothing is left behind.
     Cluster {
+        /// With a node, so that pods run. Needs root and Linux.
+        #[arg(long)]
+        node: bool,
         /// The API server's port; by default, and for 0, a free one.
         #[arg(long)]
         port: Option<u16>,
@@ -39,7 +49,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Kafka { port, data_dir, properties } => run_kafka(port, data_dir, &properties),
-        Command::Cluster { port } => run_cluster(port.unwrap_or_default()),
+        Command::Cluster { node, port } => run_cluster(node, port.unwrap_or_default()),
     }
 }
 
@@ -64,12 +74,37 @@ fn run_kafka(
     Ok(kafka.stop()?)
 }
 
-fn run_cluster(port: u16) -> anyhow::Result<()> {
-    let mut signals = signals()?;
-    let cluster = ControlPlane::builder().port(port).start()?;
+fn run_cluster(with_node: bool, port: u16) -> anyhow::Result<()> {
+    let builder = ControlPlane::builder().port(port);
+    let signals = signals()?;
+    let is_starting = end_at_once()?;
+    if with_node {
+        let node = Node::start(builder)?;
+        is_starting.store(false, Ordering::Relaxed);
+        serve(signals, node.control_plane());
+    } else {
+        let cluster = builder.start()?;
+        is_starting.store(false, Ordering::Relaxed);
+        serve(signals, &cluster);
+    }
+    Ok(())
+}
+
+/// Ends this process at a signal for as long as the flag is set: a start may wait for long, for a compiler or for
+/// another node. What has been started by then is the watchdogs' to end.
+fn end_at_once() -> anyhow::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(true));
+    for signal in [SIGTERM, SIGINT, SIGHUP] {
+        let registered = register_conditional_shutdown(signal, 128 + signal, Arc::clone(&flag));
+        registered.context("cannot take signals")?;
+    }
+    Ok(flag)
+}
+
+/// Says that the cluster can be used, and waits for the end.
+fn serve(mut signals: Signals, cluster: &ControlPlane) {
     println!("{}", serde_json::json!({"kubeconfig": cluster.kubeconfig()}));
     signals.forever().next();
-    Ok(())
 }
 
 /// To be called before a start: a signal while a server starts must not leave it behind.

@@ -15,6 +15,12 @@ fn package_of(program: &str) -> &'static str {
         Some("go") => "Go 1.26 or newer (Debian's golang is older)",
         Some("java") => "openjdk-17-jre-headless",
         Some("mvn") => "maven",
+        Some("ip") => "iproute2",
+        Some("mount") => "mount",
+        Some("unshare" | "nsenter" | "setpriv") => "util-linux",
+        Some("runc") => "runc",
+        Some("iptables") => "iptables",
+        Some("gcc") => "gcc and libc6-dev",
         Some("python3") => "python3 and python3-venv",
         _ => "it",
     }
@@ -23,7 +29,9 @@ fn package_of(program: &str) -> &'static str {
 /// Fails when there is no such program: what a shell says of it later would be lost in a log.
 pub(crate) fn require(program: &Path) -> Result<()> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let mut places = env::split_paths(&path).map(|folder| folder.join(program));
+    // Root's programs, which we find all the same.
+    let roots = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    let mut places = env::split_paths(&path).chain(roots).map(|folder| folder.join(program));
     if places.any(|place| place.is_file()) {
         return Ok(());
     }

@@ -4,13 +4,15 @@
 
 use std::{
     fs,
+    net::TcpStream,
     path::Path,
     thread,
     time::{Duration, Instant},
 };
 
 use batchpipe_testbed::{
-    ControlPlane, Error, KUBERNETES, Result, control_plane, shared_control_plane,
+    ControlPlane, Error, KUBERNETES, Result, control_plane, node, node_hindrance,
+    shared_control_plane,
 };
 use serde_json::Value;
 
@@ -170,4 +172,24 @@ fn a_flag_of_the_callers_reaches_the_api_server() {
     assert_eq!(*name, "kube-apiserver");
     assert!(tail.contains("no-such-flag"), "{error}");
     fs::remove_file(log).unwrap();
+}
+
+#[test]
+fn a_node_whose_kubelet_was_killed_runs_pods_when_it_is_back() {
+    if let Some(reason) = node_hindrance() {
+        eprintln!("left out: {reason}");
+        return;
+    }
+    let mut node = node().unwrap();
+    let answers = || TcpStream::connect("10.88.0.2:10250").is_ok();
+    assert!(answers());
+    node.kill_kubelet().unwrap();
+    assert!(soon(|| !answers()));
+    node.start_kubelet().unwrap();
+    let image = "--image=batchpipe.local/pause:1";
+    node.kubectl(&["create", "deployment", "idle", image]).unwrap();
+    node.kubectl(&["rollout", "status", "deployment/idle", "--timeout=60s"]).unwrap();
+    let folder = node.folder().to_owned();
+    drop(node);
+    assert!(!folder.exists());
 }

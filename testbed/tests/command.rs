@@ -12,10 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use batchpipe_testbed::{Program, node_hindrance};
 use rustix::process::{Pid, Signal, kill_process};
 
 const KAFKA: [&str; 3] = ["kafka", "--port", "0"];
 const CLUSTER: [&str; 1] = ["cluster"];
+const NODE: [&str; 2] = ["cluster", "--node"];
 
 /// The command running, its servers ready.
 struct Running {
@@ -27,8 +29,14 @@ struct Running {
 
 impl Running {
     fn start(args: &[&str]) -> Self {
+        Self::start_in(&std::env::temp_dir(), args)
+    }
+
+    /// Starts it with another folder for what it keeps only while it runs.
+    fn start_in(temporary: &Path, args: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_batchpipe-testbed"))
             .args(args)
+            .env("TMPDIR", temporary)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -128,4 +136,102 @@ fn a_killed_command_leaves_nothing_of_its_cluster() {
     running.kill();
     assert!(soon(|| running.is_gone()));
     assert!(soon(|| !kubeconfig.parent().unwrap().exists()));
+}
+
+/// A cluster whose node runs a pod.
+struct WithNode {
+    running: Running,
+    /// Where it keeps what it writes.
+    temporary: tempfile::TempDir,
+    /// The number of its network interface: another node's, that starts when this one has ended, has another.
+    cable: String,
+}
+
+const CABLE: &str = "/sys/class/net/batchpipe0/ifindex";
+
+/// None where no node can run, which is said.
+fn node_with_a_pod() -> Option<WithNode> {
+    if let Some(reason) = node_hindrance() {
+        eprintln!("left out: {reason}");
+        return None;
+    }
+    let temporary = tempfile::tempdir().unwrap();
+    let running = Running::start_in(temporary.path(), &NODE);
+    kubectl(&running, &["create", "deployment", "idle", "--image=batchpipe.local/pause:1"]);
+    kubectl(&running, &["rollout", "status", "deployment/idle", "--timeout=120s"]);
+    assert!(!processes_of_pods(running.command.id()).is_empty());
+    let cable = fs::read_to_string(CABLE).unwrap();
+    Some(WithNode { running, temporary, cable })
+}
+
+fn kubectl(running: &Running, args: &[&str]) {
+    let mut command = Command::new(Program::Kubectl.get().unwrap());
+    let status = command.env("KUBECONFIG", running.said("kubeconfig")).args(args).status();
+    assert!(status.unwrap().success());
+}
+
+/// The processes in the control group of a node's pods; the group has the id of the command in its name.
+fn processes_of_pods(command: u32) -> Vec<PathBuf> {
+    let group = format!("batchpipe-node-{command}/");
+    let groups = |process: &PathBuf| fs::read_to_string(process.join("cgroup")).unwrap_or_default();
+    let processes = entries(Path::new("/proc")).into_iter();
+    processes.filter(|process| groups(process).contains(&group)).collect()
+}
+
+impl WithNode {
+    /// What of the host's processes, networks, control groups, mounts and files shows that there was this node.
+    fn left(&self) -> Vec<PathBuf> {
+        let command = self.running.command.id();
+        let group = format!("batchpipe-node-{command}");
+        let root = Path::new("/sys/fs/cgroup");
+        let hierarchies = entries(root).into_iter().chain([root.to_owned()]);
+        let mut left: Vec<PathBuf> = hierarchies.map(|folder| folder.join(&group)).collect();
+        left.retain(|group| group.exists());
+        let here = self.temporary.path().to_str().unwrap();
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        left.extend(mounts.lines().filter(|mount| mount.contains(here)).map(PathBuf::from));
+        // The locks of ports stay.
+        let files = entries(self.temporary.path()).into_iter();
+        left.extend(files.filter(|path| !path.to_str().unwrap().contains("batchpipe-ports-")));
+        left.extend(processes_of_pods(command));
+        let cable = fs::read_to_string(CABLE).is_ok_and(|cable| cable == self.cable);
+        left.extend(cable.then(|| PathBuf::from(CABLE)));
+        left
+    }
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn a_node_leaves_nothing_at_sigterm() {
+    let Some(mut node) = node_with_a_pod() else { return };
+    assert_eq!(node.running.stop(), "");
+    assert!(node.running.is_gone());
+    assert_eq!(node.left(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_killed_command_leaves_nothing_of_its_node_and_pods() {
+    let Some(mut node) = node_with_a_pod() else { return };
+    assert!(!node.left().is_empty());
+    node.running.kill();
+    assert!(soon(|| node.running.is_gone()));
+    assert!(soon(|| node.left().is_empty()), "{:?}", node.left());
+}
+
+#[test]
+fn a_command_that_waits_for_the_node_of_another_can_be_stopped() {
+    let Some(mut first) = node_with_a_pod() else { return };
+    let mut second = Command::new(env!("CARGO_BIN_EXE_batchpipe-testbed"))
+        .args(NODE)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(second.stderr.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().contains("another node runs on this machine")));
+    kill_process(Pid::from_child(&second), Signal::INT).unwrap();
+    assert_eq!(second.wait().unwrap().code(), Some(130));
+    first.running.stop();
 }

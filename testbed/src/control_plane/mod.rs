@@ -53,6 +53,11 @@ impl ControlPlane {
         flags::audit_log(&self.folder)
     }
 
+    /// The certificate of the authority that all certificates here are from.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.pki.authority()
+    }
+
     /// The API server's log.
     pub fn log(&self) -> &Path {
         self.api_server.log()

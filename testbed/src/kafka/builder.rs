@@ -11,7 +11,11 @@ use crate::{
     daemon::Daemon,
     error::Context,
     jars::{COMPILE_LITTLE, Jars},
-    kafka::{settings, storage},
+    kafka::{
+        Pods,
+        settings::{self, Listeners},
+        storage,
+    },
     ports::Port,
     watchdog::Watchdog,
 };
@@ -24,6 +28,7 @@ const HEAP: [&str; 2] = ["-Xms256m", "-Xmx1g"];
 #[must_use = "nothing is started before `start`"]
 pub struct Builder {
     port: Option<u16>,
+    pods: Option<String>,
     properties: BTreeMap<String, String>,
     data: Option<PathBuf>,
     is_optimised: bool,
@@ -33,6 +38,13 @@ impl Builder {
     /// The port to listen on; by default, and for 0, a free one.
     pub fn port(mut self, port: u16) -> Self {
         self.port = Some(port);
+        self
+    }
+
+    /// A second listener, at an address of this machine that pods reach: `Node::host_address`, of a node that
+    /// runs already. [`Kafka::bootstrap_servers_for_pods`] tells it.
+    pub fn listener_for_pods(mut self, address: impl Into<String>) -> Self {
+        self.pods = Some(address.into());
         self
     }
 
@@ -65,11 +77,17 @@ impl Builder {
     fn start_with(self, jars: &Jars, archive: &str) -> Result<Kafka> {
         let port = self.port.filter(|port| *port != 0).map_or_else(Port::pick, Port::given)?;
         let controller = Port::pick()?;
+        let pods = self.pods.map(Pods::new).transpose()?;
         let folder = folder()?;
         let watchdog = Watchdog::start(&folder)?;
         let data = self.data.unwrap_or_else(|| folder.join("data"));
         storage::prepare(&jars.formatted(), &data)?;
-        let text = settings::render(port.number(), controller.number(), &data, &self.properties);
+        let listeners = Listeners {
+            port: port.number(),
+            controller: controller.number(),
+            pods: pods.as_ref().map(Pods::server),
+        };
+        let text = settings::render(&listeners, &data, &self.properties);
         let path = folder.join("server.properties");
         fs::write(&path, text).context("write", &path)?;
         let compile = if self.is_optimised { "-XX:+TieredCompilation" } else { COMPILE_LITTLE };
@@ -77,7 +95,7 @@ impl Builder {
         command.arg(path);
         let jars = jars.clone();
         let broker = Daemon::new("kafka", command, &folder);
-        let mut kafka = Kafka { jars, port, controller, broker, watchdog };
+        let mut kafka = Kafka { jars, port, controller, pods, broker, watchdog };
         kafka.start_again()?;
         Ok(kafka)
     }

@@ -25,8 +25,26 @@ pub struct Kafka {
     port: Port,
     #[expect(dead_code, reason = "held so that nobody takes it while the broker is down")]
     controller: Port,
+    pods: Option<Pods>,
     broker: Daemon,
     watchdog: Watchdog,
+}
+
+/// Where pods connect to.
+#[derive(Debug)]
+struct Pods {
+    address: String,
+    port: Port,
+}
+
+impl Pods {
+    fn new(address: String) -> Result<Self> {
+        Ok(Self { address, port: Port::pick()? })
+    }
+
+    fn server(&self) -> String {
+        format!("{}:{}", self.address, self.port.number())
+    }
 }
 
 impl Kafka {
@@ -38,6 +56,11 @@ impl Kafka {
     /// Where clients connect to, as `host:port`.
     pub fn bootstrap_servers(&self) -> String {
         format!("127.0.0.1:{}", self.port.number())
+    }
+
+    /// Where clients in pods connect to, if the broker was started with [`Builder::listener_for_pods`].
+    pub fn bootstrap_servers_for_pods(&self) -> Option<String> {
+        self.pods.as_ref().map(Pods::server)
     }
 
     /// The broker's log.

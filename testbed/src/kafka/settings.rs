@@ -8,7 +8,7 @@ const COMMON: &[(&str, &str)] = &[
     ("node.id", "1"),
     ("controller.listener.names", "CONTROLLER"),
     ("inter.broker.listener.name", "PLAINTEXT"),
-    ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+    ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,PODS:PLAINTEXT,CONTROLLER:PLAINTEXT"),
     // Tests deny single topics; what has no rule is open.
     ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
     ("allow.everyone.if.no.acl.found", "true"),
@@ -45,18 +45,39 @@ const COMMON: &[(&str, &str)] = &[
     ("broker.heartbeat.interval.ms", "500"),
 ];
 
+/// Where a broker listens.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    /// The port of clients on this machine.
+    pub(crate) port: u16,
+    /// The port of the controller.
+    pub(crate) controller: u16,
+    /// `host:port` for pods, if there are any.
+    pub(crate) pods: Option<String>,
+}
+
+impl Listeners {
+    /// What clients of each kind are told to connect to.
+    fn advertised(&self) -> String {
+        let own = format!("PLAINTEXT://127.0.0.1:{}", self.port);
+        self.pods.iter().fold(own, |own, pods| format!("{own},PODS://{pods}"))
+    }
+
+    fn all(&self) -> String {
+        format!("{},CONTROLLER://127.0.0.1:{}", self.advertised(), self.controller)
+    }
+}
+
 /// The file's text: the common settings, the ports, the folder, then what the test wants.
 pub(crate) fn render(
-    port: u16,
-    controller: u16,
+    listeners: &Listeners,
     data: &Path,
     wanted: &BTreeMap<String, String>,
 ) -> String {
-    let listeners = format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}");
     let own = [
-        ("controller.quorum.voters", format!("1@127.0.0.1:{controller}")),
-        ("listeners", listeners),
-        ("advertised.listeners", format!("PLAINTEXT://127.0.0.1:{port}")),
+        ("controller.quorum.voters", format!("1@127.0.0.1:{}", listeners.controller)),
+        ("listeners", listeners.all()),
+        ("advertised.listeners", listeners.advertised()),
         ("log.dirs", data.display().to_string()),
     ];
     let common = COMMON.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
@@ -73,17 +94,28 @@ pub(crate) fn render(
 mod tests {
     use super::*;
 
+    const LISTENERS: Listeners = Listeners { port: 1234, controller: 2, pods: None };
+
     #[test]
     fn what_a_test_wants_overrides_the_common_setting() {
         let wanted = BTreeMap::from([("num.io.threads".to_owned(), "8".to_owned())]);
-        let text = render(1, 2, Path::new("/data"), &wanted);
+        let text = render(&LISTENERS, Path::new("/data"), &wanted);
         assert_eq!(text.matches("num.io.threads").count(), 1);
         assert!(text.contains("num.io.threads=8\n"));
     }
 
     #[test]
     fn clients_are_told_the_port_that_is_listened_on() {
-        let text = render(1234, 2, Path::new("/data"), &BTreeMap::new());
+        let text = render(&LISTENERS, Path::new("/data"), &BTreeMap::new());
         assert!(text.contains("advertised.listeners=PLAINTEXT://127.0.0.1:1234\n"));
+    }
+
+    #[test]
+    fn pods_are_told_an_address_of_their_own() {
+        let listeners = Listeners { pods: Some("10.88.0.1:5678".to_owned()), ..LISTENERS };
+        let text = render(&listeners, Path::new("/data"), &BTreeMap::new());
+        let advertised = "PLAINTEXT://127.0.0.1:1234,PODS://10.88.0.1:5678";
+        assert!(text.contains(&format!("advertised.listeners={advertised}\n")));
+        assert!(text.contains(&format!("\nlisteners={advertised},CONTROLLER://127.0.0.1:2\n")));
     }
 }

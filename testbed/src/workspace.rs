@@ -1,0 +1,45 @@
+//! The programs of this workspace, built as tests build everything: without optimisation of our own code.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+use crate::{Error, Result, process};
+
+/// The file of a program of this workspace, for [`crate::workload_image`] and the like, built if it changed.
+pub fn workspace_program(package: &str, name: &str) -> Result<PathBuf> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    cargo.args(["build", "--locked", "--quiet", "--message-format=json"]);
+    let printed = process::run(cargo.args(["--package", package, "--bin", name]))?;
+    executable(&printed, name).ok_or_else(|| Error::NoProgram { name: name.to_owned() })
+}
+
+/// Where cargo's messages, a JSON object a line, say that the program is.
+fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut built = messages.filter(|message| message["target"]["name"] == name);
+    built.find_map(|message| message["executable"].as_str().map(PathBuf::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_executable_is_that_of_the_target_of_this_name() {
+        let messages = concat!(
+            r#"{"target":{"name":"batchpipe_api"},"executable":null}"#,
+            "\n",
+            r#"{"target":{"name":"batchpipe"},"executable":"/t/debug/batchpipe"}"#,
+            "\n",
+        );
+        let found = executable(messages, "batchpipe");
+        assert_eq!(found, Some(PathBuf::from("/t/debug/batchpipe")));
+        assert_eq!(executable(messages, "other"), None);
+    }
+}
