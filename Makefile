@@ -5,7 +5,7 @@ CARGO ?= cargo
 CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 
-.PHONY: help demo check test lint generate bench bench-quick needs
+.PHONY: help demo up down check test lint generate bench bench-quick needs
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -14,6 +14,12 @@ help: ## Show this list
 demo: ## Run producer, embedded broker and consumer in one process for about 10 s
 	$(CARGO) build --release --locked -p batchpipe-workloads
 	$(CARGO_TARGET_DIR)/release/batchpipe demo
+
+up: ## Run Kubernetes, Kafka, the operator and a pipeline on this machine, as root and without a container tool
+	scripts/up
+
+down: ## Remove all that `make up` brought up
+	scripts/down
 
 check: ## Format, lints and the tests that need cargo alone
 	$(CARGO) fmt --all --check

@@ -43,6 +43,7 @@ mod pki;
 mod ports;
 mod process;
 mod python;
+mod stage;
 mod watchdog;
 mod workspace;
 
@@ -53,6 +54,7 @@ pub use images::{Image, operator_image, workload_image};
 pub use kafka::{Builder, Kafka};
 pub use node::{Node, node_hindrance};
 pub use python::python;
+pub use stage::{Stage, restricted_namespace, serve};
 pub use workspace::workspace_program;
 
 /// The result of everything here.

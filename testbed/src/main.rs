@@ -9,7 +9,9 @@ use std::{
 };
 
 use anyhow::Context;
-use batchpipe_testbed::{ControlPlane, Kafka, Node};
+use batchpipe_testbed::{
+    ControlPlane, Image, Kafka, Node, Program, Stage, operator_image, workload_image,
+};
 use clap::Parser;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
@@ -34,6 +36,19 @@ enum Command {
         #[arg(long = "property", value_name = "KEY=VALUE", value_parser = key_value)]
         properties: Vec<(String, String)>,
     },
+    /// Start a real Kubernetes with a node, and a Kafka that pods of one namespace reach as `kafka:9093`. Prints one
+    /// JSON line with the kubeconfig, the broker's address on this machine, and the files of kubectl and helm.
+    Stage {
+        /// The namespace; it enforces Pod Security `restricted`.
+        #[arg(long, default_value = "batchpipe")]
+        namespace: String,
+        /// A `batchpipe` program to run in pods, as the image `batchpipe.local/workload:dev`.
+        #[arg(long, value_name = "FILE")]
+        workload: Option<PathBuf>,
+        /// A `batchpipe-operator` program to run in pods, as the image `batchpipe.local/operator:dev`.
+        #[arg(long, value_name = "FILE")]
+        operator: Option<PathBuf>,
+    },
     /// Start a real Kubernetes, print the administrator's kubeconfig as one JSON line when it can be used, and
     /// stop it at SIGTERM or Ctrl-C. Nothing is left behind.
     Cluster {
@@ -49,6 +64,11 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Kafka { port, data_dir, properties } => run_kafka(port, data_dir, &properties),
+        Command::Stage { namespace, workload, operator } => {
+            let workload = workload.map(|file| workload_image(&file)).transpose()?;
+            let operator = operator.map(|file| operator_image(&file)).transpose()?;
+            run_stage(&namespace, workload.iter().chain(&operator))
+        }
         Command::Cluster { node, port } => run_cluster(node, port.unwrap_or_default()),
     }
 }
@@ -87,6 +107,26 @@ fn run_cluster(with_node: bool, port: u16) -> anyhow::Result<()> {
         is_starting.store(false, Ordering::Relaxed);
         serve(signals, &cluster);
     }
+    Ok(())
+}
+
+fn run_stage<'a>(namespace: &str, images: impl Iterator<Item = &'a Image>) -> anyhow::Result<()> {
+    let mut signals = signals()?;
+    let is_starting = end_at_once()?;
+    let stage = Stage::start(ControlPlane::builder(), namespace)?;
+    for image in images {
+        stage.node().import(image)?;
+    }
+    let tools = (Program::Kubectl.get()?, Program::Helm.get()?);
+    is_starting.store(false, Ordering::Relaxed);
+    let ready = serde_json::json!({
+        "kubeconfig": stage.node().control_plane().kubeconfig(),
+        "bootstrapServers": stage.kafka().bootstrap_servers(),
+        "kubectl": tools.0,
+        "helm": tools.1,
+    });
+    println!("{ready}");
+    signals.forever().next();
     Ok(())
 }
 
