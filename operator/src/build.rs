@@ -22,6 +22,7 @@ mod resources;
 mod secrets;
 mod service;
 mod service_account;
+mod tidy;
 pub mod topic;
 mod volumes;
 

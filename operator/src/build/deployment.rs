@@ -24,7 +24,6 @@ pub(super) fn build_deployment(pipeline: &Pipeline, role: Role, replicas: i32) -
             selector: labels::label_selector(&pipeline.name, role),
             strategy: Some(strategy(pipeline, role)),
             template: build_pod(pipeline, role),
-            min_ready_seconds: Some(0),
             progress_deadline_seconds: Some(PROGRESS_DEADLINE_SECONDS),
             revision_history_limit: Some(HISTORY),
             ..DeploymentSpec::default()

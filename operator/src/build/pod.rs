@@ -12,7 +12,8 @@ use k8s_openapi::{
 };
 
 use super::{
-    container::build_container, environment::GRACE_SECONDS, labels, names, volumes::build_volumes,
+    container::build_container, environment::GRACE_SECONDS, labels, names, tidy::tidy,
+    volumes::build_volumes,
 };
 use crate::pipeline::Pipeline;
 
@@ -59,8 +60,8 @@ fn build_spec(pipeline: &Pipeline, role: Role, pod: &Pod) -> PodSpec {
         containers: vec![build_container(pipeline, role, pod, mounts)],
         volumes: some(volumes),
         node_selector: Some(pod.node_selector.clone()).filter(|it| !it.is_empty()),
-        tolerations: some(pod.tolerations.clone()),
-        affinity: pod.affinity.clone(),
+        tolerations: some(tidy(&pod.tolerations)),
+        affinity: pod.affinity.as_ref().map(tidy),
         topology_spread_constraints: Some(spread(pipeline, role, pod)),
         image_pull_secrets: some(pull_secrets.collect()),
         priority_class_name: pod.priority_class_name.clone(),
@@ -93,7 +94,7 @@ fn security_context() -> PodSecurityContext {
 /// small is no reason not to run.
 fn spread(pipeline: &Pipeline, role: Role, pod: &Pod) -> Vec<TopologySpreadConstraint> {
     if !pod.topology_spread_constraints.is_empty() {
-        return pod.topology_spread_constraints.clone();
+        return tidy(&pod.topology_spread_constraints);
     }
     vec![TopologySpreadConstraint {
         max_skew: 1,

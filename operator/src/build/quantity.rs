@@ -48,7 +48,10 @@ fn canonical_text(text: &str) -> Option<String> {
 fn thousandths(number: &str, unit: u128) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let digits = format!("{whole}{fraction:0<DIGITS$}");
-    if fraction.len() > DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    if whole.is_empty()
+        || fraction.len() > DIGITS
+        || !digits.bytes().all(|byte| byte.is_ascii_digit())
+    {
         return None;
     }
     let scale = 10u128.pow(u32::try_from(DIGITS).ok()?);

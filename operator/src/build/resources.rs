@@ -80,6 +80,13 @@ mod tests {
     }
 
     #[test]
+    fn an_amount_may_be_a_number() {
+        let pod = serde_json::from_str(r#"{"resources": {"limits": {"cpu": 2}}}"#).unwrap();
+        let resources = build_resources(&pipeline(TELEMETRY), Role::Producer, &pod);
+        assert_eq!(resources.limits.unwrap()["cpu"].0, "2");
+    }
+
+    #[test]
     fn what_the_pipeline_says_is_taken_alone_and_as_it_is_stored() {
         let pod =
             serde_json::from_str(r#"{"resources": {"limits": {"memory": "1024Mi"}}}"#).unwrap();
