@@ -11,7 +11,7 @@ use crate::pipeline::Pipeline;
 
 /// How long a rollout may stand still before it counts as stuck, in seconds.
 const PROGRESS_DEADLINE_SECONDS: i32 = 180;
-/// How many old ReplicaSets are kept to look at.
+/// How many old `ReplicaSet`s are kept to look at.
 const HISTORY: i32 = 3;
 
 /// The Deployment of one side.
