@@ -23,7 +23,7 @@ type Script = BTreeMap<&'static str, (u16, Value)>;
 type Outcome = Result<Result<ResolvedKafka, Unresolved>, ResolveError>;
 
 /// Resolves a pipeline; also returns what was asked.
-async fn run(kafka: Value, script: Script) -> (Outcome, Vec<String>) {
+async fn run(kafka: &Value, script: Script) -> (Outcome, Vec<String>) {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&asked);
     let script = Arc::new(script);
@@ -42,7 +42,7 @@ async fn run(kafka: Value, script: Script) -> (Outcome, Vec<String>) {
     (outcome, asked)
 }
 
-fn pipeline(kafka: Value) -> BatchPipeline {
+fn pipeline(kafka: &Value) -> BatchPipeline {
     serde_json::from_value(json!({
         "apiVersion": "batchpipe.dev/v1alpha1", "kind": "BatchPipeline",
         "metadata": {"name": "telemetry", "namespace": "lab-kafka"},
@@ -82,7 +82,7 @@ fn strimzi() -> Value {
 
 #[tokio::test]
 async fn a_plain_address_is_passed_on_and_nobody_is_asked() {
-    let (outcome, asked) = run(json!({"bootstrapServers": "b:2,a:1"}), Script::new()).await;
+    let (outcome, asked) = run(&json!({"bootstrapServers": "b:2,a:1"}), Script::new()).await;
     let resolved = outcome.unwrap().unwrap();
     assert_eq!(
         (resolved.bootstrap_servers.as_str(), resolved.cluster.as_str()),
@@ -94,7 +94,7 @@ async fn a_plain_address_is_passed_on_and_nobody_is_asked() {
 #[tokio::test]
 async fn kafka_and_user_are_read_and_nothing_else() {
     let script = Script::from([(KAFKA, (200, kafka())), (USER, (200, user()))]);
-    let (outcome, asked) = run(strimzi(), script).await;
+    let (outcome, asked) = run(&strimzi(), script).await;
     let tls = outcome.unwrap().unwrap().tls.unwrap();
     assert_eq!(tls.ca.unwrap().secret, "lab-cluster-ca-cert");
     assert_eq!(tls.certificate.unwrap().secret, "me");
@@ -103,11 +103,11 @@ async fn kafka_and_user_are_read_and_nothing_else() {
 
 #[tokio::test]
 async fn a_cluster_without_strimzi_is_told_apart_from_one_without_the_kafka() {
-    let (outcome, _) = run(strimzi(), Script::new()).await;
+    let (outcome, _) = run(&strimzi(), Script::new()).await;
     let message = outcome.unwrap().unwrap_err().message;
     assert!(message.contains("install Strimzi"), "{message}");
     let script = Script::from([(KAFKA, refusal(404, "NotFound", "lab"))]);
-    let (outcome, _) = run(strimzi(), script).await;
+    let (outcome, _) = run(&strimzi(), script).await;
     let message = outcome.unwrap().unwrap_err().message;
     assert!(message.starts_with("Kafka lab does not exist"), "{message}");
 }
@@ -115,7 +115,7 @@ async fn a_cluster_without_strimzi_is_told_apart_from_one_without_the_kafka() {
 #[tokio::test]
 async fn a_missing_user_is_named() {
     let script = Script::from([(KAFKA, (200, kafka())), (USER, refusal(404, "NotFound", "me"))]);
-    let unresolved = run(strimzi(), script).await.0.unwrap().unwrap_err();
+    let unresolved = run(&strimzi(), script).await.0.unwrap().unwrap_err();
     assert_eq!(unresolved.reason, reasons::KAFKA_NOT_FOUND);
     assert!(unresolved.message.starts_with("KafkaUser me"), "{}", unresolved.message);
 }
@@ -123,13 +123,13 @@ async fn a_missing_user_is_named() {
 #[tokio::test]
 async fn a_missing_right_is_a_reason_of_its_own() {
     let script = Script::from([(KAFKA, refusal(403, "Forbidden", "lab"))]);
-    let unresolved = run(strimzi(), script).await.0.unwrap().unwrap_err();
+    let unresolved = run(&strimzi(), script).await.0.unwrap().unwrap_err();
     assert_eq!(unresolved.reason, reasons::FORBIDDEN);
 }
 
 #[tokio::test]
 async fn a_failure_of_the_api_server_says_nothing_of_kafka() {
     let script = Script::from([(KAFKA, refusal(500, "InternalError", "lab"))]);
-    let error = run(strimzi(), script).await.0.unwrap_err();
+    let error = run(&strimzi(), script).await.0.unwrap_err();
     assert_eq!(error.to_string(), "cannot read Kafka lab in namespace lab-kafka");
 }
