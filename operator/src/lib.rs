@@ -14,6 +14,7 @@
 
 pub mod apply;
 pub mod build;
+pub mod conflict;
 pub mod decide;
 pub mod observe;
 pub mod pipeline;
