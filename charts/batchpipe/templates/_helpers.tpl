@@ -17,9 +17,10 @@
 {{- printf "%s-%s" .Release.Namespace (include "batchpipe.fullname" .) -}}
 {{- end -}}
 
-{{/* What tells this release's operator pods from all others; never changes during an upgrade. */}}
+{{/* What tells this release's operator pods from all others; never changes during an upgrade. The network policies of
+     pipelines let in pods of this name. */}}
 {{- define "batchpipe.selectorLabels" -}}
-app.kubernetes.io/name: batchpipe
+app.kubernetes.io/name: batchpipe-operator
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: operator
 {{- end -}}
