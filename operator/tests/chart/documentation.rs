@@ -22,7 +22,10 @@ fn compare(marker: &str, expected: &str) {
             .unwrap();
         return;
     }
-    assert!(found == expected, "README.md: {marker} are not as they should be; run `make generate`");
+    assert!(
+        found == expected,
+        "README.md: {marker} are not as they should be; run `make generate`"
+    );
 }
 
 fn values_table() -> String {
@@ -72,8 +75,9 @@ fn the_readme_lists_all_alerts_with_their_severity() {
         .collect();
     let readme = chart_file("README.md");
     let listed = readme.lines().filter(|line| line.starts_with("| `BatchPipe"));
-    let mut listed: Vec<String> =
-        listed.map(|line| line.splitn(4, '|').take(3).collect::<Vec<_>>().join("|") + "|").collect();
+    let mut listed: Vec<String> = listed
+        .map(|line| line.splitn(4, '|').take(3).collect::<Vec<_>>().join("|") + "|")
+        .collect();
     rows.sort();
     listed.sort();
     assert_eq!(listed, rows);
@@ -99,7 +103,9 @@ fn the_images_are_those_that_the_dockerfile_makes() {
     let readme = chart_file("README.md");
     for target in ["workload", "operator"] {
         assert!(dockerfile.contains(&format!("FROM base AS {target}\n")), "{target}");
-        assert!(readme.contains(&format!("docker build --target {target} --tag batchpipe-{target}:")));
+        assert!(
+            readme.contains(&format!("docker build --target {target} --tag batchpipe-{target}:"))
+        );
     }
 }
 
@@ -128,7 +134,8 @@ fn the_example_of_the_metadata_is_a_valid_pipeline() {
 fn the_notes_tell_the_next_command_and_how_the_crd_is_upgraded() {
     let folder = chart();
     let args = ["install", "batchpipe", folder.to_str().unwrap(), "--dry-run=client"];
-    let output = helm(&[&args[..], &["--namespace", "pipes", "--set", "rbac.create=false"]].concat());
+    let output =
+        helm(&[&args[..], &["--namespace", "pipes", "--set", "rbac.create=false"]].concat());
     let text = String::from_utf8(output.stdout).unwrap();
     let notes = text.split_once("NOTES:").unwrap().1;
     assert!(notes.contains("kubectl -n pipes rollout status deployment/batchpipe"), "{notes}");

@@ -14,10 +14,7 @@ fn the_operator_learns_its_namespace_and_name_from_its_pod() {
 
 #[test]
 fn the_namespace_of_the_release_is_looked_after() {
-    assert_eq!(
-        render(&[]).variable("BATCHPIPE_WATCH_NAMESPACES")["value"],
-        super::helm::NAMESPACE
-    );
+    assert_eq!(render(&[]).variable("BATCHPIPE_WATCH_NAMESPACES")["value"], super::helm::NAMESPACE);
 }
 
 #[test]

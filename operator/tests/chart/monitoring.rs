@@ -32,7 +32,10 @@ fn pipelines_are_scraped_where_they_are() {
     let objects = render(&settings);
     let spec = &objects.one("PodMonitor")["spec"];
     assert_eq!(spec["namespaceSelector"], json!({"matchNames": ["a", "b"]}));
-    assert_eq!(spec["selector"]["matchLabels"]["app.kubernetes.io/managed-by"], "batchpipe-operator");
+    assert_eq!(
+        spec["selector"]["matchLabels"]["app.kubernetes.io/managed-by"],
+        "batchpipe-operator"
+    );
     let everywhere = render(&["podMonitor.enabled=true", "clusterWide=true"]);
     assert_eq!(everywhere.one("PodMonitor")["spec"]["namespaceSelector"], json!({"any": true}));
 }
@@ -99,7 +102,9 @@ fn no_two_objects_have_one_name() {
     let mut names: Vec<String> = objects
         .0
         .iter()
-        .map(|it| format!("{} {} {}", it["kind"], it["metadata"]["namespace"], it["metadata"]["name"]))
+        .map(|it| {
+            format!("{} {} {}", it["kind"], it["metadata"]["namespace"], it["metadata"]["name"])
+        })
         .collect();
     let count = names.len();
     names.sort();

@@ -26,7 +26,8 @@ fn the_image_is_pulled_as_told() {
 #[test]
 fn the_workload_image_is_told_to_the_operator() {
     let digest = format!("sha256:{}", "b".repeat(64));
-    let objects = render(&["workloadImage.registry=r.local", &format!("workloadImage.digest={digest}")]);
+    let objects =
+        render(&["workloadImage.registry=r.local", &format!("workloadImage.digest={digest}")]);
     let expected = format!("r.local/batchpipe-workload@{digest}");
     assert_eq!(objects.variable("BATCHPIPE_WORKLOAD_IMAGE")["value"], expected);
     let tagged = render(&["workloadImage.repository=w", "workloadImage.tag=dev"]);

@@ -27,8 +27,7 @@ fn pairs(roles: &[&Value]) -> BTreeSet<String> {
 /// Roles that are bound to the operator.
 fn bound(objects: &Objects) -> Vec<&Value> {
     let bindings = [objects.all("RoleBinding"), objects.all("ClusterRoleBinding")].concat();
-    let subject =
-        json!([{"kind": "ServiceAccount", "name": "batchpipe", "namespace": NAMESPACE}]);
+    let subject = json!([{"kind": "ServiceAccount", "name": "batchpipe", "namespace": NAMESPACE}]);
     let roles = [objects.all("Role"), objects.all("ClusterRole")].concat();
     let of = |binding: &&Value| {
         assert_eq!(binding["subjects"], subject);
@@ -97,7 +96,9 @@ fn each_watched_namespace_has_the_role_and_its_binding() {
         assert_eq!(namespaces, ["a", "b", NAMESPACE], "{kind}");
     }
     let own = objects.all("Role").into_iter().find(|it| it["metadata"]["namespace"] == NAMESPACE);
-    assert!(pairs(&[own.unwrap()]).iter().all(|pair| pair.starts_with("coordination.k8s.io/leases")));
+    assert!(
+        pairs(&[own.unwrap()]).iter().all(|pair| pair.starts_with("coordination.k8s.io/leases"))
+    );
 }
 
 #[test]
