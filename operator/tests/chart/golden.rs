@@ -17,7 +17,7 @@ fn compare(name: &str, found: &str) {
         expected == found,
         "{} differs from what is rendered, first at line {}; run `make generate`",
         path.display(),
-        difference.map_or_else(|| expected.lines().count(), |line| line) + 1,
+        difference.unwrap_or_else(|| expected.lines().count()) + 1,
     );
 }
 
