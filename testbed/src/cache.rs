@@ -123,7 +123,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let failed = once_in(root.path(), "thing", "1", |aside| {
             write(aside, "half")?;
-            Err(Error::State { found: "broken", wanted: "whole" })
+            Err(Error::State { name: "thing", found: "broken", wanted: "whole" })
         });
         assert!(failed.is_err());
         assert!(!root.path().join("thing").exists());

@@ -41,9 +41,11 @@ pub enum Error {
         /// Why it cannot be used.
         source: io::Error,
     },
-    /// The broker ended or did not answer in time.
-    #[error("kafka {reason}; its log is {} and ends with:\n{tail}", log.display())]
+    /// A server ended or did not answer in time.
+    #[error("{name} {reason}; its log is {} and ends with:\n{tail}", log.display())]
     Start {
+        /// The server.
+        name: &'static str,
         /// What happened instead.
         reason: String,
         /// The whole log.
@@ -51,19 +53,31 @@ pub enum Error {
         /// Its last lines.
         tail: String,
     },
-    /// The broker is not in the state that the call needs.
-    #[error("kafka is {found}, but must be {wanted} for this call")]
+    /// A server is not in the state that the call needs.
+    #[error("{name} is {found}, but must be {wanted} for this call")]
     State {
+        /// The server.
+        name: &'static str,
         /// The state it is in.
         found: &'static str,
         /// The state that the call needs.
         wanted: &'static str,
     },
-    /// The broker did not end when it was asked to.
-    #[error("kafka did not stop within {seconds} s of SIGTERM and was killed")]
+    /// A server did not end when it was asked to.
+    #[error("{name} did not stop within {seconds} s of SIGTERM and was killed")]
     Stop {
+        /// The server.
+        name: &'static str,
         /// How long it had.
         seconds: u64,
+    },
+    /// A key or certificate could not be made.
+    #[error("cannot make the certificate of {subject}")]
+    Certificate {
+        /// Whose it is.
+        subject: String,
+        /// What failed.
+        source: rcgen::Error,
     },
     /// The broker could not be asked.
     #[error("no answer from the broker at {address} to {request}")]

@@ -1,4 +1,5 @@
-//! Real systems for tests, built from package registries: Apache Kafka, and a Python with a Kafka client.
+//! Real systems for tests, built from package registries: Apache Kafka, Kubernetes, and a Python with a Kafka
+//! client.
 //!
 //! ```no_run
 //! let mut kafka = batchpipe_testbed::kafka()?;
@@ -16,15 +17,22 @@
 use std::sync::OnceLock;
 
 mod cache;
+mod control_plane;
+mod daemon;
 mod error;
+mod go;
 mod jars;
 mod kafka;
+mod kubeconfig;
+mod pki;
 mod ports;
 mod process;
 mod python;
 mod watchdog;
 
+pub use control_plane::{ControlPlane, ControlPlaneBuilder};
 pub use error::Error;
+pub use go::{KUBERNETES, Program};
 pub use kafka::{Builder, Kafka};
 pub use python::python;
 
@@ -43,4 +51,17 @@ pub fn kafka() -> Result<Kafka> {
 pub fn shared_kafka() -> std::result::Result<&'static Kafka, &'static Error> {
     static SHARED: OnceLock<Result<Kafka>> = OnceLock::new();
     SHARED.get_or_init(kafka).as_ref()
+}
+
+/// A running Kubernetes without a node and with nothing in it. The first call ever builds it, for minutes.
+pub fn control_plane() -> Result<ControlPlane> {
+    ControlPlane::builder().start()
+}
+
+/// One control plane that all tests of this process share: use namespaces of your own.
+///
+/// As [`shared_kafka`] otherwise.
+pub fn shared_control_plane() -> std::result::Result<&'static ControlPlane, &'static Error> {
+    static SHARED: OnceLock<Result<ControlPlane>> = OnceLock::new();
+    SHARED.get_or_init(control_plane).as_ref()
 }

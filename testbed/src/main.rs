@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use batchpipe_testbed::Kafka;
+use batchpipe_testbed::{ControlPlane, Kafka};
 use clap::Parser;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
@@ -27,11 +27,19 @@ enum Command {
         #[arg(long = "property", value_name = "KEY=VALUE", value_parser = key_value)]
         properties: Vec<(String, String)>,
     },
+    /// Start a real Kubernetes without a node, print the administrator's kubeconfig as one JSON line when it
+    /// answers, and stop it at SIGTERM or Ctrl-C. Nothing is left behind.
+    Cluster {
+        /// The API server's port; by default, and for 0, a free one.
+        #[arg(long)]
+        port: Option<u16>,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Kafka { port, data_dir, properties } => run_kafka(port, data_dir, &properties),
+        Command::Cluster { port } => run_cluster(port.unwrap_or_default()),
     }
 }
 
@@ -40,8 +48,7 @@ fn run_kafka(
     data_dir: Option<PathBuf>,
     properties: &[(String, String)],
 ) -> anyhow::Result<()> {
-    // Before the start: a signal while the broker starts must not leave it behind.
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot take signals")?;
+    let mut signals = signals()?;
     // People measure with it, so it is compiled as in production.
     let mut builder = Kafka::builder().optimised();
     builder = properties.iter().fold(builder, |builder, (key, value)| builder.property(key, value));
@@ -55,6 +62,19 @@ fn run_kafka(
     println!("{}", serde_json::json!({"bootstrapServers": kafka.bootstrap_servers()}));
     signals.forever().next();
     Ok(kafka.stop()?)
+}
+
+fn run_cluster(port: u16) -> anyhow::Result<()> {
+    let mut signals = signals()?;
+    let cluster = ControlPlane::builder().port(port).start()?;
+    println!("{}", serde_json::json!({"kubeconfig": cluster.kubeconfig()}));
+    signals.forever().next();
+    Ok(())
+}
+
+/// To be called before a start: a signal while a server starts must not leave it behind.
+fn signals() -> anyhow::Result<Signals> {
+    Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot take signals")
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

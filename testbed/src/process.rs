@@ -1,16 +1,18 @@
 //! Running other programs: found or named as missing, with their output in the error when they fail.
 
 use std::{
-    env, io,
+    env,
+    io::{self, Write},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
-use crate::{Error, Result};
+use crate::{Error, Result, error::Context};
 
 /// How to get a program that is missing.
 fn package_of(program: &str) -> &'static str {
     match Path::new(program).file_name().and_then(|name| name.to_str()) {
+        Some("go") => "Go 1.26 or newer (Debian's golang is older)",
         Some("java") => "openjdk-17-jre-headless",
         Some("mvn") => "maven",
         Some("python3") => "python3 and python3-venv",
@@ -42,10 +44,27 @@ pub(crate) fn not_started(command: &Command, source: io::Error) -> Error {
 pub(crate) fn run(command: &mut Command) -> Result<String> {
     let output =
         command.stdin(Stdio::null()).output().map_err(|source| not_started(command, source))?;
+    printed(command, &output)
+}
+
+/// As [`run`], with `input` on standard input, all of which is written before any output is read.
+pub(crate) fn run_with_input(command: &mut Command, input: &str) -> Result<String> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|source| not_started(command, source))?;
+    let pipe = child.stdin.take();
+    let written = pipe.map_or(Ok(()), |mut pipe| pipe.write_all(input.as_bytes()));
+    let output = child.wait_with_output().context("wait for", command.get_program())?;
+    // A program that fails at once reads nothing: then its own words say more than a broken pipe.
+    let text = printed(command, &output)?;
+    written.context("write to", command.get_program())?;
+    Ok(text)
+}
+
+fn printed(command: &Command, output: &Output) -> Result<String> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    Err(failed(command, &output))
+    Err(failed(command, output))
 }
 
 fn failed(command: &Command, output: &Output) -> Error {
@@ -70,6 +89,15 @@ mod tests {
     fn a_program_is_looked_for_on_the_path_and_by_its_full_name() {
         assert!(require(Path::new("sh")).is_ok() && require(Path::new("/bin/sh")).is_ok());
         assert!(require(Path::new("no-such-program")).is_err());
+    }
+
+    #[test]
+    fn a_program_gets_its_input_and_says_why_it_refuses_it() {
+        assert_eq!(run_with_input(&mut Command::new("cat"), "some text").unwrap(), "some text");
+        let mut refusing = Command::new("sh");
+        refusing.args(["-c", "exec 0<&-; echo no >&2; exit 1"]);
+        let error = run_with_input(&mut refusing, &"x".repeat(1 << 20)).unwrap_err();
+        assert!(error.to_string().ends_with("no\n"), "{error}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A shell beside us that cleans up when we are gone: it kills the process we told it and removes a folder.
+//! A shell beside us that cleans up when we are gone: it kills the processes we told it and removes a folder.
 //!
 //! `Drop` does not run when a process is killed. The pipe to the watchdog closes in every case.
 
@@ -43,18 +43,19 @@ impl Watchdog {
         let mut gated = Command::new("sh");
         gated.args(["-c", GATE, "batchpipe-gate"]).arg(command.get_program());
         gated.args(command.get_args()).process_group(0).stdin(Stdio::piped());
+        gated.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
         gated.stdout(log.try_clone().context("share", "the log")?);
         gated.stderr(log.try_clone().context("share", "the log")?);
         let mut child = gated.spawn().map_err(|source| process::not_started(&gated, source))?;
-        self.tell(&child.id().to_string())?;
+        self.tell(&format!("+{}", child.id()))?;
         let gate = child.stdin.take();
         gate.map_or(Ok(()), |mut pipe| pipe.write_all(b"go\n")).context("start", "sh")?;
         Ok(child)
     }
 
-    /// There is nothing to kill any more: the process was reaped, and its id may soon be another's.
-    pub(crate) fn forget(&mut self) -> Result<()> {
-        self.tell("-")
+    /// There is nothing to kill there any more: the process was reaped, and its id may soon be another's.
+    pub(crate) fn forget(&mut self, process: u32) -> Result<()> {
+        self.tell(&format!("-{process}"))
     }
 
     fn tell(&mut self, line: &str) -> Result<()> {

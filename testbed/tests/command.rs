@@ -6,6 +6,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read},
     net::TcpStream,
+    path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -13,44 +14,66 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// The command running, its broker ready.
+const KAFKA: [&str; 3] = ["kafka", "--port", "0"];
+const CLUSTER: [&str; 1] = ["cluster"];
+
+/// The command running, its servers ready.
 struct Running {
     command: Child,
     output: BufReader<ChildStdout>,
     line: serde_json::Value,
-    broker: u32,
+    servers: Vec<u32>,
 }
 
 impl Running {
-    fn start() -> Self {
+    fn start(args: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_batchpipe-testbed"))
-            .args(["kafka", "--port", "0"])
+            .args(args)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut output = BufReader::new(command.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
-        let broker = broker_of(command.id());
-        Self { command, output, line: serde_json::from_str(&line).unwrap(), broker }
+        let servers = servers_of(command.id());
+        Self { command, output, line: serde_json::from_str(&line).unwrap(), servers }
     }
 
-    fn servers(&self) -> String {
-        self.line["bootstrapServers"].as_str().unwrap().to_owned()
+    fn said(&self, key: &str) -> String {
+        self.line[key].as_str().unwrap().to_owned()
     }
 
-    fn folder(&self) -> std::path::PathBuf {
-        let words = fs::read_to_string(format!("/proc/{}/cmdline", self.broker)).unwrap();
-        let settings = words.split('\0').find(|word| word.ends_with("server.properties"));
-        settings.map(|path| path.trim_end_matches("/server.properties").into()).unwrap()
+    /// The folder of the file that the command line of a server names.
+    fn folder_of(&self, file: &str) -> PathBuf {
+        let lines: Vec<String> = self.servers.iter().map(|id| command_line(*id)).collect();
+        let path = lines.iter().flat_map(|line| line.split('\0')).find(|word| word.ends_with(file));
+        Path::new(path.unwrap()).parent().unwrap().to_owned()
+    }
+
+    /// Ends it with SIGTERM and returns what it printed since the line.
+    fn stop(&mut self) -> String {
+        kill_process(Pid::from_child(&self.command), Signal::TERM).unwrap();
+        assert_eq!(self.command.wait().unwrap().code(), Some(0));
+        let mut rest = String::new();
+        self.output.read_to_string(&mut rest).unwrap();
+        rest
+    }
+
+    fn kill(&mut self) {
+        self.command.kill().unwrap();
+        self.command.wait().unwrap();
+    }
+
+    fn is_gone(&self) -> bool {
+        self.servers.iter().all(|server| command_line(*server).is_empty())
     }
 }
 
-/// The java process among the command's children.
-fn broker_of(parent: u32) -> u32 {
+/// The command's children that are not the watchdog.
+fn servers_of(parent: u32) -> Vec<u32> {
     let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
-    let mut ids = children.split_whitespace().map(|id| id.parse().unwrap());
-    ids.find(|id| command_line(*id).contains("kafka.Kafka")).unwrap()
+    let ids = children.split_whitespace().map(|id| id.parse().unwrap());
+    ids.filter(|id| !command_line(*id).starts_with("sh\0")).collect()
 }
 
 fn command_line(process: u32) -> String {
@@ -71,24 +94,38 @@ fn soon(mut is_so: impl FnMut() -> bool) -> bool {
 
 #[test]
 fn it_prints_one_line_and_leaves_nothing_at_sigterm() {
-    let mut running = Running::start();
-    let (servers, folder) = (running.servers(), running.folder());
-    assert!(TcpStream::connect(&servers).is_ok());
-    kill_process(Pid::from_child(&running.command), Signal::TERM).unwrap();
-    assert_eq!(running.command.wait().unwrap().code(), Some(0));
-    let mut rest = String::new();
-    running.output.read_to_string(&mut rest).unwrap();
-    assert_eq!(rest, "");
-    assert_eq!(command_line(running.broker), "");
-    assert!(!folder.exists());
+    let mut running = Running::start(&KAFKA);
+    let folder = running.folder_of("server.properties");
+    assert_eq!(running.servers.len(), 1);
+    assert!(TcpStream::connect(running.said("bootstrapServers")).is_ok());
+    assert_eq!(running.stop(), "");
+    assert!(running.is_gone() && !folder.exists());
 }
 
 #[test]
 fn a_killed_command_leaves_neither_java_nor_a_folder() {
-    let mut running = Running::start();
-    let folder = running.folder();
-    running.command.kill().unwrap();
-    running.command.wait().unwrap();
-    assert!(soon(|| command_line(running.broker).is_empty()));
+    let mut running = Running::start(&KAFKA);
+    let folder = running.folder_of("server.properties");
+    running.kill();
+    assert!(soon(|| running.is_gone()));
     assert!(soon(|| !folder.exists()));
+}
+
+#[test]
+fn a_cluster_prints_its_kubeconfig_and_leaves_nothing_at_sigterm() {
+    let mut running = Running::start(&CLUSTER);
+    let kubeconfig = PathBuf::from(running.said("kubeconfig"));
+    assert_eq!(running.servers.len(), 3);
+    assert!(fs::read_to_string(&kubeconfig).unwrap().contains("https://127.0.0.1:"));
+    assert_eq!(running.stop(), "");
+    assert!(running.is_gone() && !kubeconfig.parent().unwrap().exists());
+}
+
+#[test]
+fn a_killed_command_leaves_nothing_of_its_cluster() {
+    let mut running = Running::start(&CLUSTER);
+    let kubeconfig = PathBuf::from(running.said("kubeconfig"));
+    running.kill();
+    assert!(soon(|| running.is_gone()));
+    assert!(soon(|| !kubeconfig.parent().unwrap().exists()));
 }

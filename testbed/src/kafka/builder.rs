@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     Kafka, Result,
+    daemon::Daemon,
     error::Context,
     jars::{COMPILE_LITTLE, Jars},
     kafka::{settings, storage},
@@ -75,7 +76,8 @@ impl Builder {
         let mut command = jars.command("kafka.Kafka", &[HEAP[0], HEAP[1], compile, archive]);
         command.arg(path);
         let jars = jars.clone();
-        let mut kafka = Kafka { jars, command, port, controller, folder, broker: None, watchdog };
+        let broker = Daemon::new("kafka", command, &folder);
+        let mut kafka = Kafka { jars, port, controller, broker, watchdog };
         kafka.start_again()?;
         Ok(kafka)
     }

@@ -12,26 +12,20 @@ mod settings;
 mod storage;
 mod wire;
 
-use std::{
-    path::PathBuf,
-    process::{Child, Command},
-};
+use std::{path::PathBuf, process::Command};
 
 pub use builder::Builder;
 
-use crate::{Result, jars::Jars, ports::Port, process, watchdog::Watchdog};
+use crate::{Result, daemon::Daemon, jars::Jars, ports::Port, process, watchdog::Watchdog};
 
 /// A Kafka of one node. Dropping it kills it and removes what it stored.
 #[derive(Debug)]
 pub struct Kafka {
     jars: Jars,
-    /// Starts the broker's process.
-    command: Command,
     port: Port,
     #[expect(dead_code, reason = "held so that nobody takes it while the broker is down")]
     controller: Port,
-    folder: PathBuf,
-    broker: Option<Child>,
+    broker: Daemon,
     watchdog: Watchdog,
 }
 
@@ -48,12 +42,12 @@ impl Kafka {
 
     /// The broker's log.
     pub fn log(&self) -> PathBuf {
-        self.folder.join("kafka.log")
+        self.broker.log().to_owned()
     }
 
     /// The id of the broker's process while there is one.
     pub fn process_id(&self) -> Option<u32> {
-        self.broker.as_ref().map(Child::id)
+        self.broker.process_id()
     }
 
     /// Runs one of Kafka's command line classes and returns what it printed, for example

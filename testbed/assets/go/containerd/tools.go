@@ -1,0 +1,10 @@
+//go:build tools
+
+// Package tools names the commands of this module, so that go.sum covers them.
+package tools
+
+import (
+	_ "github.com/containerd/containerd/v2/cmd/containerd"
+	_ "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2"
+	_ "github.com/containerd/containerd/v2/cmd/ctr"
+)

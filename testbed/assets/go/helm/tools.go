@@ -1,0 +1,6 @@
+//go:build tools
+
+// Package tools names the commands of this module, so that go.sum covers them.
+package tools
+
+import _ "helm.sh/helm/v4/cmd/helm"
