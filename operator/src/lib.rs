@@ -19,6 +19,7 @@ mod backoff;
 pub mod build;
 pub mod caches;
 pub mod client;
+pub mod conflict;
 pub mod context;
 pub mod controller;
 pub mod decide;
