@@ -56,9 +56,7 @@ impl ControlPlaneBuilder {
 
     /// Starts it and returns when it answers and the namespace `default` can be used.
     pub fn start(self) -> Result<ControlPlane> {
-        // The longest build first: all that follow it share what it compiled.
-        Program::KubeApiserver.get()?;
-        let kubectl = Program::Kubectl.get()?;
+        let kubectl = programs()?;
         let port = self.port.filter(|port| *port != 0).map_or_else(Port::pick, Port::given)?;
         let etcd_ports = [Port::pick()?, Port::pick()?];
         let folder = folder()?;
@@ -102,6 +100,15 @@ impl ControlPlaneBuilder {
         controllers.args(self.controllers);
         Ok([api_server, controllers])
     }
+}
+
+/// Builds all of them where they are missing, and returns `kubectl`. The longest build is the first: those that
+/// follow share what it compiled.
+fn programs() -> Result<PathBuf> {
+    for program in [Program::KubeApiserver, Program::KubeControllerManager, Program::Etcd] {
+        program.get()?;
+    }
+    Program::Kubectl.get()
 }
 
 fn write_kubeconfig(layout: &Layout, name: &str, pair: &Pair) -> Result<PathBuf> {

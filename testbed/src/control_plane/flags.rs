@@ -83,6 +83,8 @@ pub(super) fn api_server(
         flag("kubelet-preferred-address-types", "InternalIP"),
         flag("allow-privileged", true),
         flag("profiling", false),
+        // Without it a stop waits a minute for open watches, which only their clients would end.
+        flag("shutdown-watch-termination-grace-period", "2s"),
         flag("audit-policy-file", audit_policy(layout.folder).display()),
         flag("audit-log-path", audit_log(layout.folder).display()),
     ]);
@@ -118,6 +120,9 @@ pub(super) fn controllers(layout: &Layout, kubeconfig: &Path) -> Result<Command>
         flag("leader-elect", false),
         flag("allocate-node-cidrs", false),
         flag("profiling", false),
+        // At its usual 20 requests a second, the first start takes seconds longer, and so do many objects.
+        flag("kube-api-qps", 200),
+        flag("kube-api-burst", 400),
         // It serves nothing that a test reads.
         flag("secure-port", 0),
     ]);

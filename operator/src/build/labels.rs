@@ -1,0 +1,72 @@
+//! The labels of children. Pure.
+//!
+//! Selectors are immutable on a Deployment: what [`selector`] returns for a pipeline must never change.
+
+use std::collections::BTreeMap;
+
+use batchpipe_api::report::Role;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+
+use crate::settings::FIELD_MANAGER;
+
+/// The program.
+pub const NAME: &str = "app.kubernetes.io/name";
+/// The pipeline.
+pub const INSTANCE: &str = "app.kubernetes.io/instance";
+/// The side, or what else an object is for.
+pub const COMPONENT: &str = "app.kubernetes.io/component";
+const PART_OF: &str = "app.kubernetes.io/part-of";
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The value of [`NAME`] on children.
+pub const PROGRAM: &str = "batchpipe";
+/// The value of [`NAME`] on the operator's own pods, set by the chart.
+pub const OPERATOR: &str = "batchpipe-operator";
+/// Which object a child was made for: names can be used again, uids cannot.
+pub const UID_ANNOTATION: &str = "batchpipe.dev/pipeline-uid";
+
+/// The labels of a child.
+pub fn common(pipeline: &str, component: &str) -> BTreeMap<String, String> {
+    pairs([
+        (NAME, PROGRAM),
+        (INSTANCE, pipeline),
+        (COMPONENT, component),
+        (PART_OF, PROGRAM),
+        (MANAGED_BY, FIELD_MANAGER),
+    ])
+}
+
+/// What the pods of one side are found by.
+pub fn selector(pipeline: &str, role: Role) -> BTreeMap<String, String> {
+    pairs([(NAME, PROGRAM), (INSTANCE, pipeline), (COMPONENT, role.name())])
+}
+
+/// The same as objects take it.
+pub(super) fn label_selector(pipeline: &str, role: Role) -> LabelSelector {
+    LabelSelector { match_labels: Some(selector(pipeline, role)), ..LabelSelector::default() }
+}
+
+pub(super) fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_selector_finds_what_has_the_common_labels() {
+        let labels = common("telemetry", "consumer");
+        let selector = selector("telemetry", Role::Consumer);
+        assert!(selector.iter().all(|(key, value)| labels.get(key) == Some(value)));
+    }
+
+    #[test]
+    fn the_selector_stays_what_it_was() {
+        let expected = pairs([
+            ("app.kubernetes.io/component", "producer"),
+            ("app.kubernetes.io/instance", "telemetry"),
+            ("app.kubernetes.io/name", "batchpipe"),
+        ]);
+        assert_eq!(selector("telemetry", Role::Producer), expected);
+    }
+}
