@@ -5,20 +5,17 @@ rules:
   # controller: looks for pipelines and their changes; nothing but their status is written.
   - apiGroups: [batchpipe.dev]
     resources: [batchpipelines]
-    verbs: [get, list, watch]
+    verbs: [list, watch]
   # status: conditions, phase and numbers, by server-side apply.
   - apiGroups: [batchpipe.dev]
     resources: [batchpipelines/status]
     verbs: [patch]
-  # apply: clusters that check owner references ask for this before children may hold up the owner's deletion.
-  - apiGroups: [batchpipe.dev]
-    resources: [batchpipelines/finalizers]
-    verbs: [update]
-  # apply, observe: producers and consumers.
+  # apply, observe: producers and consumers. Children are read singly before they are made, because a list shows only
+  # those with our label.
   - apiGroups: [apps]
     resources: [deployments]
     verbs: [get, list, watch, create, patch, delete]
-  # observe: which pods are of our Deployments, and of which revision; labels alone can be forged.
+  # observe: which pods are of our Deployments, and of which revision, since labels alone can be forged.
   - apiGroups: [apps]
     resources: [replicasets]
     verbs: [list, watch]

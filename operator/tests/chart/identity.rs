@@ -1,15 +1,60 @@
 //! What the operator is told about itself, by variables that its program knows.
 
+use std::collections::BTreeSet;
+
+use batchpipe_operator::args::Cli;
+use clap::CommandFactory;
 use serde_json::json;
 
-use super::helm::render;
+use super::helm::{EVERYTHING, chart_file, render};
+
+/// The variables of the operator's container.
+fn variables() -> BTreeSet<String> {
+    let objects = render(&EVERYTHING);
+    let variables = objects.container()["env"].as_array().unwrap().iter();
+    variables.map(|it| it["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_variable_is_known_to_the_program() {
+    let command = Cli::command();
+    let run = command.find_subcommand("run").unwrap();
+    let variable = |it: &clap::Arg| Some(it.get_env()?.to_str()?.to_owned());
+    let mut known: BTreeSet<String> = run.get_arguments().filter_map(variable).collect();
+    // Of the logs, which are no flag's.
+    known.insert("BATCHPIPE_LOG".to_owned());
+    assert!(known.is_superset(&variables()), "{:?} {known:?}", variables());
+}
+
+#[test]
+fn the_program_is_told_to_run() {
+    assert_eq!(render(&[]).container()["args"], json!(["run"]));
+}
+
+#[test]
+fn no_variable_can_be_set_twice() {
+    let schema = chart_file("values.schema.json");
+    for name in variables() {
+        assert!(schema.contains(name.trim_start_matches("BATCHPIPE_")), "{name}");
+    }
+}
+
+#[test]
+fn releases_take_turns_within_themselves_only() {
+    let objects = render(&["fullnameOverride=pipes"]);
+    assert_eq!(objects.variable("BATCHPIPE_LEASE_NAME")["value"], "pipes");
+    let roles = objects.all("Role");
+    let role = roles.iter().find(|it| it["metadata"]["name"] == "pipes-lease").unwrap();
+    assert_eq!(role["rules"][0]["resourceNames"], json!(["pipes"]));
+    assert_eq!(role["rules"][0]["verbs"], json!(["get", "update"]));
+}
 
 #[test]
 fn the_operator_learns_its_namespace_and_name_from_its_pod() {
     let objects = render(&[]);
     let from = |variable| &objects.variable(variable)["valueFrom"]["fieldRef"]["fieldPath"];
-    assert_eq!(from("BATCHPIPE_NAMESPACE"), "metadata.namespace");
-    assert_eq!(from("BATCHPIPE_IDENTITY"), "metadata.name");
+    assert_eq!(from("BATCHPIPE_OPERATOR_NAMESPACE"), "metadata.namespace");
+    assert_eq!(from("POD_NAME"), "metadata.name");
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn values_of_the_wrong_form_are_refused() {
 
 #[test]
 fn variables_that_the_chart_sets_cannot_be_set_twice() {
-    refused(r#"extraEnv=[{"name":"BATCHPIPE_NAMESPACE","value":"x"}]"#, "extraEnv");
+    refused(r#"extraEnv=[{"name":"BATCHPIPE_ADMIN","value":"x"}]"#, "extraEnv");
 }
 
 #[test]
