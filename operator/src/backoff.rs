@@ -8,7 +8,7 @@ use std::{
 
 /// The waits between tries.
 #[derive(Clone, Copy, Debug)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     first: Duration,
     longest: Duration,
     failures: u32,
@@ -16,12 +16,12 @@ pub struct Backoff {
 
 impl Backoff {
     /// Waits from `first` on, never longer than `longest`.
-    pub const fn new(first: Duration, longest: Duration) -> Self {
+    pub(crate) const fn new(first: Duration, longest: Duration) -> Self {
         Self { first, longest, failures: 0 }
     }
 
     /// The wait after one more failure: between half of it and the whole.
-    pub fn next_wait(&mut self) -> Duration {
+    pub(crate) fn next_wait(&mut self) -> Duration {
         let whole = self.first.saturating_mul(1 << self.failures.min(20)).min(self.longest);
         self.failures = self.failures.saturating_add(1);
         // The keys of each new state differ; that is all the chance that is needed here.
@@ -30,13 +30,8 @@ impl Backoff {
     }
 
     /// It worked.
-    pub const fn reset(&mut self) {
+    pub(crate) const fn reset(&mut self) {
         self.failures = 0;
-    }
-
-    /// Whether the last try failed.
-    pub const fn is_failing(&self) -> bool {
-        self.failures > 0
     }
 }
 

@@ -78,7 +78,7 @@ where
 }
 
 /// What every watch is given.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Supplies {
     /// The client.
     pub client: Client,

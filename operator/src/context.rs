@@ -12,7 +12,6 @@ use crate::{
 };
 
 /// What is shared by all reconciliations of one process.
-#[derive(Debug)]
 pub struct Context {
     /// The way to the API server.
     pub client: Client,

@@ -37,7 +37,6 @@ const LONGEST_LOOK: Duration = Duration::from_mins(1);
 const LAST_LOOKS: Duration = Duration::from_secs(5);
 
 /// The loop.
-#[derive(Debug)]
 pub struct Controller {
     ctx: Arc<Context>,
     touched: UnboundedReceiver<Touched>,

@@ -32,3 +32,27 @@ pub struct Facts<'a> {
     /// Now.
     pub now: Timestamp,
 }
+
+/// The status.
+pub fn summarize(facts: &Facts<'_>) -> batchpipe_api::status::BatchPipelineStatus {
+    let mut status = facts.object.status.clone().unwrap_or_default();
+    status.observed_generation = facts.object.metadata.generation;
+    let (reason, message) = match facts.outcome {
+        Outcome::Applied(a, _) if a.failures.is_empty() => ("AsDesired", String::new()),
+        Outcome::Applied(a, _) => (a.failures[0].reason, a.failures[0].message.clone()),
+        Outcome::Invalid(i) => ("InvalidSpec", i.violations[0].message.clone()),
+        Outcome::Conflict(m) => ("Conflict", m.clone()),
+        Outcome::Unresolved(u) => (u.reason, u.message.clone()),
+    };
+    let is = if reason == "AsDesired" { "True" } else { "False" };
+    let at = status.conditions.first().filter(|it| it.status == is).map_or(facts.now, |it| it.last_transition_time.0);
+    status.conditions = vec![k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition {
+        type_: "Ready".into(), status: is.into(), reason: reason.into(), message, last_transition_time: k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(k8s_openapi::jiff::Timestamp::from_second(at.as_second()).unwrap()), observed_generation: facts.object.metadata.generation }];
+    status.phase = Some(batchpipe_api::status::Phase::Pending);
+    status
+}
+
+/// Whether.
+pub fn differs_visibly(old: &batchpipe_api::status::BatchPipelineStatus, new: &batchpipe_api::status::BatchPipelineStatus) -> bool {
+    old != new
+}

@@ -1,14 +1,14 @@
 //! One child: is it there, is it ours, is it as wanted; and the one request that makes it so.
 
 use kube::{
-    Api, Resource, ResourceExt,
+    Api, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
 };
 use serde_json::{Value, json};
 
 use super::{
     Applied, Failure,
-    covers::covers,
+    covers::missing,
     failure::Attempt,
     kinds::Child,
     ownership::{APPLIED, Standing, standing},
@@ -89,7 +89,7 @@ impl Writer<'_> {
         match standing(live, &self.pipeline.uid) {
             Standing::Ours => {}
             Standing::Leaving | Standing::Inherited => {
-                return Err(self.about::<K>("patch", name, Attempt::leaving));
+                return Err(self.about::<K>("patch", name, |it| it.leaving()));
             }
             Standing::Foreign(why) => return Err(self.about::<K>("patch", name, |it| it.taken(&why))),
         }
@@ -97,9 +97,10 @@ impl Writer<'_> {
             .map_err(|error| self.failed::<K>("patch", name, &kube::Error::SerdeError(error)))?;
         let write = self.ctx.written.get(&self.pipeline.uid, &K::kind(&()), &wanted.name);
         let is_enough = || write.is_some_and(|it| it.is_enough(&wanted.fingerprint, &found));
-        if covers(&found, &wanted.object) || is_enough() {
+        let Some(field) = missing(&found, &wanted.object).filter(|_| !is_enough()) else {
             return Ok(false);
-        }
+        };
+        tracing::debug!(kind = %K::kind(&()), name, field, "differs from what is wanted");
         self.send(api, wanted, json!({"uid": live.uid()})).await
     }
 

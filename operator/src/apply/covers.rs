@@ -20,30 +20,31 @@ const KEYED: [(&str, &[&str]); 9] = [
 /// Maps of amounts, which the API server writes in its own way: `1000m` is `1`.
 const AMOUNTS: [&str; 2] = ["limits", "requests"];
 
-/// Whether `live` has all of `desired`.
-pub(super) fn covers(live: &Value, desired: &Value) -> bool {
+/// The first field of `desired` that `live` does not have as wanted; absent: it has all of them.
+pub(super) fn missing(live: &Value, desired: &Value) -> Option<String> {
     match (live, desired) {
         (Value::Object(live), Value::Object(desired)) => {
-            desired.iter().all(|(name, wanted)| has(live, name, wanted))
+            desired.iter().find_map(|(name, wanted)| missing_field(live, name, wanted))
         }
-        _ => same(live, desired),
+        _ => (!same(live, desired)).then(String::new),
     }
 }
 
-fn has(live: &Map<String, Value>, name: &str, wanted: &Value) -> bool {
-    let Some(found) = live.get(name) else { return is_empty(wanted) };
+fn missing_field(live: &Map<String, Value>, name: &str, wanted: &Value) -> Option<String> {
+    let here = |is_missing: bool| is_missing.then(|| format!("/{name}"));
+    let Some(found) = live.get(name) else { return here(!is_empty(wanted)) };
     match (found, wanted) {
         (Value::Array(found), Value::Array(wanted)) => match key_of(name) {
-            Some(key) => wanted.iter().all(|item| has_item(found, item, key)),
-            None => all_same(found, wanted),
+            Some(key) => here(!wanted.iter().all(|item| has_item(found, item, key))),
+            None => here(!all_same(found, wanted)),
         },
         (Value::Object(found), Value::Object(wanted)) if AMOUNTS.contains(&name) => {
             let is_same = |(name, amount): (&String, &Value)| {
                 found.get(name).is_some_and(|it| same_amount(it, amount))
             };
-            wanted.iter().all(is_same)
+            here(!wanted.iter().all(is_same))
         }
-        _ => covers(found, wanted),
+        _ => missing(found, wanted).map(|below| format!("/{name}{below}")),
     }
 }
 
@@ -55,7 +56,7 @@ fn key_of(name: &str) -> Option<&'static [&'static str]> {
 fn has_item(found: &[Value], wanted: &Value, key: &[&str]) -> bool {
     // The protocol of a port is filled in by the API server.
     let is_same_key = |item: &&Value| key.iter().all(|field| wanted[field].is_null() || item[field] == wanted[field]);
-    found.iter().filter(is_same_key).any(|item| covers(item, wanted))
+    found.iter().filter(is_same_key).any(|item| missing(item, wanted).is_none())
 }
 
 /// Equal, but for fields that are absent on one side and empty on the other.
@@ -78,15 +79,16 @@ fn all_same(live: &[Value], desired: &[Value]) -> bool {
     live.len() == desired.len() && live.iter().zip(desired).all(|(live, desired)| same(live, desired))
 }
 
-/// What the API server does not store. Numbers and `false` are not among it: where they are optional, absent and false
-/// are different things, for example whether a token is mounted.
+/// What the API server does not store. `false` is not among it: where it is optional, absent and false are different
+/// things, for example whether a token is mounted. A number whose absence means something else than 0 is filled in.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) => text.is_empty(),
         Value::Array(items) => items.is_empty(),
         Value::Object(fields) => fields.is_empty(),
-        Value::Bool(_) | Value::Number(_) => false,
+        Value::Number(number) => number.as_i64() == Some(0),
+        Value::Bool(_) => false,
     }
 }
 
@@ -129,11 +131,15 @@ mod tests {
 
     use super::*;
 
+    fn covers(live: &Value, desired: &Value) -> bool {
+        missing(live, desired).is_none()
+    }
+
     /// A Deployment as the builder writes it, and as the API server gives it back.
     fn pair() -> (Value, Value) {
         let desired = json!({
             "metadata": {"name": "a", "labels": {"app": "a"}, "ownerReferences": [{"uid": "u", "controller": true}]},
-            "spec": {"replicas": 0, "template": {"spec": {
+            "spec": {"replicas": 0, "minReadySeconds": 0, "template": {"spec": {
                 "automountServiceAccountToken": false,
                 "tolerations": [{"key": "a"}],
                 "nodeSelector": {},
@@ -146,6 +152,7 @@ mod tests {
         });
         let mut live = desired.clone();
         live["metadata"]["resourceVersion"] = "7".into();
+        live["spec"].as_object_mut().unwrap().remove("minReadySeconds");
         live["metadata"]["annotations"] = json!({"deployment.kubernetes.io/revision": "1"});
         let pod = &mut live["spec"]["template"]["spec"];
         pod["dnsPolicy"] = "ClusterFirst".into();

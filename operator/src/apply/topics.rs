@@ -7,14 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kube::{
-    Api, ResourceExt,
-    api::PostParams,
-    core::{ApiResource, DynamicObject, GroupVersionKind},
-};
+use kube::{Api, ResourceExt, api::PostParams, core::DynamicObject};
 
 use super::{Applied, Failure, failure::Attempt};
-use crate::{context::Context, pipeline::Pipeline, settings::FIELD_MANAGER};
+use crate::{
+    context::Context, pipeline::Pipeline, resolve::strimzi_resource, settings::FIELD_MANAGER,
+};
 
 /// How long a topic that was seen counts as being there. They are not watched: the cluster may not even know the kind.
 const RECHECK: Duration = Duration::from_mins(1);
@@ -73,9 +71,7 @@ async fn create(ctx: &Context, pipeline: &Pipeline, topic: &DynamicObject) -> Re
         let (kind, resource) = ("KafkaTopic", "kafkatopics.kafka.strimzi.io");
         Attempt { verb, kind, resource, namespace: &pipeline.namespace, name: &name }.failed(error)
     };
-    let types = topic.types.clone().unwrap_or_default();
-    let kind = GroupVersionKind::try_from(types).unwrap_or_default();
-    let resource = ApiResource::from_gvk_with_plural(&kind, "kafkatopics");
+    let resource = strimzi_resource("KafkaTopic", "kafkatopics");
     let api: Api<DynamicObject> =
         Api::namespaced_with(ctx.client.clone(), &pipeline.namespace, &resource);
     if api.get_opt(&name).await.map_err(|error| failed("get", &error))?.is_some() {

@@ -96,8 +96,8 @@ impl CacheSet {
             let why = self.pipelines.refused();
             why.map_or_else(|| "BatchPipeline".to_owned(), |why| format!("BatchPipeline ({why})"))
         });
-        let kinds = pipelines.into_iter().chain(self.unsettled().iter().map(|&kind| kind.to_owned()));
-        kinds.map(|kind| format!("cache{place}: {kind} is not known yet")).collect()
+        let others = self.unsettled().into_iter().map(str::to_owned);
+        pipelines.into_iter().chain(others).map(|kind| format!("cache{place}: {kind} is not known yet")).collect()
     }
 
     /// The kinds of children that cannot be seen because the API server refuses, with its words.
