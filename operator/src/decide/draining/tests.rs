@@ -20,7 +20,7 @@ fn object(sides: &Value) -> BatchPipeline {
     });
     let spec = object["spec"].as_object_mut().unwrap();
     spec.extend(sides.as_object().unwrap().clone());
-    serde_json::from_value(object).unwrap()
+    batchpipe_api::validate::check_value(object).unwrap()
 }
 
 fn both() -> BatchPipeline {
