@@ -28,6 +28,7 @@ use crate::{
 };
 
 /// How far this pass came.
+#[expect(clippy::large_enum_variant, reason = "one is made in each pass, and it is never kept")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// Everything was applied, or was as it should be, but for `Applied::failures`.

@@ -52,12 +52,11 @@ impl DeadLetterTally {
         match self.pods.insert(pod.uid.clone(), count) {
             // The same pod, but its process began anew.
             Some(before) if count < before => self.earlier = self.earlier.saturating_add(before),
-            Some(_) => {}
             // A process that is older than this count is in what was written already.
             None if began_at(report, asked_at) < began => {
                 self.earlier = self.earlier.saturating_sub(count);
             }
-            None => {}
+            _ => {}
         }
     }
 
