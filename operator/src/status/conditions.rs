@@ -133,7 +133,10 @@ fn of_side(facts: &Facts<'_>, side: &Health) -> Said {
         }
         Kind::Zero => Said::new(type_, true, why_zero(facts), "no pods, as asked for"),
         Kind::Stopping => Said::new(type_, true, why_zero(facts), "the pods are being stopped"),
-        Kind::Settled => Said::new(type_, true, reasons::AS_DESIRED, of_all()),
+        Kind::Settled => match expired(facts, side.role) {
+            0 => Said::new(type_, true, reasons::AS_DESIRED, of_all()),
+            messages => Said::new(type_, true, reasons::DATA_EXPIRED, had_expired(messages)),
+        },
         Kind::Changing if side.serves() => Said::new(
             type_,
             true,
@@ -146,18 +149,36 @@ fn of_side(facts: &Facts<'_>, side: &Health) -> Said {
             reasons::ROLLOUT_STUCK,
             format!("{}, but not all of them of the newest configuration", of_all()),
         ),
-        Kind::Changing | Kind::Stuck | Kind::Unready => unready(type_, side),
+        Kind::Changing | Kind::Stuck | Kind::Unready => unready(type_, facts, side),
     }
 }
 
-fn unready(type_: &'static str, side: &Health) -> Said {
+fn unready(type_: &'static str, facts: &Facts<'_>, side: &Health) -> Said {
     let (reason, message) = why_unready(side);
     let reason = match (reason, side.kind) {
-        (reasons::PODS_NOT_READY, Kind::Changing) if side.trouble.is_none() => reasons::PROGRESSING,
+        // Without a decision nothing is being rolled out.
+        (reasons::PODS_NOT_READY, Kind::Changing)
+            if side.trouble.is_none() && facts.decision().is_some() =>
+        {
+            reasons::PROGRESSING
+        }
         (reasons::PODS_NOT_READY, Kind::Stuck) => reasons::ROLLOUT_STUCK,
         (reason, _) => reason,
     };
     Said::new(type_, false, reason, message)
+}
+
+/// Messages that retention deleted before the pods read them.
+fn expired(facts: &Facts<'_>, role: Role) -> u64 {
+    let reports = facts.observed.side(role).reports();
+    reports.fold(0, |sum, report| sum.saturating_add(report.accounting.expired_messages))
+}
+
+fn had_expired(messages: u64) -> String {
+    format!(
+        "all pods are ready, but {messages} messages were removed by retention before they were read; raise the \
+         topic's retention.ms or the number of consumers"
+    )
 }
 
 fn why_zero(facts: &Facts<'_>) -> &'static str {

@@ -327,6 +327,7 @@ fn a_conflict_waits_for_somebody() {
     })
     .summary();
     assert_eq!(in_short(&status), "Pending Ready=False/Conflict Reconciling=- Stalled=Conflict");
+    assert_eq!(sides(&status), ["False/PodsNotReady", "False/PodsNotReady"]);
     assert_eq!(
         condition(&status, types::READY).message,
         "pipeline other has topic telemetry; delete one"
@@ -416,6 +417,17 @@ fn draining_says_what_it_waits_for_and_drained_is_ready() {
     let status = scene.pass();
     assert_eq!(status.phase, Some(Phase::Drained), "nothing was decided, so this still holds");
     assert!(status.draining.is_some());
+}
+
+#[test]
+fn messages_that_expired_unread_are_never_silent() {
+    let status = Scene::changed(|scene| {
+        let report = scene.observed.consumer.pods[0].report.as_mut().unwrap();
+        report.accounting.expired_messages = 12;
+    })
+    .summary();
+    assert_eq!(sides(&status), ["True/AsDesired", "True/DataExpired"]);
+    assert!(condition(&status, types::CONSUMER_READY).message.contains("12 messages"));
 }
 
 #[test]
