@@ -22,6 +22,7 @@ mod resources;
 mod secrets;
 mod service;
 mod service_account;
+mod tidy;
 pub mod topic;
 mod volumes;
 
@@ -42,7 +43,7 @@ use crate::{decide::Replicas, pipeline::Pipeline, settings::Settings};
 pub struct Resources {
     /// The identity of the pods, without a token.
     pub service_accounts: Vec<ServiceAccount>,
-    /// Strimzi's KafkaTopics. They have no owner: a topic outlives its pipeline, and nothing here alters one.
+    /// Strimzi's `KafkaTopic`s. They have no owner: a topic outlives its pipeline, and nothing here alters one.
     pub topics: Vec<DynamicObject>,
     /// The address of an HTTP source.
     pub services: Vec<Service>,

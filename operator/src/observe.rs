@@ -21,7 +21,7 @@ pub use self::{
 pub struct ObservedSide {
     /// The Deployment; absent: there is none.
     pub deployment: Option<ObservedDeployment>,
-    /// Pods whose owner is a ReplicaSet of our Deployment, sorted by name; labels alone do not count.
+    /// Pods whose owner is a `ReplicaSet` of our Deployment, sorted by name; labels alone do not count.
     pub pods: Vec<ObservedPod>,
     /// Names of other pods with the labels of this side that have not ended, such as what an earlier Deployment left
     /// behind. Nothing that they say counts, but draining waits until they are gone.
@@ -72,7 +72,7 @@ pub struct ObservedPod {
     pub uid: String,
     /// Where its admin server is; absent until it has an address.
     pub ip: Option<String>,
-    /// Whether it is of the Deployment's newest ReplicaSet.
+    /// Whether it is of the Deployment's newest `ReplicaSet`.
     pub is_updated: bool,
     /// Whether Kubernetes counts it as ready.
     pub is_ready: bool,

@@ -8,7 +8,10 @@ use batchpipe_api::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource as _;
 
-use crate::{resolve::ResolvedKafka, settings::Settings};
+use crate::{build::configuration::configuration, resolve::ResolvedKafka, settings::Settings};
+
+/// What the pods are told must fit into one variable: Linux takes 128 KiB, its name included.
+const MOST_TEXT_BYTES: usize = 127 * 1024;
 
 /// A pipeline that can be carried out. Builders read this, never the raw spec.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,7 +90,7 @@ pub fn validate(
         Invalid::rule(field, "is missing; only objects of the API server can be carried out")
     };
     let (name, namespace) = (object.name().to_owned(), object.metadata.namespace.clone());
-    Ok(Pipeline {
+    let pipeline = Pipeline {
         name,
         namespace: namespace.ok_or_else(|| missing("metadata.namespace"))?,
         uid: object.metadata.uid.clone().ok_or_else(|| missing("metadata.uid"))?,
@@ -98,7 +101,22 @@ pub fn validate(
         topic: object.topic_name().to_owned(),
         dead_letter_topic: object.dead_letter_topic(),
         spec: resolved.spec,
-    })
+    };
+    fits(&pipeline)?;
+    Ok(pipeline)
+}
+
+fn fits(pipeline: &Pipeline) -> Result<(), Invalid> {
+    let roles = [Role::Producer, Role::Consumer].into_iter().filter(|role| pipeline.has(*role));
+    let longest = roles.map(|role| configuration(pipeline, role).len()).max().unwrap_or_default();
+    if longest <= MOST_TEXT_BYTES {
+        return Ok(());
+    }
+    let message = format!(
+        "has {longest} bytes as the pods are told it, at most {MOST_TEXT_BYTES} fit; shorten kafka.options or \
+         topic.config"
+    );
+    Err(Invalid::rule("spec", &message))
 }
 
 fn accept(object: &BatchPipeline) -> Result<(), Invalid> {
@@ -211,6 +229,19 @@ mod tests {
         let kafka = ResolvedKafka { bootstrap_servers: "nowhere".to_owned(), ..resolved(&object) };
         let invalid = validate(&object, kafka, &settings()).unwrap_err();
         assert_eq!(invalid.violations[0].path, "spec.kafka.bootstrapServers");
+    }
+
+    #[test]
+    fn what_does_not_fit_into_a_variable_is_refused() {
+        let mut object = object(&format!("{KAFKA_ONLY}{BOTH}"));
+        let setting = |number: u8| {
+            let letter = |digit: u8| char::from(b'a' + digit);
+            (format!("x.{}{}", letter(number / 8), letter(number % 8)), "\"".repeat(1024))
+        };
+        object.spec.topic.config = (0..64).map(setting).collect();
+        let invalid = validate(&object, resolved(&object), &settings()).unwrap_err();
+        let message = invalid.violations[0].to_string();
+        assert!(message.starts_with("spec: has 13"), "{message}");
     }
 
     #[test]

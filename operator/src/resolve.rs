@@ -22,6 +22,9 @@ use kube::{
 pub const STRIMZI_GROUP: &str = "kafka.strimzi.io";
 /// The only version that Strimzi serves since 1.0.
 pub const STRIMZI_VERSION: &str = "v1";
+/// HTTP's codes. `Status::is_not_found` looks at the reason alone, which a kind that is not served does not give.
+const NOT_FOUND: u16 = 404;
+const FORBIDDEN: u16 = 403;
 
 /// Where Kafka is and how to be let in; what the pods are told.
 #[derive(Clone, Debug, PartialEq)]
@@ -152,20 +155,20 @@ async fn get(
 fn refusal(status: &Status, kind: &str, namespace: &str, name: &str) -> Option<Unresolved> {
     // Only an object that is missing is named in the answer; a kind that is not served is not.
     let names_object = status.details.as_ref().is_some_and(|details| details.name == name);
-    if status.is_not_found() && names_object {
+    if status.code == NOT_FOUND && names_object {
         let message = format!(
             "{kind} {name} does not exist in namespace {namespace}; create it, or correct spec.kafka.strimzi"
         );
         return Some(Unresolved::new(reasons::KAFKA_NOT_FOUND, message));
     }
-    if status.is_not_found() {
+    if status.code == NOT_FOUND {
         let message = format!(
             "this cluster does not serve {kind} of {STRIMZI_GROUP}/{STRIMZI_VERSION}; install Strimzi 1.0 or newer, \
              or set spec.kafka.bootstrapServers instead of strimzi"
         );
         return Some(Unresolved::new(reasons::KAFKA_NOT_FOUND, message));
     }
-    status.is_forbidden().then(|| {
+    (status.code == FORBIDDEN).then(|| {
         let message = format!(
             "the operator may not get {kind} {name} in namespace {namespace}; grant it get on {STRIMZI_GROUP}"
         );

@@ -79,20 +79,20 @@ async fn watch_and_lead(
     instruments: &Instruments,
     (stage, stop): (&watch::Sender<Stage>, &CancellationToken),
 ) {
-    let (touched, touches) = mpsc::unbounded_channel();
+    let (touched, changes) = mpsc::unbounded_channel();
     let client = supplies.client.clone();
     let caches = Caches::start(&options.settings.watch_namespaces, &Supplies { touched, ..supplies });
     stage.send_replace(Stage::Watching(caches.clone()));
     let context = context(client.clone(), &options, instruments, caches);
-    let controller = Controller::new(Arc::new(context), touches, options.concurrency);
+    let controller = Controller::new(Arc::new(context), changes, options.concurrency);
     let mut elector = Elector::new(client, options.lease, instruments.leadership.clone());
     // The elector goes on while the controller comes to its end, so that its last writes are still allowed.
-    let led = CancellationToken::new();
-    let lead = async {
+    let finished = CancellationToken::new();
+    let looking = async {
         controller.run(&instruments.leadership, stop).await;
-        led.cancel();
+        finished.cancel();
     };
-    tokio::join!(lead, elector.run(&led));
+    tokio::join!(looking, elector.run(&finished));
     elector.release().await;
 }
 

@@ -51,6 +51,7 @@ mod tests {
     use k8s_openapi::{
         api::core::v1::ServiceAccount,
         apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, OwnerReference, Time},
+        jiff::Timestamp,
     };
 
     use super::*;
@@ -114,7 +115,7 @@ mod tests {
     #[test]
     fn an_object_that_is_being_deleted_is_waited_for() {
         let mut leaving = owned("BatchPipeline", "u");
-        leaving.metadata.deletion_timestamp = Some(Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH));
+        leaving.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
         assert_eq!(standing(&leaving, "u"), Standing::Leaving);
     }
 }

@@ -93,7 +93,7 @@ fn remove(value: &mut Value, pointer: &str, names: &[&str]) {
     }
 }
 
-/// The same with the fields of every object in alphabetical order, whatever order serde_json was built to keep.
+/// The same with the fields of every object in alphabetical order, whatever order the JSON library keeps.
 pub(super) fn sorted(value: Value) -> Value {
     match value {
         Value::Object(fields) => {

@@ -1,6 +1,9 @@
 //! The one container of a pod. Pure.
 
-use batchpipe_api::{report::Role, spec::pod::Pod};
+use batchpipe_api::{
+    report::Role,
+    spec::{pod::Pod, source::HttpSource},
+};
 use k8s_openapi::{
     api::core::v1::{
         Capabilities, Container, ContainerPort, HTTPGetAction, Probe, SecurityContext, VolumeMount,
@@ -53,7 +56,7 @@ const fn command(role: Role) -> &'static str {
 /// The port of an HTTP source, if this side has one.
 pub(super) fn source_port(pipeline: &Pipeline, role: Role) -> Option<u16> {
     let producer = pipeline.spec.producer.as_ref().filter(|_| role == Role::Producer)?;
-    producer.source.http.as_ref().map(|source| source.port())
+    producer.source.http.as_ref().map(HttpSource::port)
 }
 
 fn ports(pipeline: &Pipeline, role: Role) -> Vec<ContainerPort> {

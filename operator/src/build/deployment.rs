@@ -11,7 +11,7 @@ use crate::pipeline::Pipeline;
 
 /// How long a rollout may stand still before it counts as stuck, in seconds.
 const PROGRESS_DEADLINE_SECONDS: i32 = 180;
-/// How many old ReplicaSets are kept to look at.
+/// How many old `ReplicaSet`s are kept to look at.
 const HISTORY: i32 = 3;
 
 /// The Deployment of one side.
@@ -24,7 +24,6 @@ pub(super) fn build_deployment(pipeline: &Pipeline, role: Role, replicas: i32) -
             selector: labels::label_selector(&pipeline.name, role),
             strategy: Some(strategy(pipeline, role)),
             template: build_pod(pipeline, role),
-            min_ready_seconds: Some(0),
             progress_deadline_seconds: Some(PROGRESS_DEADLINE_SECONDS),
             revision_history_limit: Some(HISTORY),
             ..DeploymentSpec::default()

@@ -1,4 +1,4 @@
-//! The PodDisruptionBudget of one side: draining nodes takes one pod at a time. Pure.
+//! The `PodDisruptionBudget` of one side: draining nodes takes one pod at a time. Pure.
 
 use batchpipe_api::report::Role;
 use k8s_openapi::{

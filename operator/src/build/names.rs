@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn fingerprints_never_change() {
-        assert_eq!(topic_object("Orders"), "orders-c6d4ccd94a0bd9b9");
+        assert_eq!(topic_object("Orders"), "orders-e87b30a62af9f12c");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The NetworkPolicy of one side: who may reach its pods. Pure. What the pods may reach is not restricted.
+//! The `NetworkPolicy` of one side: who may reach its pods. Pure. What the pods may reach is not restricted.
 
 use batchpipe_api::report::Role;
 use k8s_openapi::{

@@ -12,7 +12,8 @@ use k8s_openapi::{
 };
 
 use super::{
-    container::build_container, environment::GRACE_SECONDS, labels, names, volumes::build_volumes,
+    container::build_container, environment::GRACE_SECONDS, labels, names, tidy::tidy,
+    volumes::build_volumes,
 };
 use crate::pipeline::Pipeline;
 
@@ -59,8 +60,8 @@ fn build_spec(pipeline: &Pipeline, role: Role, pod: &Pod) -> PodSpec {
         containers: vec![build_container(pipeline, role, pod, mounts)],
         volumes: some(volumes),
         node_selector: Some(pod.node_selector.clone()).filter(|it| !it.is_empty()),
-        tolerations: some(pod.tolerations.clone()),
-        affinity: pod.affinity.clone(),
+        tolerations: some(tidy(&pod.tolerations)),
+        affinity: pod.affinity.as_ref().map(tidy),
         topology_spread_constraints: Some(spread(pipeline, role, pod)),
         image_pull_secrets: some(pull_secrets.collect()),
         priority_class_name: pod.priority_class_name.clone(),
@@ -90,18 +91,22 @@ fn security_context() -> PodSecurityContext {
 }
 
 /// Unless the pipeline says otherwise, one node should not take all pods of a side with it; a cluster that is full or
-/// small is no reason not to run.
+/// small is no reason not to run. A constraint without selector would count no pods: it means those of its side.
 fn spread(pipeline: &Pipeline, role: Role, pod: &Pod) -> Vec<TopologySpreadConstraint> {
-    if !pod.topology_spread_constraints.is_empty() {
-        return pod.topology_spread_constraints.clone();
+    let selector = labels::label_selector(&pipeline.name, role);
+    let mut constraints = tidy(&pod.topology_spread_constraints);
+    if constraints.is_empty() {
+        constraints.push(TopologySpreadConstraint {
+            max_skew: 1,
+            topology_key: "kubernetes.io/hostname".to_owned(),
+            when_unsatisfiable: "ScheduleAnyway".to_owned(),
+            ..TopologySpreadConstraint::default()
+        });
     }
-    vec![TopologySpreadConstraint {
-        max_skew: 1,
-        topology_key: "kubernetes.io/hostname".to_owned(),
-        when_unsatisfiable: "ScheduleAnyway".to_owned(),
-        label_selector: Some(labels::label_selector(&pipeline.name, role)),
-        ..TopologySpreadConstraint::default()
-    }]
+    for constraint in &mut constraints {
+        constraint.label_selector.get_or_insert_with(|| selector.clone());
+    }
+    constraints
 }
 
 #[cfg(test)]
@@ -189,6 +194,7 @@ mod tests {
         let keys: Vec<_> = pod.topology_spread_constraints.iter().flatten().collect();
         assert_eq!(keys.len(), 1);
         assert_eq!(keys[0].topology_key, "topology.kubernetes.io/zone");
+        assert!(keys[0].label_selector.is_some(), "a constraint without selector counts no pods");
     }
 
     #[test]

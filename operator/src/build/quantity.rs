@@ -13,8 +13,8 @@ const DECIMAL: [(&str, u32); 7] =
     [("m", 0), ("k", 2), ("M", 3), ("G", 4), ("T", 5), ("P", 6), ("E", 7)];
 /// The power of a number without suffix.
 const PLAIN: u32 = 1;
-/// Digits after the point that are read; the schema allows no more.
-const DIGITS: usize = 9;
+/// Binary amounts are cut to what fits into 64 bits with a sign, in thousandths.
+const MOST: u128 = i64::MAX as u128 * 1000;
 
 /// The same amounts as they are stored.
 pub(super) fn canonical(amounts: &BTreeMap<String, Quantity>) -> BTreeMap<String, Quantity> {
@@ -26,16 +26,19 @@ pub(super) fn of_bytes(bytes: u64) -> Quantity {
     Quantity(binary(u128::from(bytes) * 1000).unwrap_or_else(|| decimal(u128::from(bytes) * 1000)))
 }
 
-/// What cannot be read stays as it is: the API server will say what is wrong with it.
+/// What cannot be read stays as it is: the API server will say what is wrong with it. So do leading zeros where
+/// nothing else has to change.
 fn canonical_quantity(amount: &Quantity) -> Quantity {
-    Quantity(canonical_text(amount.0.trim()).unwrap_or_else(|| amount.0.clone()))
+    let text = amount.0.trim();
+    let stored = canonical_text(text).filter(|stored| text.trim_start_matches('0') != stored);
+    Quantity(stored.unwrap_or_else(|| amount.0.clone()))
 }
 
 fn canonical_text(text: &str) -> Option<String> {
     let suffixed = |suffix: &str| text.strip_suffix(suffix);
     for (suffix, power) in BINARY {
         if let Some(number) = suffixed(suffix) {
-            let thousandths = thousandths(number, 1024u128.pow(power).checked_mul(1000)?)?;
+            let thousandths = thousandths(number, 1024u128.pow(power) * 1000)?.min(MOST);
             return Some(binary(thousandths).unwrap_or_else(|| decimal(thousandths)));
         }
     }
@@ -47,12 +50,17 @@ fn canonical_text(text: &str) -> Option<String> {
 /// The number times its unit, which is given in thousandths; what is left of a thousandth counts as a whole one.
 fn thousandths(number: &str, unit: u128) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let digits = format!("{whole}{fraction:0<DIGITS$}");
-    if fraction.len() > DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    let digits = format!("{whole}{fraction}");
+    if whole.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let scale = 10u128.pow(u32::try_from(DIGITS).ok()?);
-    Some(digits.parse::<u128>().ok()?.checked_mul(unit)?.div_ceil(scale))
+    let scale = 10u128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+    let digits = digits.parse::<u128>().ok()?;
+    Some(if unit.is_multiple_of(scale) {
+        digits.saturating_mul(unit / scale)
+    } else {
+        digits.saturating_mul(unit).div_ceil(scale)
+    })
 }
 
 /// With the largest suffix that keeps the number whole; `None` for what is written in decimal in any case: less than
@@ -101,7 +109,10 @@ mod tests {
             ("256Mi", "256Mi"),
             ("1000Mi", "1000Mi"),
             ("2", "2"),
-            ("007", "7"),
+            ("010", "010"),
+            ("0001024Mi", "1Gi"),
+            ("999999999999999.9P", "999999999999999900T"),
+            ("999999999999999.9Pi", "9223372036854775807"),
         ];
         for (written, expected) in cases {
             assert_eq!(stored(written), expected, "{written}");
@@ -135,14 +146,14 @@ mod tests {
 
     #[test]
     fn nothing_is_nothing() {
-        for written in ["0", "0m", "0.0", "0Gi"] {
+        for written in ["0", "0m", "0.0", "0Gi", "00"] {
             assert_eq!(stored(written), "0", "{written}");
         }
     }
 
     #[test]
     fn what_cannot_be_read_stays() {
-        for written in ["", "much", "-1", "1e3", "1.0000000001", "999999999999999.9Pi"] {
+        for written in ["", "much", "-1", "1e3", "1.x", ".5"] {
             assert_eq!(stored(written), written);
         }
     }

@@ -23,17 +23,16 @@ const CPU_LIMIT: &str = "2";
 
 /// What one side's container has: what the pipeline says, else enough for its largest batch.
 pub(super) fn build_resources(pipeline: &Pipeline, role: Role, pod: &Pod) -> ResourceRequirements {
-    let (requests, limits) = match &pod.resources {
-        Some(Resources { requests, limits }) => (canonical(requests), canonical(limits)),
-        None => {
-            // A request below the limit would promise memory that the node may not have.
-            let memory = of_bytes(MEMORY_BYTES.max(BATCHES * largest_batch_bytes(pipeline, role)));
-            let amounts = |cpu: &str| {
-                let cpu = ("cpu".to_owned(), Quantity(cpu.to_owned()));
-                [cpu, ("memory".to_owned(), memory.clone())].into_iter().collect()
-            };
-            (amounts(CPU_REQUEST), amounts(CPU_LIMIT))
-        }
+    let (requests, limits) = if let Some(Resources { requests, limits }) = &pod.resources {
+        (canonical(requests), canonical(limits))
+    } else {
+        // A request below the limit would promise memory that the node may not have.
+        let memory = of_bytes(MEMORY_BYTES.max(BATCHES * largest_batch_bytes(pipeline, role)));
+        let amounts = |cpu: &str| {
+            let cpu = ("cpu".to_owned(), Quantity(cpu.to_owned()));
+            [cpu, ("memory".to_owned(), memory.clone())].into_iter().collect()
+        };
+        (amounts(CPU_REQUEST), amounts(CPU_LIMIT))
     };
     ResourceRequirements {
         requests: Some(requests).filter(|it| !it.is_empty()),
@@ -77,6 +76,13 @@ mod tests {
         limits.max_batch_bytes = ByteSize::from_mib(1024);
         assert_eq!(memory(&pipeline, Role::Consumer), "8Gi");
         assert_eq!(memory(&pipeline, Role::Producer), "256Mi");
+    }
+
+    #[test]
+    fn an_amount_may_be_a_number() {
+        let pod = serde_json::from_str(r#"{"resources": {"limits": {"cpu": 2}}}"#).unwrap();
+        let resources = build_resources(&pipeline(TELEMETRY), Role::Producer, &pod);
+        assert_eq!(resources.limits.unwrap()["cpu"].0, "2");
     }
 
     #[test]

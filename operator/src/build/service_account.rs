@@ -1,4 +1,4 @@
-//! The ServiceAccount of both sides' pods: an identity without rights and without a token. Pure.
+//! The `ServiceAccount` of both sides' pods: an identity without rights and without a token. Pure.
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 

@@ -1,4 +1,4 @@
-//! Strimzi's KafkaTopics. Pure.
+//! Strimzi's topics. Pure.
 //!
 //! They have no owner, because a topic outlives its pipeline, and they describe a topic that is missing: whoever applies
 //! them creates them and never alters one.
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{metadata::unowned, names};
 use crate::{pipeline::Pipeline, resolve::strimzi_resource};
 
-/// The type of a KafkaTopic.
+/// The type of a `KafkaTopic`.
 pub fn topic_resource() -> ApiResource {
     strimzi_resource("KafkaTopic", "kafkatopics")
 }

@@ -87,12 +87,13 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_server_that_never_answers_gives_an_error_that_names_the_request() {
         let silent = service_fn(|_: Call| std::future::pending::<Result<Answer, BoxError>>());
         let mut request = Call::new(Body::empty());
         *request.uri_mut() = "/api/v1/pods?watch=1".parse().unwrap();
-        let error = Deadline::new(silent).oneshot(request).await.err().unwrap();
+        let deadline = Deadline { inner: silent, collection: Duration::from_millis(10) };
+        let error = deadline.oneshot(request).await.err().unwrap();
         assert_eq!(error.to_string(), "watch /api/v1/pods was not answered within 30 s");
     }
 }

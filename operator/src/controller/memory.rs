@@ -13,7 +13,7 @@ use batchpipe_api::{
 };
 
 use super::is_in_conflict;
-use crate::{apply::is_older, caches::Key, decide};
+use crate::{apply::is_older, caches::Key, decide, status::DeadLetterTally};
 
 /// What is kept of one pipeline.
 #[derive(Clone, Debug, Default)]
@@ -26,8 +26,10 @@ pub struct Memory {
     pub status: Option<BatchPipelineStatus>,
     /// The version that the last write of the status gave.
     pub version: Option<String>,
-    /// When numbers were written last.
-    pub numbers_at: Option<Instant>,
+    /// When the status was written last.
+    pub written_at: Option<Instant>,
+    /// The count of dead letters.
+    pub dead_letters: DeadLetterTally,
 }
 
 impl Memory {
@@ -86,7 +88,10 @@ impl Memories {
 #[cfg(test)]
 mod tests {
     use batchpipe_api::conditions::{reasons, types};
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+    use k8s_openapi::{
+        apimachinery::pkg::apis::meta::v1::{Condition, Time},
+        jiff::Timestamp,
+    };
 
     use super::*;
 
@@ -100,7 +105,7 @@ mod tests {
             status: "True".to_owned(),
             reason: reason.to_owned(),
             message: String::new(),
-            last_transition_time: Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH),
+            last_transition_time: Time(Timestamp::UNIX_EPOCH),
             observed_generation: None,
         };
         let status = BatchPipelineStatus { conditions: vec![condition], ..BatchPipelineStatus::default() };

@@ -19,7 +19,7 @@ use crate::{
     error::words,
     events::{self, Transition},
     settings::FIELD_MANAGER,
-    status::differs_visibly,
+    status::{Difference, differs_visibly},
 };
 
 /// How often numbers alone are written.
@@ -35,33 +35,25 @@ pub(super) struct Publication<'a> {
     pub(super) memory: Memory,
 }
 
-/// What a write is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Worth {
-    Nothing,
-    Numbers,
-    Change,
-}
-
 /// Writes the status if it is worth it, and keeps what has to be remembered. The error is for people.
 pub(super) async fn publish(ctx: &Context, key: &Key, publication: Publication<'_>) -> Result<(), String> {
     let Publication { object, status, mut memory } = publication;
     let now = Instant::now();
     let old = object.status.clone().unwrap_or_default();
-    let worth = worth(&old, &status, memory.numbers_at, now);
+    let worth = worth(object.status.as_ref(), &status, memory.written_at, now);
     let written = match worth {
-        Worth::Nothing => Ok(old.clone()),
-        Worth::Numbers | Worth::Change => match write(ctx, key, object, &status).await {
+        Difference::None => Ok(old.clone()),
+        Difference::NumbersOnly | Difference::Yes => match write(ctx, key, object, &status).await {
             Ok(version) => {
                 memory.version = version;
-                memory.numbers_at = Some(now);
+                memory.written_at = Some(now);
                 Ok(status)
             }
             Err(error) => Err(words(&error)),
         },
     };
     let transitions = match &written {
-        Ok(new) if worth == Worth::Change => events::transitions(&old, new),
+        Ok(new) if worth == Difference::Yes => events::transitions(&old, new),
         _ => Vec::new(),
     };
     let result = written.as_ref().map(|_| ()).map_err(Clone::clone);
@@ -77,27 +69,20 @@ fn remember(ctx: &Context, key: &Key, mut memory: Memory, status: BatchPipelineS
     ctx.metrics.phase(before.and_then(|before| before.phase()), after);
 }
 
+/// What is worth a write now.
 fn worth(
-    old: &BatchPipelineStatus,
+    old: Option<&BatchPipelineStatus>,
     new: &BatchPipelineStatus,
-    numbers_at: Option<Instant>,
+    written_at: Option<Instant>,
     now: Instant,
-) -> Worth {
-    let is_outdated = old.observed_generation > new.observed_generation;
-    let is_due = numbers_at.is_none_or(|at| now.saturating_duration_since(at) >= NUMBERS_EVERY);
-    if is_outdated || old == new {
-        Worth::Nothing
-    } else if without_numbers(old) != without_numbers(new) {
-        Worth::Change
-    } else if is_due && differs_visibly(old, new) {
-        Worth::Numbers
-    } else {
-        Worth::Nothing
+) -> Difference {
+    let is_outdated = old.is_some_and(|old| old.observed_generation > new.observed_generation);
+    let is_due = written_at.is_none_or(|at| now.saturating_duration_since(at) >= NUMBERS_EVERY);
+    match differs_visibly(old, new) {
+        _ if is_outdated => Difference::None,
+        Difference::NumbersOnly if !is_due => Difference::None,
+        difference => difference,
     }
-}
-
-fn without_numbers(status: &BatchPipelineStatus) -> BatchPipelineStatus {
-    BatchPipelineStatus { data: None, ..status.clone() }
 }
 
 /// The version that came of it.
@@ -146,29 +131,29 @@ mod tests {
         }
     }
 
-    fn is_worth(new: &BatchPipelineStatus, since_last: Option<Duration>) -> Worth {
+    fn is_worth(new: &BatchPipelineStatus, since_last: Option<Duration>) -> Difference {
         let now = Instant::now() + NUMBERS_EVERY;
         let at = since_last.map(|it| now.checked_sub(it).unwrap());
-        worth(&status(1000), new, at, now)
+        worth(Some(&status(1000)), new, at, now)
     }
 
     #[test]
     fn what_did_not_change_is_not_written() {
-        assert_eq!(is_worth(&status(1000), None), Worth::Nothing);
+        assert_eq!(is_worth(&status(1000), None), Difference::None);
     }
 
     #[test]
     fn numbers_alone_are_written_seldom_and_changes_at_once() {
         let just_now = Some(Duration::from_secs(1));
-        assert_eq!(is_worth(&status(5000), just_now), Worth::Nothing);
-        assert_eq!(is_worth(&status(5000), Some(NUMBERS_EVERY)), Worth::Numbers);
+        assert_eq!(is_worth(&status(5000), just_now), Difference::None);
+        assert_eq!(is_worth(&status(5000), Some(NUMBERS_EVERY)), Difference::NumbersOnly);
         let paused = BatchPipelineStatus { phase: Some(Phase::Paused), ..status(1000) };
-        assert_eq!(is_worth(&paused, just_now), Worth::Change);
+        assert_eq!(is_worth(&paused, just_now), Difference::Yes);
     }
 
     #[test]
     fn the_observed_generation_never_goes_back() {
         let outdated = BatchPipelineStatus { observed_generation: Some(1), ..status(5000) };
-        assert_eq!(is_worth(&outdated, None), Worth::Nothing);
+        assert_eq!(is_worth(&outdated, None), Difference::None);
     }
 }

@@ -154,9 +154,12 @@ async fn conclude(
     key: &Key,
     object: &BatchPipeline,
     pass: &Pass,
-    memory: Memory,
+    mut memory: Memory,
 ) -> Looked {
-    let facts = Facts { object, outcome: &pass.outcome, observed: &pass.observed, now: Timestamp::now() };
+    let (observed, now) = (&pass.observed, Timestamp::now());
+    let said = object.status.as_ref().and_then(|it| it.data.as_ref()?.dead_letters);
+    let dead_letters = memory.dead_letters.count(said, observed, now);
+    let facts = Facts { object, outcome: &pass.outcome, observed, dead_letters, now };
     let publication = Publication { object, status: summarize(&facts), memory };
     let next = next(&pass.outcome, &publication.status);
     let published = publish(ctx, key, publication).await;

@@ -30,7 +30,6 @@ pub(super) struct World {
 pub(super) struct Step {
     pub(super) second: i64,
     pub(super) pods: i32,
-    pub(super) lag: f64,
     pub(super) reason: String,
 }
 
@@ -102,6 +101,6 @@ impl World {
         if pods != asked {
             self.starting = Some((self.second + START, pods));
         }
-        Step { second: self.second, pods, lag: self.lag, reason }
+        Step { second: self.second, pods, reason }
     }
 }

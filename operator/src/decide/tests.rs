@@ -6,7 +6,7 @@ use super::*;
 use crate::observe::testing::{consumer_pod, deployment, lag, moment, pod, settled};
 
 fn object(state: &str, consumer: &Value) -> BatchPipeline {
-    serde_json::from_value(json!({
+    batchpipe_api::validate::check_value(json!({
         "apiVersion": "batchpipe.dev/v1alpha1", "kind": "BatchPipeline",
         "metadata": {"name": "telemetry", "generation": 1},
         "spec": {

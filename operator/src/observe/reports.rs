@@ -131,12 +131,8 @@ impl Reports {
         let answer = answer.map(|report| Answer { report, asked_at });
         let answer = answer
             .inspect_err(|error| {
-                tracing::debug!(
-                    uid,
-                    ip,
-                    error = error as &dyn std::error::Error,
-                    "a pod says nothing"
-                )
+                let error: &dyn std::error::Error = error;
+                tracing::debug!(uid, ip, error, "a pod says nothing");
             })
             .ok();
         self.lock().insert(uid.to_owned(), Kept { at, answer: answer.clone() });

@@ -14,7 +14,7 @@ use kube::core::PartialObjectMeta;
 
 use super::{Answers, ObservedDeployment, ObservedPod, ObservedSide, blocked::blocked};
 
-/// Where a Deployment's controller numbers its ReplicaSets.
+/// Where a Deployment's controller numbers its `ReplicaSet`s.
 const REVISION: &str = "deployment.kubernetes.io/revision";
 
 /// What a report must say of itself to count.
@@ -33,7 +33,7 @@ impl Expected<'_> {
     }
 }
 
-/// One side, from its Deployment, the ReplicaSets of the namespace, the pods with the side's labels, and what pods
+/// One side, from its Deployment, the `ReplicaSet`s of the namespace, the pods with the side's labels, and what pods
 /// answered.
 pub fn side(
     expected: Expected<'_>,
@@ -58,7 +58,7 @@ pub fn side(
     side
 }
 
-/// The uids of the ReplicaSets of one Deployment.
+/// The uids of the `ReplicaSet`s of one Deployment.
 struct OurSets<'a> {
     all: Vec<&'a str>,
     newest: Option<&'a str>,

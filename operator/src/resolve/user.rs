@@ -106,7 +106,7 @@ mod tests {
 
     use super::{super::kafka::tests::strimzi, *};
 
-    fn user(login: &str, status: Value) -> DynamicObject {
+    fn user(login: &str, status: &Value) -> DynamicObject {
         let object = json!({
             "apiVersion": "kafka.strimzi.io/v1", "kind": "KafkaUser",
             "metadata": {"name": "me", "namespace": "lab-kafka", "labels": {"strimzi.io/cluster": "lab"}},
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_tls_user_has_a_certificate() {
-        let found = credentials(&strimzi("tls", None), &user("tls", ready("CN=me"))).unwrap();
+        let found = credentials(&strimzi("tls", None), &user("tls", &ready("CN=me"))).unwrap();
         let Credentials::Certificate(key) = found else { panic!("{found:?}") };
         assert_eq!((key.secret.as_str(), key.certificate_key.as_str()), ("me", "user.crt"));
         assert_eq!(key.private_key_key, "user.key");
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn a_scram_user_has_a_name_and_a_password() {
         let found =
-            credentials(&strimzi("plain", None), &user("scram-sha-512", ready("me"))).unwrap();
+            credentials(&strimzi("plain", None), &user("scram-sha-512", &ready("me"))).unwrap();
         let Credentials::Password(sasl) = found else { panic!("{found:?}") };
         assert_eq!((sasl.username.as_str(), sasl.password.key.as_str()), ("me", "password"));
         assert_eq!(sasl.mechanism, SaslMechanism::ScramSha512);
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn the_secret_is_the_one_that_the_status_names() {
         let status = json!({"username": "me", "secret": "kafka-me"});
-        let found = credentials(&strimzi("plain", None), &user("scram-sha-512", status)).unwrap();
+        let found = credentials(&strimzi("plain", None), &user("scram-sha-512", &status)).unwrap();
         let Credentials::Password(sasl) = found else { panic!("{found:?}") };
         assert_eq!(sasl.password.secret, "kafka-me");
     }
@@ -149,20 +149,20 @@ mod tests {
     #[test]
     fn without_a_secret_in_the_status_it_has_the_users_name() {
         let status = json!({"username": "CN=me"});
-        let found = credentials(&strimzi("tls", None), &user("tls", status)).unwrap();
+        let found = credentials(&strimzi("tls", None), &user("tls", &status)).unwrap();
         let Credentials::Certificate(key) = found else { panic!("{found:?}") };
         assert_eq!(key.secret, "me");
     }
 
     #[test]
     fn a_user_without_status_is_not_ready() {
-        let unresolved = credentials(&strimzi("tls", None), &user("tls", json!({}))).unwrap_err();
+        let unresolved = credentials(&strimzi("tls", None), &user("tls", &json!({}))).unwrap_err();
         assert_eq!(unresolved.reason, reasons::KAFKA_NOT_READY);
     }
 
     #[test]
     fn a_user_of_another_cluster_is_refused() {
-        let mut other = user("tls", ready("CN=me"));
+        let mut other = user("tls", &ready("CN=me"));
         other.labels_mut().insert(CLUSTER_LABEL.to_owned(), "prod".to_owned());
         let unresolved = credentials(&strimzi("tls", None), &other).unwrap_err();
         assert_eq!(unresolved.reason, reasons::KAFKA_NOT_FOUND);
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_user_with_a_certificate_of_its_own_needs_the_plain_fields() {
-        let user = user("tls-external", ready("CN=me"));
+        let user = user("tls-external", &ready("CN=me"));
         let unresolved = credentials(&strimzi("tls", None), &user).unwrap_err();
         assert_eq!(unresolved.reason, reasons::INVALID_SPEC);
     }

@@ -12,9 +12,9 @@ use std::{
 use batchpipe_testbed::{ControlPlane, shared_control_plane};
 
 pub(crate) use self::{
-    faults::{Fault, Faults, Request},
-    namespace::Namespace,
-    operator::Operator,
+    faults::{Fault, Faults},
+    namespace::{CHILDREN, Namespace, manifest},
+    operator::{IMAGE, Operator, options},
 };
 
 /// How long anything may take on a busy machine.

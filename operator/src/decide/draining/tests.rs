@@ -20,7 +20,7 @@ fn object(sides: &Value) -> BatchPipeline {
     });
     let spec = object["spec"].as_object_mut().unwrap();
     spec.extend(sides.as_object().unwrap().clone());
-    serde_json::from_value(object).unwrap()
+    batchpipe_api::validate::check_value(object).unwrap()
 }
 
 fn both() -> BatchPipeline {
@@ -166,8 +166,8 @@ fn at_least_one_consumer_drains_also_where_none_ran() {
 #[test]
 fn without_a_consumer_of_ours_the_last_producer_pod_is_the_end() {
     let object = object(&json!({"producer": {"source": {"generator": {}}}}));
-    let mut observed = Observed::default();
-    observed.producer = settled(vec![reporting("p", report(Role::Producer))]);
+    let producer = settled(vec![reporting("p", report(Role::Producer))]);
+    let mut observed = Observed { producer, ..Observed::default() };
     assert!(!at(100, &object, &observed).is_drained);
     observed.producer = settled(Vec::new());
     assert!(at(100, &object, &observed).is_drained);

@@ -1,6 +1,9 @@
 //! An operator in this process, with a runtime of its own, so that it can be stopped in good order or like a crash.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use batchpipe_operator::{
     client::{self, Instruments},
@@ -55,6 +58,11 @@ impl Operator {
             tell.send(()).unwrap();
         });
         Self { runtime: Some(runtime), stop, ended, faults, instruments }
+    }
+
+    /// Whether it may write.
+    pub(crate) fn leads(&self) -> bool {
+        self.instruments.leadership.is_leader(Instant::now())
     }
 
     /// Stops it as SIGTERM does, and waits until it has.
