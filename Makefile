@@ -37,8 +37,9 @@ lint: ## Format, lints, docs, scripts and the rules of this project
 	@if command -v shellcheck >/dev/null; then shellcheck scripts/* .ci/run testbed/assets/*.sh testbed/assets/*/*.sh; \
 		else echo "shellcheck is not installed: scripts were not checked"; fi
 
-generate: ## Write the generated files (the CRD) anew
+generate: ## Write the generated files (CRD, the chart's tables and renderings) anew
 	BLESS=1 $(CARGO) test --locked -p batchpipe-api
+	BLESS=1 $(CARGO) test --locked -p batchpipe-operator --test chart
 
 bench: ## Measure on a real Kafka, and print ratios of one run; BENCH_ARGS=--help tells the options
 	$(CARGO) build --release --locked -p batchpipe-workloads -p batchpipe-bench

@@ -1,5 +1,21 @@
 //! apply: the only writer of children. Server-side apply of what differs from the cache; deletes by uid what is no
 //! longer wanted.
+//!
+//! Nothing is sent for a child that is as it should be. What exists under a child's name without being ours is never
+//! touched. One child that fails does not stop the others.
+
+mod child;
+mod covers;
+mod failure;
+mod kinds;
+mod ownership;
+mod topics;
+mod written;
+
+use crate::{build::Resources, context::Context, pipeline::Pipeline};
+
+pub use self::{ownership::APPLIED, topics::SeenTopics, written::Written};
+pub(crate) use self::written::is_older;
 
 /// What happened to one child that could not be applied or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,4 +39,28 @@ pub struct Applied {
     pub deleted: Vec<String>,
     /// What did not work; the other children were applied all the same.
     pub failures: Vec<Failure>,
+}
+
+impl Applied {
+    /// Whether nothing was written and nothing failed.
+    pub const fn is_unchanged(&self) -> bool {
+        self.written.is_empty() && self.deleted.is_empty() && self.failures.is_empty()
+    }
+}
+
+/// Makes what exists equal to what is wanted.
+pub async fn apply(ctx: &Context, pipeline: &Pipeline, resources: &Resources) -> Applied {
+    let mut applied = Applied::default();
+    let Some(set) = ctx.caches.of(&pipeline.namespace) else { return applied };
+    let mut writer = child::Writer { ctx, pipeline, set, applied: &mut applied };
+    writer.kind(&resources.service_accounts).await;
+    topics::create_missing(ctx, pipeline, &resources.topics, writer.applied).await;
+    writer.kind(&resources.services).await;
+    writer.kind(&resources.network_policies).await;
+    writer.kind(&resources.disruption_budgets).await;
+    writer.kind(&resources.deployments).await;
+    for (kind, why) in set.refusals() {
+        applied.failures.push(failure::blind(kind, &why));
+    }
+    applied
 }

@@ -1,6 +1,21 @@
 //! decide: how many pods each side should have now: state, draining and scaling. Pure; time is passed in.
 
-use batchpipe_api::status::{DrainingStatus, ScalingStatus};
+mod draining;
+mod scaling;
+#[cfg(test)]
+mod simulation;
+
+use batchpipe_api::{
+    pipeline::{BatchPipeline, DesiredState},
+    report::Role,
+    spec::consumer::Consumer,
+    status::{DrainingStatus, ScalingStatus},
+};
+use k8s_openapi::jiff::Timestamp;
+
+pub use self::scaling::ScalingMemory;
+use self::{draining::Drain, scaling::Scale};
+use crate::observe::{Observed, ObservedSide, Partitions};
 
 /// How many pods each side should have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -9,6 +24,16 @@ pub struct Replicas {
     pub producer: i32,
     /// Consumer pods.
     pub consumer: i32,
+}
+
+impl Replicas {
+    /// Those of one side.
+    pub const fn of(self, role: Role) -> i32 {
+        match role {
+            Role::Producer => self.producer,
+            Role::Consumer => self.consumer,
+        }
+    }
 }
 
 /// What was decided, and what has to be remembered of it.
@@ -22,4 +47,129 @@ pub struct Decision {
     pub draining: Option<DrainingStatus>,
     /// Whether draining has come to its end.
     pub is_drained: bool,
+    /// What draining waits for; absent when it does not.
+    pub waits_for: Option<String>,
+    /// To be passed in the next time.
+    pub memory: Memory,
 }
+
+/// What is kept of a pipeline from one pass to the next, in memory only. Without it nothing is decided wrongly, only
+/// later.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Memory {
+    /// What scaling learned.
+    pub scaling: ScalingMemory,
+    /// When something of the producer was last seen.
+    pub producer_seen_at: Option<Timestamp>,
+}
+
+/// All that is decided from.
+#[derive(Clone, Copy, Debug)]
+pub struct DecideInput<'a> {
+    /// What is asked for, defaults applied, with the status it has now.
+    pub object: &'a BatchPipeline,
+    /// What runs.
+    pub observed: &'a Observed,
+    /// That of the last decision.
+    pub memory: &'a Memory,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// How many pods each side should have now, and why.
+pub fn decide(input: &DecideInput<'_>) -> Decision {
+    let mut memory = input.memory.clone();
+    if !is_gone(&input.observed.producer) {
+        memory.producer_seen_at = Some(input.now);
+    }
+    let input = &DecideInput { memory: &memory, ..*input };
+    match input.object.spec.state {
+        DesiredState::Running => running(input),
+        DesiredState::Paused => stopped(input, "the state is Paused"),
+        DesiredState::Drained => drained(input),
+    }
+}
+
+fn running(input: &DecideInput<'_>) -> Decision {
+    let (consumer, scaling, learned) = consumers(input);
+    Decision {
+        replicas: Replicas { producer: producers(input), consumer },
+        scaling,
+        memory: Memory { scaling: learned, ..input.memory.clone() },
+        ..Decision::default()
+    }
+}
+
+fn stopped(input: &DecideInput<'_>, reason: &str) -> Decision {
+    let scaling = input.object.spec.consumer.as_ref().and_then(|consumer| consumer.scaling);
+    Decision {
+        scaling: scaling.map(|_| ScalingStatus { desired_replicas: 0, reason: reason.to_owned() }),
+        memory: Memory { scaling: ScalingMemory::default(), ..input.memory.clone() },
+        ..Decision::default()
+    }
+}
+
+fn drained(input: &DecideInput<'_>) -> Decision {
+    match draining::drain(input) {
+        Drain::Done(draining) => Decision {
+            draining: Some(draining),
+            is_drained: true,
+            ..stopped(input, "the pipeline is drained")
+        },
+        Drain::Waiting(draining, waits_for) => {
+            let decision = running(input);
+            // Without a consumer nothing would ever be worked off.
+            let fewest = i32::from(input.object.spec.consumer.is_some());
+            let consumer = decision.replicas.consumer.max(fewest);
+            Decision {
+                replicas: Replicas { producer: 0, consumer },
+                draining: Some(draining),
+                waits_for: Some(waits_for),
+                ..decision
+            }
+        }
+    }
+}
+
+fn producers(input: &DecideInput<'_>) -> i32 {
+    input.object.spec.producer.as_ref().map_or(0, |producer| producer.replicas)
+}
+
+fn consumers(input: &DecideInput<'_>) -> (i32, Option<ScalingStatus>, ScalingMemory) {
+    let Some(consumer) = &input.object.spec.consumer else {
+        return (0, None, ScalingMemory::default());
+    };
+    let Some(scaling) = consumer.scaling else {
+        return (consumer.replicas, None, ScalingMemory::default());
+    };
+    let side = &input.observed.consumer;
+    let scale = Scale {
+        limits: scaling,
+        current: side.deployment.as_ref().map_or(0, |it| it.desired_replicas),
+        load: scaling::load(side),
+        partitions: Partitions::of(side).count,
+        assumed_partitions: input.object.spec.topic.partitions,
+    };
+    let (desired_replicas, reason, learned) =
+        scaling::scale(&scale, &input.memory.scaling, input.now);
+    let reason = format!("{reason}{}", overrides(consumer, desired_replicas));
+    (desired_replicas, Some(ScalingStatus { desired_replicas, reason }), learned)
+}
+
+fn overrides(consumer: &Consumer, desired: i32) -> String {
+    if consumer.replicas == desired {
+        return String::new();
+    }
+    format!("; consumer.replicas: {} is overridden by consumer.scaling", consumer.replicas)
+}
+
+/// Whether nothing of a side runs any more, and nothing is about to.
+fn is_gone(side: &ObservedSide) -> bool {
+    let has_stopped = side.deployment.as_ref().is_none_or(|deployment| {
+        deployment.desired_replicas == 0 && deployment.is_current && deployment.replicas == 0
+    });
+    has_stopped && side.pods.is_empty() && side.strays.is_empty()
+}
+
+#[cfg(test)]
+mod tests;

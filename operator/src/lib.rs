@@ -12,12 +12,25 @@
 //! status    all of the above -> conditions, phase, numbers  -> BatchPipelineStatus (pure)
 //! ```
 
+pub mod admin;
 pub mod apply;
+pub mod args;
+mod backoff;
 pub mod build;
+pub mod caches;
+pub mod client;
 pub mod conflict;
+pub mod context;
+pub mod controller;
 pub mod decide;
+pub mod error;
+pub mod events;
+pub mod lease;
+pub mod metrics;
 pub mod observe;
 pub mod pipeline;
 pub mod resolve;
+pub mod run;
 pub mod settings;
 pub mod status;
+pub mod telemetry;

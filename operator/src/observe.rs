@@ -1,14 +1,43 @@
 //! observe: what runs now, from the caches, and what the pods say of themselves at `/status`. Reads only.
 
+mod blocked;
+mod lag;
+mod reports;
+mod side;
+#[cfg(test)]
+pub(crate) mod testing;
+
 use batchpipe_api::report::{Report, Role};
+use k8s_openapi::jiff::Timestamp;
+
+pub use self::{
+    lag::{Measured, Partitions},
+    reports::{ADMIN_PORT, Answer, Answers, Reports},
+    side::{Expected, side},
+};
 
 /// One side of a pipeline as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ObservedSide {
     /// The Deployment; absent: there is none.
     pub deployment: Option<ObservedDeployment>,
-    /// Pods whose owner is a ReplicaSet of our Deployment, sorted by name; labels alone do not count.
+    /// Pods whose owner is a `ReplicaSet` of our Deployment, sorted by name; labels alone do not count.
     pub pods: Vec<ObservedPod>,
+    /// Names of other pods with the labels of this side that have not ended, such as what an earlier Deployment left
+    /// behind. Nothing that they say counts, but draining waits until they are gone.
+    pub strays: Vec<String>,
+}
+
+impl ObservedSide {
+    /// The pods that were not asked to stop.
+    pub fn staying(&self) -> impl Iterator<Item = &ObservedPod> {
+        self.pods.iter().filter(|pod| !pod.is_terminating)
+    }
+
+    /// What pods say, of those that say anything.
+    pub fn reports(&self) -> impl Iterator<Item = &Report> {
+        self.pods.iter().filter_map(|pod| pod.report.as_ref())
+    }
 }
 
 /// What a Deployment says of itself.
@@ -24,6 +53,10 @@ pub struct ObservedDeployment {
     pub ready_replicas: i32,
     /// Whether its controller has seen the newest spec.
     pub is_current: bool,
+    /// Whether the newest template was rolled out completely at some time.
+    pub is_rolled_out: bool,
+    /// The label selector of its pods, as text.
+    pub selector: String,
     /// Why its controller gave up waiting for progress; absent while it has not.
     pub stuck: Option<String>,
     /// What its controller could not create (quota, Pod Security): condition `ReplicaFailure`.
@@ -39,7 +72,7 @@ pub struct ObservedPod {
     pub uid: String,
     /// Where its admin server is; absent until it has an address.
     pub ip: Option<String>,
-    /// Whether it is of the Deployment's newest ReplicaSet.
+    /// Whether it is of the Deployment's newest `ReplicaSet`.
     pub is_updated: bool,
     /// Whether Kubernetes counts it as ready.
     pub is_ready: bool,
@@ -49,6 +82,8 @@ pub struct ObservedPod {
     pub blocked: Option<Blocked>,
     /// What it says at `/status`; absent: unknown.
     pub report: Option<Report>,
+    /// When it was asked for that report, by our clock.
+    pub asked_at: Option<Timestamp>,
 }
 
 /// Why a pod does not run.
@@ -58,6 +93,8 @@ pub struct Blocked {
     pub reason: String,
     /// Kubernetes' explanation.
     pub message: String,
+    /// Whether it will hardly pass unless somebody acts.
+    pub needs_somebody: bool,
 }
 
 /// Both sides.

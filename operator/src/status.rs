@@ -1,13 +1,34 @@
 //! status: from everything known of one pass to the object's status. Pure; transition times of conditions are kept.
 
-use batchpipe_api::pipeline::BatchPipeline;
+mod conditions;
+mod data;
+mod dead_letters;
+mod difference;
+mod health;
+mod phase;
+#[cfg(test)]
+mod testing;
+mod trouble;
+mod verdict;
+
+use batchpipe_api::{
+    pipeline::BatchPipeline,
+    report::Role,
+    status::{BatchPipelineStatus, SideStatus},
+};
 use k8s_openapi::jiff::Timestamp;
 
+pub use self::{
+    dead_letters::DeadLetterTally,
+    difference::{Difference, differs_visibly},
+};
+use self::{health::Health, verdict::Verdict};
 use crate::{
     apply::Applied, decide::Decision, observe::Observed, pipeline::Invalid, resolve::Unresolved,
 };
 
 /// How far this pass came.
+#[expect(clippy::large_enum_variant, reason = "one is made in each pass, and it is never kept")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// Everything was applied, or was as it should be, but for `Applied::failures`.
@@ -29,6 +50,78 @@ pub struct Facts<'a> {
     pub outcome: &'a Outcome,
     /// What runs.
     pub observed: &'a Observed,
+    /// What [`DeadLetterTally`] makes of it; absent: unknown.
+    pub dead_letters: Option<i64>,
     /// Now.
     pub now: Timestamp,
 }
+
+impl Facts<'_> {
+    /// Whether the spec asks for such a side.
+    const fn asks_for(&self, role: Role) -> bool {
+        match role {
+            Role::Producer => self.object.spec.producer.is_some(),
+            Role::Consumer => self.object.spec.consumer.is_some(),
+        }
+    }
+
+    /// What was decided, if this pass came so far.
+    const fn decision(&self) -> Option<&Decision> {
+        match self.outcome {
+            Outcome::Applied(_, decision) => Some(decision),
+            _ => None,
+        }
+    }
+
+    const fn previous(&self) -> Option<&BatchPipelineStatus> {
+        self.object.status.as_ref()
+    }
+}
+
+/// The status of a pipeline after one pass.
+pub fn summarize(facts: &Facts<'_>) -> BatchPipelineStatus {
+    let producer = Health::of(Role::Producer, facts);
+    let consumer = Health::of(Role::Consumer, facts);
+    let phase = phase::phase(facts, &producer, &consumer);
+    let verdict = Verdict::of(facts, phase, [&producer, &consumer]);
+    let (scaling, draining) = match facts.decision() {
+        Some(decision) => (decision.scaling.clone(), decision.draining.clone()),
+        // Nothing was decided: what was decided last still holds.
+        None => {
+            facts.previous().map_or((None, None), |it| (it.scaling.clone(), it.draining.clone()))
+        }
+    };
+    BatchPipelineStatus {
+        observed_generation: facts.object.metadata.generation,
+        conditions: conditions::conditions(facts, &verdict, [&producer, &consumer]),
+        phase: Some(phase),
+        topic: Some(facts.object.topic_name().to_owned()),
+        producer: side(facts, Role::Producer),
+        consumer: side(facts, Role::Consumer),
+        data: data::data(facts),
+        scaling,
+        draining,
+    }
+}
+
+fn side(facts: &Facts<'_>, role: Role) -> Option<SideStatus> {
+    if !facts.asks_for(role) {
+        return None;
+    }
+    let previous = facts.previous().and_then(|status| match role {
+        Role::Producer => status.producer.as_ref(),
+        Role::Consumer => status.consumer.as_ref(),
+    });
+    let selector = previous.map(|side| side.selector.clone()).unwrap_or_default();
+    Some(match &facts.observed.side(role).deployment {
+        None => SideStatus { replicas: 0, ready_replicas: 0, selector },
+        Some(deployment) => SideStatus {
+            replicas: deployment.replicas,
+            ready_replicas: deployment.ready_replicas,
+            selector: deployment.selector.clone(),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -119,6 +119,10 @@ pub struct Latency {
 pub struct PartitionLag {
     /// The partition.
     pub partition: i32,
+    /// When the brokers were asked for the end, milliseconds since the epoch: nothing said here is older. It may be
+    /// long before the report was made, because brokers do not always answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_at_ms: Option<i64>,
     /// Offset of the next message to be delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<i64>,
@@ -171,7 +175,8 @@ pub struct Report {
     pub version: String,
     /// How long the process has run, in seconds.
     pub uptime_seconds: f64,
-    /// When the making of this report began, milliseconds since the epoch: what it says is not older.
+    /// When the making of this report began, milliseconds since the epoch: what it says is not older, but for `lag`,
+    /// which says so itself.
     pub begun_at_ms: i64,
     /// What it does.
     pub state: WorkloadState,
@@ -187,6 +192,9 @@ pub struct Report {
     /// Latency of records over the last one to two minutes; absent when there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<Latency>,
+    /// Number of partitions of the topic, as a consumer last heard; absent while it has not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partitions: Option<i32>,
     /// The assigned partitions; empty in a producer.
     #[serde(default)]
     pub lag: Vec<PartitionLag>,
@@ -220,6 +228,7 @@ mod tests {
             },
             rates: Rates::default(),
             latency_ms: None,
+            partitions: None,
             lag: vec![PartitionLag { partition: 1, end: Some(7), ..PartitionLag::default() }],
             stalled: Vec::new(),
             last_error: None,

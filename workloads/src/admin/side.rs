@@ -40,6 +40,7 @@ pub struct Side {
     stalls: Stalls,
     beats: Heartbeats,
     last_error: Mutex<Option<LastError>>,
+    partitions: Mutex<Option<i32>>,
     lag: Mutex<BTreeMap<i32, PartitionLag>>,
     latency: Mutex<Latency>,
     closed: [AtomicU64; CloseReason::ALL.len()],
@@ -87,6 +88,7 @@ impl Side {
             stalls: Stalls::default(),
             beats: Heartbeats::new(now),
             last_error: Mutex::default(),
+            partitions: Mutex::default(),
             lag: Mutex::default(),
             latency: Mutex::new(Latency::new(now)),
             closed: Default::default(),
@@ -152,6 +154,11 @@ impl Side {
 
     pub(super) fn heartbeat_at(&self, name: &str, now: Instant) -> Beat {
         self.beats.register(name, now)
+    }
+
+    /// How many partitions the topic has.
+    pub fn set_partitions(&self, count: i32) {
+        *lock(&self.partitions) = Some(count);
     }
 
     /// How far a partition is behind.
@@ -220,6 +227,11 @@ impl Side {
     /// The newest error.
     pub fn last_error(&self) -> Option<LastError> {
         lock(&self.last_error).clone()
+    }
+
+    /// How many partitions the topic has, once a consumer has heard.
+    pub fn partitions(&self) -> Option<i32> {
+        *lock(&self.partitions)
     }
 
     /// Lag of the partitions that are ours.

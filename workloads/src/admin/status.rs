@@ -30,6 +30,7 @@ pub fn report(side: &Side, now: Instant) -> Report {
         accounting: accounting(&side.counts()),
         rates: side.rates(),
         latency_ms: side.quantiles().as_ref().map(latency),
+        partitions: side.partitions(),
         lag: side.lags(),
         stalled: side.waiting_for(),
         last_error: side.last_error(),
@@ -102,6 +103,7 @@ mod tests {
         });
         let side = Side::new(Role::Consumer, ledger);
         side.set_topic("t");
+        side.set_partitions(4);
         side.lag(PartitionLag { partition: 3, messages: Some(5), ..PartitionLag::default() });
         side.stalled("SinkUnavailable", "http://sink");
         side.error("sink said no");
@@ -110,6 +112,7 @@ mod tests {
         assert_eq!(found["role"], "consumer");
         assert_eq!(found["topic"], "t");
         assert_eq!((&found["deadLettered"], &found["inFlight"]), (&2.into(), &3.into()));
+        assert_eq!(found["partitions"], 4);
         assert_eq!(found["lag"][0]["messages"], 5);
         assert_eq!(found["stalled"][0]["what"], "http://sink");
         assert_eq!(found["lastError"]["message"], "sink said no");
@@ -123,6 +126,7 @@ mod tests {
         let found = status(vec![producer()]);
         assert!(found.get("latencyMs").is_none());
         assert!(found.get("lastError").is_none());
+        assert!(found.get("partitions").is_none());
     }
 
     #[test]

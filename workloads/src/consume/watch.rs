@@ -8,7 +8,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use batchpipe_api::{conditions::reasons, report::PartitionLag};
@@ -28,6 +28,8 @@ use crate::clock::unix_ms;
 
 /// How often the brokers are asked.
 const PERIOD: Duration = Duration::from_secs(2);
+/// How often they are asked how many partitions there are.
+const COUNT_PERIOD: Duration = Duration::from_secs(30);
 /// How long an answer may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -46,6 +48,8 @@ struct Marks {
     end: i64,
     /// Number of the answer.
     answer: u64,
+    /// When it was asked for, milliseconds since the epoch.
+    asked_at_ms: i64,
 }
 
 impl Watermarks {
@@ -66,6 +70,11 @@ impl Watermarks {
     /// The same, if it was heard in this answer or a later one.
     pub(super) fn end_since(&self, partition: i32, answer: u64) -> Option<i64> {
         self.lock().get(&partition).filter(|marks| marks.answer >= answer).map(|marks| marks.end)
+    }
+
+    /// When the end was asked for, milliseconds since the epoch.
+    fn asked_at_ms(&self, partition: i32) -> Option<i64> {
+        self.lock().get(&partition).map(|marks| marks.asked_at_ms)
     }
 
     /// The offset of the partition's first message.
@@ -89,6 +98,7 @@ impl Watch {
         // Partitions whose committed offset was compared with the start of the log.
         let mut compared: Vec<Arc<Assigned>> = Vec::new();
         let mut leaps = Vec::new();
+        let mut counted: Option<Instant> = None;
         while !self.consumer.context().is_ended() {
             heartbeat.tick();
             let number = self.watermarks.asked.fetch_add(1, Ordering::AcqRel) + 1;
@@ -101,6 +111,11 @@ impl Watch {
                     self.compare(&assigned, &mut compared);
                     self.look_into(&mut leaps);
                     self.tell_lag(&assigned);
+                    if counted.is_none_or(|then| then.elapsed() >= COUNT_PERIOD)
+                        && self.count(&self.consumer.context().topic).is_ok()
+                    {
+                        counted = Some(Instant::now());
+                    }
                 }
                 Err(error) if is_silence(&error) => {
                     self.consumer.context().tell_unreachable(&error.to_string());
@@ -116,15 +131,26 @@ impl Watch {
     fn ask(&self, assigned: &[Arc<Assigned>], answer: u64) -> KafkaResult<()> {
         let topic = &self.consumer.context().topic;
         if assigned.is_empty() {
-            self.consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
-            return Ok(());
+            return self.count(topic);
         }
+        let asked_at_ms = unix_ms();
         let starts = self.offsets(topic, assigned, Offset::Beginning)?;
         let ends = self.offsets(topic, assigned, Offset::End)?;
         let mut watermarks = self.watermarks.lock();
         for (partition, end) in ends {
             let start = starts.get(&partition).copied().unwrap_or(0);
-            watermarks.insert(partition, Marks { start, end, answer });
+            watermarks.insert(partition, Marks { start, end, answer, asked_at_ms });
+        }
+        Ok(())
+    }
+
+    /// Asks how many partitions there are.
+    fn count(&self, topic: &str) -> KafkaResult<()> {
+        let metadata = self.consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        let count = found.map(|found| found.partitions().len()).filter(|count| *count > 0);
+        if let Some(count) = count.and_then(|count| i32::try_from(count).ok()) {
+            self.shared.side.set_partitions(count);
         }
         Ok(())
     }
@@ -223,12 +249,9 @@ impl Watch {
             if !current.is_some_and(|current| Arc::ptr_eq(&current, assigned)) {
                 continue; // taken away while we asked
             }
-            self.shared.side.lag(lag(
-                assigned,
-                self.watermarks.start(assigned.partition),
-                end,
-                mean,
-            ));
+            let start = self.watermarks.start(assigned.partition);
+            let asked_at_ms = self.watermarks.asked_at_ms(assigned.partition);
+            self.shared.side.lag(PartitionLag { asked_at_ms, ..lag(assigned, start, end, mean) });
         }
     }
 }
@@ -249,6 +272,7 @@ fn lag(
     };
     PartitionLag {
         partition: assigned.partition,
+        asked_at_ms: None,
         position: done,
         committed,
         end: Some(end),

@@ -24,8 +24,12 @@ fn partitions(child: &Child) -> usize {
 /// Waits until nothing that is in the topic is unread.
 fn await_caught_up(child: &Child) {
     until("it has caught up", || {
-        let lag = child.report().lag;
-        lag.len() == 3 && lag.iter().all(|partition| partition.messages == Some(0))
+        let report = child.report();
+        let is_done = report.lag.iter().all(|partition| {
+            let is_dated = partition.asked_at_ms.is_some_and(|asked| asked <= report.begun_at_ms);
+            partition.messages == Some(0) && is_dated
+        });
+        report.lag.len() == 3 && report.partitions == Some(3) && is_done
     });
 }
 

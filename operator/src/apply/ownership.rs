@@ -1,0 +1,121 @@
+//! Whether an object under a child's name is ours. Pure.
+
+use kube::{Resource, ResourceExt};
+
+use crate::caches::{PIPELINE_UID, is_applied_by_us};
+
+/// Annotation with the fingerprint of what was applied last: by it, fields that are no longer wanted are found.
+pub const APPLIED: &str = "batchpipe.dev/applied";
+
+/// Whose an object is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// This pipeline's.
+    Ours,
+    /// This pipeline's, and being deleted: it can only be made again when it is gone.
+    Leaving,
+    /// A former pipeline's of this name; Kubernetes is removing it.
+    Inherited,
+    /// Somebody else's; who, for people.
+    Foreign(String),
+}
+
+/// Whose this object is, seen from the pipeline with this uid. Both must hold: that this operator has applied it, and
+/// that it belongs to this pipeline; labels and names can be given by anybody.
+pub(super) fn standing<K: Resource>(live: &K, uid: &str) -> Standing {
+    let controller = live.owner_references().iter().find(|it| it.controller == Some(true));
+    let annotation = live.annotations().get(PIPELINE_UID).map(String::as_str);
+    let belongs_to = controller.map_or(annotation, |it| Some(it.uid.as_str()));
+    let is_applied = is_applied_by_us(live);
+    let is_leaving = live.meta().deletion_timestamp.is_some();
+    match belongs_to {
+        Some(owner) if is_applied && owner == uid && is_leaving => Standing::Leaving,
+        Some(owner) if is_applied && owner == uid => Standing::Ours,
+        Some(_) if is_applied && is_leaving => Standing::Inherited,
+        Some(_) if is_applied && controller.is_some_and(is_pipeline) => Standing::Inherited,
+        _ => Standing::Foreign(controller.map_or_else(
+            || "it was not made by this operator for this pipeline".to_owned(),
+            |it| format!("it belongs to {} {}", it.kind, it.name),
+        )),
+    }
+}
+
+fn is_pipeline(
+    owner: &k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference,
+) -> bool {
+    owner.kind == batchpipe_api::pipeline::KIND
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::{
+        api::core::v1::ServiceAccount,
+        apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, OwnerReference, Time},
+        jiff::Timestamp,
+    };
+
+    use super::*;
+    use crate::settings::FIELD_MANAGER;
+
+    fn owned(kind: &str, uid: &str) -> ServiceAccount {
+        let mut object = ServiceAccount::default();
+        object.metadata.owner_references = Some(vec![OwnerReference {
+            kind: kind.to_owned(),
+            name: "demo".to_owned(),
+            uid: uid.to_owned(),
+            controller: Some(true),
+            ..OwnerReference::default()
+        }]);
+        object.metadata.managed_fields = Some(vec![ManagedFieldsEntry {
+            manager: Some(FIELD_MANAGER.to_owned()),
+            operation: Some("Apply".to_owned()),
+            ..ManagedFieldsEntry::default()
+        }]);
+        object
+    }
+
+    fn stripped(uid: &str) -> ServiceAccount {
+        let mut object = owned("BatchPipeline", uid);
+        object.metadata.owner_references = None;
+        object.annotations_mut().insert(PIPELINE_UID.to_owned(), uid.to_owned());
+        object
+    }
+
+    #[test]
+    fn an_object_is_ours_by_its_controller_or_without_one_by_its_annotation() {
+        assert_eq!(standing(&owned("BatchPipeline", "u"), "u"), Standing::Ours);
+        assert_eq!(standing(&stripped("u"), "u"), Standing::Ours);
+    }
+
+    #[test]
+    fn what_we_did_not_apply_is_foreign_whatever_it_says() {
+        let mut forged = owned("BatchPipeline", "u");
+        forged.metadata.managed_fields = None;
+        assert!(matches!(standing(&forged, "u"), Standing::Foreign(_)));
+    }
+
+    #[test]
+    fn an_annotation_does_not_outweigh_a_controller() {
+        let mut taken = owned("Deployment", "other");
+        taken.annotations_mut().insert(PIPELINE_UID.to_owned(), "u".to_owned());
+        let expected = "it belongs to Deployment demo".to_owned();
+        assert_eq!(standing(&taken, "u"), Standing::Foreign(expected));
+    }
+
+    #[test]
+    fn an_orphan_of_a_former_pipeline_is_foreign() {
+        assert!(matches!(standing(&stripped("former"), "u"), Standing::Foreign(_)));
+    }
+
+    #[test]
+    fn what_is_left_of_a_former_pipeline_is_waited_for() {
+        assert_eq!(standing(&owned("BatchPipeline", "former"), "u"), Standing::Inherited);
+    }
+
+    #[test]
+    fn an_object_that_is_being_deleted_is_waited_for() {
+        let mut leaving = owned("BatchPipeline", "u");
+        leaving.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+        assert_eq!(standing(&leaving, "u"), Standing::Leaving);
+    }
+}

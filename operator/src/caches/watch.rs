@@ -1,0 +1,158 @@
+//! One watch: lists, follows, and starts anew for ever, with its own backoff. It tells which pipelines to look at.
+
+use std::{fmt::Debug, pin::pin, time::Duration};
+
+use futures_util::StreamExt;
+use kube::{
+    Api, Resource,
+    runtime::{
+        reflector::store::Writer,
+        watcher::{self, Event, watcher},
+    },
+};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch as channel;
+
+use super::{Health, Supplies, Touched};
+use crate::{backoff::Backoff, error::chain};
+
+/// A connection that was cut without a word is noticed a little after this.
+const WATCH_SECONDS: u32 = 60;
+/// How long a failed watch waits at most: an API server that is back is seen soon.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// After so many failures in a row the list is read again: the version to go on from may be one that the API server
+/// will never know, for example after etcd was restored.
+const FAILURES_BEFORE_LIST: u32 = 5;
+
+/// A kind to watch.
+pub(super) struct Watch<K> {
+    pub(super) api: Api<K>,
+    pub(super) selector: Option<String>,
+    pub(super) prune: fn(&mut K),
+    /// Who has to look when this object changes.
+    pub(super) concerns: Box<dyn Fn(&K) -> Option<Touched> + Send + Sync>,
+}
+
+/// A watch at work.
+struct Following<K: Resource<DynamicType = ()> + Clone + 'static> {
+    watch: Watch<K>,
+    writer: Writer<K>,
+    health: channel::Sender<Health>,
+    supplies: Supplies,
+}
+
+/// Follows a kind until the process ends.
+pub(super) async fn follow<K>(
+    watch: Watch<K>,
+    writer: Writer<K>,
+    health: channel::Sender<Health>,
+    supplies: Supplies,
+) where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    let mut following = Following { watch, writer, health, supplies };
+    let stop = following.supplies.stop.clone();
+    stop.run_until_cancelled_owned(async move {
+        let mut backoff = Backoff::new(Duration::from_millis(200), LONGEST_WAIT);
+        loop {
+            following.until_stuck(&mut backoff).await;
+        }
+    })
+    .await;
+}
+
+impl<K> Following<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    /// Lists and follows; returns when it is better to list again.
+    async fn until_stuck(&mut self, backoff: &mut Backoff) {
+        let mut config = watcher::Config::default().timeout(WATCH_SECONDS);
+        config.label_selector.clone_from(&self.watch.selector);
+        let mut events = pin!(watcher(self.watch.api.clone(), config));
+        let mut failures = 0;
+        while failures < FAILURES_BEFORE_LIST {
+            match events.next().await {
+                Some(Ok(event)) => {
+                    // `Init` comes before the list was asked for.
+                    if !matches!(event, Event::Init) {
+                        failures = 0;
+                        backoff.reset();
+                    }
+                    self.take(event.modify(self.watch.prune));
+                }
+                Some(Err(error)) => {
+                    failures += 1;
+                    self.failed(&error);
+                    tokio::time::sleep(backoff.next_wait()).await;
+                }
+                None => return,
+            }
+        }
+    }
+
+    fn take(&mut self, event: Event<K>) {
+        let is_whole = matches!(event, Event::InitDone);
+        match &event {
+            Event::Apply(object) | Event::Delete(object) => self.tell(object),
+            // What is gone since the last list is in no event: everyone who had something looks again.
+            Event::InitDone => self.tell_all(),
+            Event::Init | Event::InitApply(_) => {}
+        }
+        let is_change = !matches!(event, Event::Init | Event::InitApply(_));
+        self.writer.apply_watcher_event(&event);
+        if is_whole {
+            self.tell_all();
+        }
+        if is_change {
+            self.become_(Health::Ready);
+        }
+    }
+
+    fn tell_all(&self) {
+        self.writer.as_reader().state().iter().for_each(|object| self.tell(object));
+    }
+
+    fn tell(&self, object: &K) {
+        if let Some(touched) = (self.watch.concerns)(object) {
+            // Nobody listens any more only when the process ends.
+            let _ = self.supplies.touched.send(touched);
+        }
+    }
+
+    fn failed(&self, error: &watcher::Error) {
+        let kind = K::kind(&());
+        self.supplies.metrics.watch_restarted(&kind);
+        match refusal(error) {
+            Some(why) => {
+                tracing::warn!(%kind, why, "may not be watched");
+                self.become_(Health::Forbidden(why));
+            }
+            None => tracing::debug!(%kind, error = chain(error), "the watch starts anew"),
+        }
+    }
+
+    fn become_(&self, health: Health) {
+        let changed = self.health.send_if_modified(|before| {
+            let is_other = *before != health;
+            *before = health;
+            is_other
+        });
+        if changed {
+            self.tell_all();
+        }
+    }
+}
+
+/// The API server's words when it refuses.
+fn refusal(error: &watcher::Error) -> Option<String> {
+    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
+    let status = match error {
+        InitialListFailed(kube::Error::Api(status))
+        | WatchStartFailed(kube::Error::Api(status))
+        | WatchFailed(kube::Error::Api(status))
+        | WatchError(status) => status,
+        _ => return None,
+    };
+    (status.code == 403).then(|| status.message.clone())
+}

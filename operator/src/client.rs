@@ -1,0 +1,62 @@
+//! client: how this process talks to the API server. Layers of our own around kube's client, from the outside in:
+//!
+//! ```text
+//! Observed   counts requests by verb and code; notes each list and watch that worked, for /livez
+//! Gate       refuses to write unless this process leads
+//! Deadline   ends what takes too long; kube's own client waits for ever
+//! ```
+//!
+//! kube's retries are off: a reconciliation that failed is tried again as a whole, with its own backoff, and must
+//! never sleep in the middle for minutes.
+
+mod deadline;
+mod gate;
+mod observed;
+mod verb;
+
+use http::{Request, Response};
+use kube::{
+    Config,
+    client::{Body, ClientBuilder, DynBody},
+};
+use tower::{BoxError, ServiceExt, layer::layer_fn, util::BoxService};
+
+pub use self::{gate::NotLeader, observed::Contact, verb::Verb};
+use self::{deadline::Deadline, gate::Gate, observed::Observed};
+use crate::{lease::Leadership, metrics::Metrics};
+
+/// A request as kube's layers pass it on.
+pub type Call = Request<Body>;
+/// An answer as kube's layers pass it on.
+pub type Answer = Response<Box<DynBody>>;
+/// Everything below a layer.
+pub type Service = BoxService<Call, Answer, BoxError>;
+/// An answer that is awaited.
+type Pending = futures_util::future::BoxFuture<'static, Result<Answer, BoxError>>;
+
+/// What the layers note, and what they ask.
+#[derive(Clone, Debug, Default)]
+pub struct Instruments {
+    /// Counters and gauges.
+    pub metrics: Metrics,
+    /// When the API server was last of use.
+    pub contact: Contact,
+    /// Whether this process may write.
+    pub leadership: Leadership,
+}
+
+/// A client with our layers; more can be put around it before it is built.
+pub fn builder(
+    mut config: Config,
+    instruments: &Instruments,
+) -> Result<ClientBuilder<Service>, kube::Error> {
+    config.default_retry = false;
+    config.connect_timeout = Some(deadline::CONNECT);
+    let Instruments { metrics, contact, leadership } = instruments.clone();
+    let builder = ClientBuilder::try_from(config)?
+        .with_layer(&layer_fn(Deadline::new))
+        .with_layer(&layer_fn(|inner| Gate::new(inner, leadership.clone())))
+        .with_layer(&layer_fn(|inner| Observed::new(inner, metrics.clone(), contact.clone())))
+        .with_layer(&layer_fn(|inner| BoxService::new(ServiceExt::<Call>::map_err(inner, Into::into))));
+    Ok(builder)
+}

@@ -1,0 +1,99 @@
+//! Ends what takes too long. A server that was stopped, or a connection that was cut without a word, gives no error
+//! by itself; every answer but a watch's is read to its end here, so that nothing can hang in the middle of it either.
+//! A watch has to begin in time; its silence later is noticed by kube's watcher.
+
+use std::{
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http_body_util::{BodyExt, Full};
+use tower::BoxError;
+
+use super::{Answer, Call, Pending, Verb};
+
+/// How long a connection may take to be made, TLS included.
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
+/// How long reading or writing one object may take. Admission webhooks have up to this by default.
+const OBJECT: Duration = Duration::from_secs(10);
+/// How long a page of a list may take, and a watch until it begins.
+const COLLECTION: Duration = Duration::from_secs(30);
+
+/// The answer did not come in time.
+#[derive(Debug, thiserror::Error)]
+#[error("{verb} {path} was not answered within {} s", patience.as_secs())]
+struct Overdue {
+    verb: &'static str,
+    path: String,
+    patience: Duration,
+}
+
+/// The layer.
+#[derive(Debug)]
+pub(super) struct Deadline<S> {
+    inner: S,
+}
+
+impl<S> Deadline<S> {
+    pub(super) const fn new(inner: S) -> Self {
+        Self { inner }
+    }
+}
+
+impl<S> tower::Service<Call> for Deadline<S>
+where
+    S: tower::Service<Call, Response = Answer, Error = BoxError>,
+    S::Future: Send + 'static,
+{
+    type Response = Answer;
+    type Error = BoxError;
+    type Future = Pending;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Call) -> Pending {
+        let verb = Verb::of(&request);
+        let patience = patience(verb);
+        let overdue = Overdue { verb: verb.name(), path: request.uri().path().to_owned(), patience };
+        let answer = self.inner.call(request);
+        let whole = async move {
+            let answer = answer.await?;
+            if verb == Verb::Watch { Ok(answer) } else { read(answer).await }
+        };
+        Box::pin(async move { tokio::time::timeout(patience, whole).await.map_err(|_| overdue)? })
+    }
+}
+
+const fn patience(verb: Verb) -> Duration {
+    match verb {
+        Verb::List | Verb::Watch => COLLECTION,
+        _ => OBJECT,
+    }
+}
+
+async fn read(answer: Answer) -> Result<Answer, BoxError> {
+    let (parts, body) = answer.into_parts();
+    let bytes = body.collect().await?.to_bytes();
+    let body = Full::new(bytes).map_err(|never| match never {});
+    Ok(Answer::from_parts(parts, Box::new(body)))
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::client::Body;
+    use tower::{ServiceExt, service_fn};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_never_answers_gives_an_error_that_names_the_request() {
+        let silent = service_fn(|_: Call| std::future::pending::<Result<Answer, BoxError>>());
+        let mut request = Call::new(Body::empty());
+        *request.uri_mut() = "/api/v1/pods?watch=1".parse().unwrap();
+        let deadline = Deadline { inner: silent, collection: Duration::from_millis(10) };
+        let error = deadline.oneshot(request).await.err().unwrap();
+        assert_eq!(error.to_string(), "watch /api/v1/pods was not answered within 30 s");
+    }
+}

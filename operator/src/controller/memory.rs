@@ -1,0 +1,133 @@
+//! What is kept of each pipeline from one look to the next. Nothing of it is needed to act rightly: without it, only
+//! something is written once more or decided later.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use batchpipe_api::{
+    pipeline::BatchPipeline,
+    status::{BatchPipelineStatus, Phase},
+};
+
+use super::is_in_conflict;
+use crate::{apply::is_older, caches::Key, decide, status::DeadLetterTally};
+
+/// What is kept of one pipeline.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// Which object of this name it is about.
+    pub uid: String,
+    /// What the last decision wants to know again.
+    pub decision: decide::Memory,
+    /// The status that was written or seen last.
+    pub status: Option<BatchPipelineStatus>,
+    /// The version that the last write of the status gave.
+    pub version: Option<String>,
+    /// When the status was written last.
+    pub written_at: Option<Instant>,
+    /// The count of dead letters.
+    pub dead_letters: DeadLetterTally,
+}
+
+impl Memory {
+    /// The phase that was said last.
+    pub fn phase(&self) -> Option<Phase> {
+        self.status.as_ref().and_then(|status| status.phase)
+    }
+
+    /// The object with the newest status that is known: the cache may lag behind what was written.
+    pub fn refresh(&self, object: &BatchPipeline) -> BatchPipeline {
+        let mut object = object.clone();
+        if is_older(object.metadata.resource_version.as_deref(), self.version.as_deref()) {
+            object.status.clone_from(&self.status);
+        }
+        object
+    }
+}
+
+/// What is kept of all pipelines.
+#[derive(Debug, Default)]
+pub struct Memories(Mutex<HashMap<Key, Memory>>);
+
+impl Memories {
+    /// What is kept of a pipeline; nothing of a former one of its name.
+    pub fn of(&self, key: &Key, uid: &str) -> Memory {
+        let kept = self.lock().get(key).filter(|memory| memory.uid == uid).cloned();
+        kept.unwrap_or_else(|| Memory { uid: uid.to_owned(), ..Memory::default() })
+    }
+
+    /// Keeps this; gives what was kept before.
+    pub fn keep(&self, key: &Key, memory: Memory) -> Option<Memory> {
+        self.lock().insert(key.clone(), memory)
+    }
+
+    /// Forgets a pipeline.
+    pub fn remove(&self, key: &Key) -> Option<Memory> {
+        self.lock().remove(key)
+    }
+
+    /// The other pipelines of this namespace that wait for something that another one has.
+    pub fn in_conflict(&self, of: &Key) -> Vec<Key> {
+        let all = self.lock();
+        let waits = |(key, memory): &(&Key, &Memory)| {
+            key.namespace == of.namespace
+                && *key != of
+                && memory.status.as_ref().is_some_and(is_in_conflict)
+        };
+        all.iter().filter(waits).map(|(key, _)| key.clone()).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Memory>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use batchpipe_api::conditions::{reasons, types};
+    use k8s_openapi::{
+        apimachinery::pkg::apis::meta::v1::{Condition, Time},
+        jiff::Timestamp,
+    };
+
+    use super::*;
+
+    fn key(namespace: &str, name: &str) -> Key {
+        Key { namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+
+    fn stalled(reason: &str) -> Memory {
+        let condition = Condition {
+            type_: types::STALLED.to_owned(),
+            status: "True".to_owned(),
+            reason: reason.to_owned(),
+            message: String::new(),
+            last_transition_time: Time(Timestamp::UNIX_EPOCH),
+            observed_generation: None,
+        };
+        let status = BatchPipelineStatus { conditions: vec![condition], ..BatchPipelineStatus::default() };
+        Memory { status: Some(status), ..Memory::default() }
+    }
+
+    #[test]
+    fn a_namesake_has_no_memory_of_its_predecessor() {
+        let memories = Memories::default();
+        let memory = Memory { uid: "u".to_owned(), version: Some("7".to_owned()), ..Memory::default() };
+        memories.keep(&key("a", "x"), memory);
+        assert_eq!(memories.of(&key("a", "x"), "u").version.as_deref(), Some("7"));
+        assert_eq!(memories.of(&key("a", "x"), "v").version, None);
+    }
+
+    #[test]
+    fn those_in_conflict_in_the_same_namespace_look_again() {
+        let memories = Memories::default();
+        memories.keep(&key("a", "waiting"), stalled(reasons::CONFLICT));
+        memories.keep(&key("a", "invalid"), stalled(reasons::INVALID_SPEC));
+        memories.keep(&key("b", "elsewhere"), stalled(reasons::CONFLICT));
+        assert_eq!(memories.in_conflict(&key("a", "gone")), [key("a", "waiting")]);
+        assert_eq!(memories.in_conflict(&key("a", "waiting")), []);
+    }
+}

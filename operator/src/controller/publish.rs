@@ -1,0 +1,159 @@
+//! Writes the status and its Events, and only what is worth a write.
+
+use std::time::{Duration, Instant};
+
+use batchpipe_api::{
+    pipeline::{API_VERSION, BatchPipeline, KIND},
+    status::BatchPipelineStatus,
+};
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+
+use super::memory::Memory;
+use crate::{
+    caches::Key,
+    context::Context,
+    error::words,
+    events::{self, Transition},
+    settings::FIELD_MANAGER,
+    status::{Difference, differs_visibly},
+};
+
+/// How often numbers alone are written.
+const NUMBERS_EVERY: Duration = Duration::from_secs(15);
+
+/// A status that may be worth writing.
+pub(super) struct Publication<'a> {
+    /// The object with the newest status that is known.
+    pub(super) object: &'a BatchPipeline,
+    /// The status that it should have.
+    pub(super) status: BatchPipelineStatus,
+    /// What is kept of it.
+    pub(super) memory: Memory,
+}
+
+/// Writes the status if it is worth it, and keeps what has to be remembered. The error is for people.
+pub(super) async fn publish(ctx: &Context, key: &Key, publication: Publication<'_>) -> Result<(), String> {
+    let Publication { object, status, mut memory } = publication;
+    let now = Instant::now();
+    let old = object.status.clone().unwrap_or_default();
+    let worth = worth(object.status.as_ref(), &status, memory.written_at, now);
+    let written = match worth {
+        Difference::None => Ok(old.clone()),
+        Difference::NumbersOnly | Difference::Yes => match write(ctx, key, object, &status).await {
+            Ok(version) => {
+                memory.version = version;
+                memory.written_at = Some(now);
+                Ok(status)
+            }
+            Err(error) => Err(words(&error)),
+        },
+    };
+    let transitions = match &written {
+        Ok(new) if worth == Difference::Yes => events::transitions(&old, new),
+        _ => Vec::new(),
+    };
+    let result = written.as_ref().map(|_| ()).map_err(Clone::clone);
+    remember(ctx, key, memory, written.unwrap_or(old));
+    tell(ctx, object, &transitions).await;
+    result
+}
+
+fn remember(ctx: &Context, key: &Key, mut memory: Memory, status: BatchPipelineStatus) {
+    let after = status.phase;
+    memory.status = Some(status);
+    let before = ctx.memories.keep(key, memory);
+    ctx.metrics.phase(before.and_then(|before| before.phase()), after);
+}
+
+/// What is worth a write now.
+fn worth(
+    old: Option<&BatchPipelineStatus>,
+    new: &BatchPipelineStatus,
+    written_at: Option<Instant>,
+    now: Instant,
+) -> Difference {
+    let is_outdated = old.is_some_and(|old| old.observed_generation > new.observed_generation);
+    let is_due = written_at.is_none_or(|at| now.saturating_duration_since(at) >= NUMBERS_EVERY);
+    match differs_visibly(old, new) {
+        _ if is_outdated => Difference::None,
+        Difference::NumbersOnly if !is_due => Difference::None,
+        difference => difference,
+    }
+}
+
+/// The version that came of it.
+async fn write(
+    ctx: &Context,
+    key: &Key,
+    object: &BatchPipeline,
+    status: &BatchPipelineStatus,
+) -> Result<Option<String>, kube::Error> {
+    let api: Api<BatchPipeline> = Api::namespaced(ctx.client.clone(), &key.namespace);
+    // The uid makes the API server refuse when it is another object of this name by now.
+    let patch = json!({
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": key.name, "uid": object.metadata.uid},
+        "status": status,
+    });
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let answer = api.patch_status(&key.name, &params, &Patch::Apply(&patch)).await?;
+    Ok(answer.resource_version())
+}
+
+/// Events are for people: that one is lost is no reason to do anything again.
+async fn tell(ctx: &Context, object: &BatchPipeline, transitions: &[Transition]) {
+    let mut about = object.object_ref(&());
+    about.resource_version = None;
+    for transition in transitions {
+        if let Err(error) = ctx.recorder.publish(&transition.event(), &about).await {
+            tracing::debug!(error = words(&error), "cannot write an event");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use batchpipe_api::status::{DataStatus, Phase};
+
+    use super::*;
+
+    fn status(rate: i64) -> BatchPipelineStatus {
+        BatchPipelineStatus {
+            observed_generation: Some(2),
+            phase: Some(Phase::Running),
+            data: Some(DataStatus { records_per_second: Some(rate), ..DataStatus::default() }),
+            ..BatchPipelineStatus::default()
+        }
+    }
+
+    fn is_worth(new: &BatchPipelineStatus, since_last: Option<Duration>) -> Difference {
+        let now = Instant::now() + NUMBERS_EVERY;
+        let at = since_last.map(|it| now.checked_sub(it).unwrap());
+        worth(Some(&status(1000)), new, at, now)
+    }
+
+    #[test]
+    fn what_did_not_change_is_not_written() {
+        assert_eq!(is_worth(&status(1000), None), Difference::None);
+    }
+
+    #[test]
+    fn numbers_alone_are_written_seldom_and_changes_at_once() {
+        let just_now = Some(Duration::from_secs(1));
+        assert_eq!(is_worth(&status(5000), just_now), Difference::None);
+        assert_eq!(is_worth(&status(5000), Some(NUMBERS_EVERY)), Difference::NumbersOnly);
+        let paused = BatchPipelineStatus { phase: Some(Phase::Paused), ..status(1000) };
+        assert_eq!(is_worth(&paused, just_now), Difference::Yes);
+    }
+
+    #[test]
+    fn the_observed_generation_never_goes_back() {
+        let outdated = BatchPipelineStatus { observed_generation: Some(1), ..status(5000) };
+        assert_eq!(is_worth(&outdated, None), Difference::None);
+    }
+}

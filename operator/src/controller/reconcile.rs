@@ -1,0 +1,217 @@
+//! One look at one pipeline: the steps in their order, and when to look again.
+
+use std::{sync::Arc, time::Duration};
+
+use batchpipe_api::{
+    conditions::types,
+    pipeline::BatchPipeline,
+    report::Role,
+    status::{BatchPipelineStatus, Phase},
+};
+use k8s_openapi::jiff::Timestamp;
+use kube::{ResourceExt, runtime::reflector::ObjectRef};
+
+use super::{
+    memory::Memory,
+    publish::{Publication, publish},
+    queue::Next,
+};
+use crate::{
+    apply::apply,
+    build::{build, labels, names},
+    caches::{CacheSet, Key},
+    conflict,
+    context::Context,
+    decide::{DecideInput, decide},
+    error::chain,
+    observe::{Expected, Observed, ObservedSide, side},
+    pipeline::{Pipeline, validate},
+    resolve::{ResolveError, resolve},
+    status::{Facts, Outcome, summarize},
+};
+
+/// What a look came to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Looked {
+    /// For the metrics.
+    pub(super) outcome: &'static str,
+    /// When to look again.
+    pub(super) next: Next,
+}
+
+impl Looked {
+    const fn new(outcome: &'static str, next: Next) -> Self {
+        Self { outcome, next }
+    }
+}
+
+/// While data flows, its numbers are asked for so often.
+const WHILE_RUNNING: Duration = Duration::from_secs(10);
+/// While something changes that no watch tells of.
+const WHILE_CHANGING: Duration = Duration::from_secs(2);
+/// While something outside has to change that is not watched.
+const WHILE_WAITING: Duration = Duration::from_secs(30);
+/// When nothing is expected.
+const OTHERWISE: Duration = Duration::from_mins(5);
+
+/// Looks at one pipeline.
+pub(super) async fn reconcile(ctx: &Context, key: &Key) -> Looked {
+    let Some(set) = ctx.caches.of(&key.namespace).filter(|set| set.is_settled()) else {
+        return Looked::new("not_ready", Next::After(WHILE_CHANGING));
+    };
+    let Some(object) = set.pipelines.store().get(&key.object()) else {
+        ctx.forget(key);
+        return Looked::new("gone", Next::Forget);
+    };
+    if object.metadata.deletion_timestamp.is_some() {
+        // Kubernetes removes what it owns; anything made now would be in the way.
+        return Looked::new("leaving", Next::After(OTHERWISE));
+    }
+    let uid = object.uid().unwrap_or_default();
+    let mut memory = ctx.memories.of(key, &uid);
+    let object = memory.refresh(&object);
+    match look(ctx, set, &object, &mut memory).await {
+        Ok((outcome, observed)) => {
+            conclude(ctx, key, &object, &Pass { outcome, observed }, memory).await
+        }
+        Err(error) => {
+            tracing::warn!(pipeline = %key, error = chain(&error), "cannot be looked after now");
+            ctx.metrics.failed("ApiError");
+            Looked::new("error", Next::Retry)
+        }
+    }
+}
+
+/// What was found out and done.
+struct Pass {
+    outcome: Outcome,
+    observed: Observed,
+}
+
+async fn look(
+    ctx: &Context,
+    set: &CacheSet,
+    object: &BatchPipeline,
+    memory: &mut Memory,
+) -> Result<(Outcome, Observed), ResolveError> {
+    let observed = observe(ctx, set, object).await;
+    let pipeline = match pipeline(ctx, set, object).await? {
+        Ok(pipeline) => pipeline,
+        Err(outcome) => return Ok((outcome, observed)),
+    };
+    let now = Timestamp::now();
+    let input = DecideInput { object, observed: &observed, memory: &memory.decision, now };
+    let decision = decide(&input);
+    memory.decision = decision.memory.clone();
+    let resources = build(&pipeline, decision.replicas, &ctx.settings);
+    let applied = apply(ctx, &pipeline, &resources).await;
+    Ok((Outcome::Applied(applied, decision), observed))
+}
+
+/// What can be carried out, or why nothing can.
+async fn pipeline(
+    ctx: &Context,
+    set: &CacheSet,
+    object: &BatchPipeline,
+) -> Result<Result<Pipeline, Outcome>, ResolveError> {
+    let all = set.pipelines.store().state();
+    if let Some(conflict) = conflict::winner(object, all.iter().map(Arc::as_ref)) {
+        return Ok(Err(Outcome::Conflict(conflict.message)));
+    }
+    let kafka = match resolve(&ctx.client, object).await? {
+        Ok(kafka) => kafka,
+        Err(unresolved) => return Ok(Err(Outcome::Unresolved(unresolved))),
+    };
+    Ok(validate(object, kafka, &ctx.settings).map_err(Outcome::Invalid))
+}
+
+async fn observe(ctx: &Context, set: &CacheSet, object: &BatchPipeline) -> Observed {
+    let producer = observe_side(ctx, set, object, Role::Producer).await;
+    Observed { producer, consumer: observe_side(ctx, set, object, Role::Consumer).await }
+}
+
+async fn observe_side(ctx: &Context, set: &CacheSet, object: &BatchPipeline, role: Role) -> ObservedSide {
+    let namespace = object.namespace().unwrap_or_default();
+    let here = ObjectRef::new(&names::side(object.name(), role)).within(&namespace);
+    let deployment = set.children.deployments.store().get(&here);
+    let selector = labels::selector(object.name(), role);
+    let pods = set.children.pods.store().state_filter(|pod| {
+        let labels = pod.labels();
+        pod.namespace().as_deref() == Some(&namespace)
+            && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+    });
+    let owner = deployment.as_ref().and_then(|it| it.metadata.uid.as_deref());
+    let replica_sets = set.children.replica_sets.store().state_filter(|it| {
+        it.owner_references().iter().any(|reference| Some(reference.uid.as_str()) == owner)
+    });
+    let answers = ctx.reports.of(&pods).await;
+    let expected = Expected { role, topic: object.topic_name() };
+    side(expected, deployment.as_deref(), &replica_sets, &pods, &answers)
+}
+
+async fn conclude(
+    ctx: &Context,
+    key: &Key,
+    object: &BatchPipeline,
+    pass: &Pass,
+    mut memory: Memory,
+) -> Looked {
+    let (observed, now) = (&pass.observed, Timestamp::now());
+    let said = object.status.as_ref().and_then(|it| it.data.as_ref()?.dead_letters);
+    let dead_letters = memory.dead_letters.count(said, observed, now);
+    let facts = Facts { object, outcome: &pass.outcome, observed, dead_letters, now };
+    let publication = Publication { object, status: summarize(&facts), memory };
+    let next = next(&pass.outcome, &publication.status);
+    let published = publish(ctx, key, publication).await;
+    if let Err(error) = &published {
+        tracing::warn!(pipeline = %key, error, "cannot write the status");
+        ctx.metrics.failed("Status");
+    }
+    note(ctx, key, &pass.outcome);
+    let next = if published.is_err() { Next::Retry } else { next };
+    Looked::new(name(&pass.outcome), next)
+}
+
+/// Writes down what was done and what failed.
+fn note(ctx: &Context, key: &Key, outcome: &Outcome) {
+    let Outcome::Applied(applied, _) = outcome else { return };
+    if !applied.written.is_empty() || !applied.deleted.is_empty() {
+        let (written, deleted) = (applied.written.join(", "), applied.deleted.join(", "));
+        tracing::info!(pipeline = %key, written, deleted, "children changed");
+    }
+    for failure in &applied.failures {
+        tracing::warn!(pipeline = %key, object = failure.object, reason = failure.reason, "{}", failure.message);
+        ctx.metrics.failed(failure.reason);
+    }
+}
+
+const fn name(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Applied(applied, _) if !applied.failures.is_empty() => "failed",
+        Outcome::Applied(applied, _) if applied.is_unchanged() => "unchanged",
+        Outcome::Applied(..) => "changed",
+        Outcome::Invalid(_) => "invalid",
+        Outcome::Conflict(_) => "conflict",
+        Outcome::Unresolved(_) => "unresolved",
+    }
+}
+
+fn next(outcome: &Outcome, status: &BatchPipelineStatus) -> Next {
+    match outcome {
+        Outcome::Applied(applied, _) if !applied.failures.is_empty() => Next::Retry,
+        Outcome::Applied(..) => Next::After(period(status)),
+        Outcome::Invalid(_) => Next::After(OTHERWISE),
+        Outcome::Conflict(_) | Outcome::Unresolved(_) => Next::After(WHILE_WAITING),
+    }
+}
+
+fn period(status: &BatchPipelineStatus) -> Duration {
+    let is_reconciling =
+        status.conditions.iter().any(|it| it.type_ == types::RECONCILING && it.status == "True");
+    match status.phase {
+        Some(Phase::Draining) => WHILE_CHANGING,
+        _ if is_reconciling => WHILE_CHANGING,
+        Some(Phase::Paused | Phase::Drained) => OTHERWISE,
+        _ => WHILE_RUNNING,
+    }
+}

@@ -1,0 +1,133 @@
+//! Scaling: from lag and rates to a number of consumers that works the lag off within the target. Pure.
+//!
+//! What is unknown changes nothing. What a pod can do is learned while it is behind, because a pod that keeps up
+//! shows only what arrives.
+
+mod load;
+mod need;
+
+use batchpipe_api::spec::consumer::Scaling;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+pub(super) use self::load::{Load, load};
+use self::need::Need;
+
+/// After a change, rates (means over 30 s) and the group need so long to show its effect.
+const SETTLING: SignedDuration = SignedDuration::from_secs(60);
+/// A longer time without numbers is no quiet time.
+const LONGEST_GAP: SignedDuration = SignedDuration::from_secs(60);
+/// Weight of a new measurement of what a pod can do.
+const LEARNING: f64 = 0.3;
+
+/// All that is decided from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scale {
+    pub(super) limits: Scaling,
+    /// The number that the Deployment asks for.
+    pub(super) current: i32,
+    /// Absent: some of it is unknown.
+    pub(super) load: Option<Load>,
+    /// Absent: unknown.
+    pub(super) partitions: Option<i32>,
+    /// How many the spec says that there are, which may be wrong.
+    pub(super) assumed_partitions: i32,
+}
+
+/// What was learned of a pipeline.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScalingMemory {
+    /// Records per second that one pod can deliver.
+    capacity: Option<f64>,
+    /// The last measurement.
+    last: Option<Sample>,
+    /// When the number was changed last, and why.
+    changed: Option<(Timestamp, String)>,
+    /// Since when fewer pods would have been enough, and the most that were needed since.
+    quiet: Option<(Timestamp, i32)>,
+    /// The last known number of partitions.
+    partitions: Option<i32>,
+}
+
+/// The lag at one time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Sample {
+    at: Timestamp,
+    lag_records: f64,
+    /// Records by which it grew in a second.
+    growth: f64,
+}
+
+/// The number of pods, why, and what was learned.
+pub(super) fn scale(
+    scale: &Scale,
+    memory: &ScalingMemory,
+    now: Timestamp,
+) -> (i32, String, ScalingMemory) {
+    let mut memory = memory.clone();
+    memory.partitions = scale.partitions.or(memory.partitions);
+    let (fewest, most) = bounds(scale, &memory);
+    let current = scale.current.clamp(fewest, most);
+    let keep = |text: &str| text.to_owned();
+    let Some(load) = scale.load else {
+        if memory.last.is_none_or(|last| now.duration_since(last.at) > LONGEST_GAP) {
+            memory.quiet = None;
+        }
+        return (current, keep("lag or rates are unknown, the number is kept"), memory);
+    };
+    let need = Need::learn(scale, &load, &mut memory);
+    if current != scale.current {
+        memory.quiet = None;
+        return (
+            current,
+            keep("within minReplicas, maxReplicas and the number of partitions"),
+            memory,
+        );
+    }
+    if let Some((_, why)) =
+        memory.changed.as_ref().filter(|(then, _)| now.duration_since(*then) < SETTLING)
+    {
+        return (current, why.clone(), memory);
+    }
+    if let Some((more, why)) = need.more(current, most) {
+        memory.changed = (more != current).then(|| (now, why.clone())).or(memory.changed);
+        memory.quiet = None;
+        return (more, why, memory);
+    }
+    if let Some((fewer, why)) = need.fewer(current.min(most), fewest, &mut memory.quiet, now) {
+        memory.changed = Some((now, why.clone()));
+        return (fewer, why, memory);
+    }
+    (current, need.steady(), memory)
+}
+
+/// The fewest and the most pods. A minimum above the number of partitions would be idle pods.
+fn bounds(scale: &Scale, memory: &ScalingMemory) -> (i32, i32) {
+    let most = memory
+        .partitions
+        .map_or(scale.limits.max_replicas, |known| scale.limits.max_replicas.min(known));
+    let most = most.max(1);
+    let useful = memory.partitions.unwrap_or(scale.assumed_partitions).max(1);
+    (scale.limits.min_replicas.min(useful).min(most).max(1), most)
+}
+
+impl ScalingMemory {
+    /// Takes in a new measurement.
+    fn learn(&mut self, load: &Load) {
+        let growth = self.last.map_or(0.0, |last| {
+            let seconds = load.at.duration_since(last.at).as_secs_f64();
+            (load.lag_records - last.lag_records) / seconds
+        });
+        self.last = Some(Sample { at: load.at, lag_records: load.lag_records, growth });
+        let per_pod = load.delivered_per_second / f64::from(load.pods.max(1));
+        self.capacity = match (self.capacity, load.busy_per_second) {
+            (Some(known), Some(busy)) => Some(known + LEARNING * (busy - known)),
+            (None, Some(busy)) => Some(busy),
+            // Whoever keeps up can do at least what it does.
+            (Some(known), None) => Some(known.max(per_pod)),
+            (None, None) => None,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests;

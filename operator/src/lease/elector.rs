@@ -1,0 +1,138 @@
+//! The loop that asks for the Lease, renews it and gives it back. IO only: what to do is decided in `decision`.
+
+use std::time::Instant;
+
+use k8s_openapi::{api::coordination::v1::Lease, jiff::Timestamp};
+use kube::{Api, Client, api::PostParams};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Leadership, Settings,
+    decision::{Action, Sight, decide},
+    record::{held, record, released},
+};
+use crate::{error::chain, settings::FIELD_MANAGER};
+
+/// Keeps [`Leadership`] true to the Lease.
+#[derive(Debug)]
+pub struct Elector {
+    leases: Api<Lease>,
+    settings: Settings,
+    leadership: Leadership,
+    sight: Option<Sight>,
+    lease: Option<Lease>,
+    was_leader: bool,
+}
+
+impl Elector {
+    /// An elector that has not seen the Lease yet.
+    pub fn new(client: Client, settings: Settings, leadership: Leadership) -> Self {
+        let leases = Api::namespaced(client, &settings.namespace);
+        Self { leases, settings, leadership, sight: None, lease: None, was_leader: false }
+    }
+
+    /// Asks for the Lease and renews it until it is stopped. It is not given back: see [`Self::release`].
+    pub async fn run(&mut self, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
+            let patience = self.settings.timing.renew_deadline / 2;
+            match tokio::time::timeout(patience, self.step()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => self.failed(&chain(&error)),
+                Err(_) => self.failed("the API server does not answer"),
+            }
+            self.tell();
+            tokio::select! {
+                () = tokio::time::sleep(self.settings.timing.retry) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Gives the Lease back, so that another process can lead at once. The caller has stopped to write before.
+    pub async fn release(mut self) {
+        let is_leader = self.leadership.is_leader(Instant::now());
+        self.leadership.end();
+        if is_leader && let Err(error) = self.empty().await {
+            tracing::warn!(error = chain(&error), "cannot give the lease back; it runs out");
+        }
+    }
+
+    async fn empty(&mut self) -> Result<(), kube::Error> {
+        let lease = self.latest().await?;
+        if let Some(lease) = lease.filter(|lease| self.is_ours(lease)) {
+            let empty = released(&lease, &self.settings, Timestamp::now());
+            self.leases.replace(&self.settings.name, &write(), &empty).await?;
+            tracing::info!(lease = self.settings.name, "gave the lease back");
+        }
+        Ok(())
+    }
+
+    fn is_ours(&self, lease: &Lease) -> bool {
+        record(lease, self.settings.timing.duration).holder == self.settings.identity
+    }
+
+    /// What we wrote last is the newest there is while nobody else writes, and if somebody does, its version is
+    /// refused: no need to read before each renewal.
+    async fn latest(&mut self) -> Result<Option<Lease>, kube::Error> {
+        match self.lease.take() {
+            Some(lease) => Ok(Some(lease)),
+            None => self.leases.get_opt(&self.settings.name).await,
+        }
+    }
+
+    async fn step(&mut self) -> Result<(), kube::Error> {
+        let lease = self.latest().await?;
+        let now = Instant::now();
+        let record = lease.as_ref().map(|lease| record(lease, self.settings.timing.duration));
+        let sight = Sight::next(self.sight.as_ref(), record, now);
+        let action = decide(&sight, &self.settings.identity, now);
+        self.sight = Some(sight);
+        let wanted = held(lease.as_ref(), &self.settings, Timestamp::now());
+        let answer = match action {
+            Action::Create => self.leases.create(&write(), &wanted).await,
+            Action::Take | Action::Renew => {
+                self.leases.replace(&self.settings.name, &write(), &wanted).await
+            }
+            Action::Wait => {
+                self.leadership.end();
+                return Ok(());
+            }
+        };
+        self.answered(answer, now)
+    }
+
+    fn answered(&mut self, answer: kube::Result<Lease>, sent: Instant) -> Result<(), kube::Error> {
+        match answer {
+            Ok(lease) => {
+                self.lease = Some(lease);
+                self.leadership.hold(sent, self.settings.timing);
+                Ok(())
+            }
+            // Somebody else was quicker; who that was is read next time. Until then the term that we have goes on.
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn failed(&self, why: &str) {
+        tracing::warn!(lease = self.settings.name, error = why, "cannot renew or take the lease");
+    }
+
+    fn tell(&mut self) {
+        let is_leader = self.leadership.is_leader(Instant::now());
+        if is_leader != self.was_leader {
+            let identity = &self.settings.identity;
+            let holder = self.sight.as_ref().and_then(|it| it.record.as_ref()).map(|it| &it.holder);
+            if is_leader {
+                tracing::info!(identity, "leading");
+            } else {
+                tracing::warn!(identity, holder, "not leading any more");
+            }
+        }
+        self.was_leader = is_leader;
+    }
+}
+
+fn write() -> PostParams {
+    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
+}

@@ -1,0 +1,119 @@
+//! One fact each about asking pods, against servers on loopback.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use axum::{Router, http::header, response::IntoResponse, routing::get};
+use batchpipe_api::report::Role;
+use serde_json::json;
+
+use super::*;
+use crate::observe::testing::report;
+
+/// A pod whose server answers so; how often it was asked is counted.
+async fn served<R: IntoResponse + Clone + Send + Sync + 'static>(
+    answer: R,
+) -> (Reports, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let app = Router::new().route(
+        "/status",
+        get(async move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+            answer.clone()
+        }),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (Reports::at_port(port), asked)
+}
+
+fn pod(ip: &str) -> Pod {
+    let pod = json!({"metadata": {"name": "a", "uid": "u"}, "status": {"podIP": ip}});
+    serde_json::from_value(pod).unwrap()
+}
+
+fn text() -> String {
+    serde_json::to_string(&report(Role::Consumer)).unwrap()
+}
+
+#[tokio::test]
+async fn a_pod_is_asked_once_within_five_seconds() {
+    let (reports, asked) = served(text()).await;
+    for _ in 0..3 {
+        let answers = reports.of(&[pod("127.0.0.1")]).await;
+        assert_eq!(answers["u"].report, report(Role::Consumer));
+        assert!(answers["u"].asked_at <= Timestamp::now());
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_pod_that_is_forgotten_is_asked_again() {
+    let (reports, asked) = served(text()).await;
+    reports.of(&[pod("127.0.0.1")]).await;
+    reports.retain(|uid| uid == "u");
+    reports.of(&[pod("127.0.0.1")]).await;
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    reports.retain(|uid| uid != "u");
+    reports.of(&[pod("127.0.0.1")]).await;
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_pod_that_answers_something_else_is_unknown_and_left_alone_for_a_while() {
+    let (reports, asked) = served((StatusCode::SERVICE_UNAVAILABLE, text())).await;
+    for _ in 0..2 {
+        assert!(reports.of(&[pod("127.0.0.1")]).await.is_empty());
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    let (reports, _) = served("{}").await;
+    assert!(reports.of(&[pod("127.0.0.1")]).await.is_empty());
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let (target, asked) = served(text()).await;
+    let place = format!("http://127.0.0.1:{}/status", target.port);
+    let (reports, _) = served((StatusCode::FOUND, [(header::LOCATION, place)])).await;
+    assert!(reports.of(&[pod("127.0.0.1")]).await.is_empty());
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn an_endless_answer_is_cut_off() {
+    let (reports, _) = served(format!("{}{}", text(), " ".repeat(MAX_BYTES))).await;
+    assert!(reports.of(&[pod("127.0.0.1")]).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_pod_that_accepts_and_says_nothing_is_given_up() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let reports = Reports::at_port(listener.local_addr().unwrap().port());
+    let started = Instant::now();
+    assert!(reports.of(&[pod("127.0.0.1")]).await.is_empty());
+    assert!(started.elapsed() >= TIMEOUT);
+}
+
+#[tokio::test]
+async fn a_pod_without_address_or_that_has_ended_is_not_asked() {
+    let (reports, asked) = served(text()).await;
+    let mut ended = pod("127.0.0.1");
+    ended.status.as_mut().unwrap().phase = Some("Succeeded".to_owned());
+    let mut starting = pod("127.0.0.1");
+    starting.status.as_mut().unwrap().pod_ip = None;
+    assert!(reports.of(&[ended, starting]).await.is_empty());
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn addresses_of_both_families_are_written_as_in_a_url_and_names_are_refused() {
+    assert_eq!(uri("10.1.2.3", 8080).unwrap().to_string(), "http://10.1.2.3:8080/status");
+    assert_eq!(uri("fd00::1", 8080).unwrap().to_string(), "http://[fd00::1]:8080/status");
+    for bad in ["metadata.internal", "10.1.2.3/x", "10.1.2.3:80", ""] {
+        assert!(matches!(uri(bad, 8080), Err(AskError::Address(_))), "{bad}");
+    }
+}

@@ -1,0 +1,193 @@
+//! Conditions as kstatus reads them: six, each with status, reason, message and generation. Pure.
+//!
+//! The time of a transition is kept for as long as the status stays.
+
+use batchpipe_api::{
+    conditions::{reasons, types},
+    pipeline::DesiredState,
+    report::Role,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use super::{
+    Facts, Outcome,
+    health::{Health, Kind},
+    verdict::{Verdict, why_unready},
+};
+
+/// The longest message, in bytes: pods and sinks may say whole pages.
+const MAX_MESSAGE: usize = 1024;
+
+/// One condition, before its time.
+struct Said {
+    type_: &'static str,
+    status: &'static str,
+    reason: &'static str,
+    message: String,
+}
+
+impl Said {
+    fn new(
+        type_: &'static str,
+        holds: bool,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        let status = if holds { "True" } else { "False" };
+        Self { type_, status, reason, message: message.into() }
+    }
+}
+
+/// All conditions, in their order.
+pub(super) fn conditions(
+    facts: &Facts<'_>,
+    verdict: &Verdict,
+    sides: [&Health; 2],
+) -> Vec<Condition> {
+    let [producer, consumer] = sides;
+    let said = [
+        ready(verdict),
+        reconciling(verdict),
+        stalled(verdict),
+        kafka_resolved(facts),
+        of_side(facts, producer),
+        of_side(facts, consumer),
+    ];
+    said.into_iter().map(|said| with_time(facts, said)).collect()
+}
+
+fn with_time(facts: &Facts<'_>, said: Said) -> Condition {
+    let before = previous(facts, said.type_).filter(|before| before.status == said.status);
+    let since = before.map_or(Time(facts.now), |before| before.last_transition_time.clone());
+    let mut message = said.message;
+    message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+    Condition {
+        type_: said.type_.to_owned(),
+        status: said.status.to_owned(),
+        reason: said.reason.to_owned(),
+        message,
+        observed_generation: facts.object.metadata.generation,
+        last_transition_time: since,
+    }
+}
+
+fn previous<'a>(facts: &'a Facts<'_>, type_: &str) -> Option<&'a Condition> {
+    facts.previous()?.conditions.iter().find(|condition| condition.type_ == type_)
+}
+
+fn ready(verdict: &Verdict) -> Said {
+    let (holds, reason, message) = match verdict {
+        Verdict::Ready(reason, message) => (true, reason, message),
+        Verdict::Reconciling(reason, message)
+        | Verdict::Stalled(reason, message)
+        | Verdict::Unready(reason, message) => (false, reason, message),
+    };
+    Said::new(types::READY, holds, reason, message.as_str())
+}
+
+fn reconciling(verdict: &Verdict) -> Said {
+    match verdict {
+        Verdict::Reconciling(reason, message) => {
+            Said::new(types::RECONCILING, true, reason, message.as_str())
+        }
+        _ => Said::new(types::RECONCILING, false, reasons::AS_DESIRED, "nothing is being changed"),
+    }
+}
+
+fn stalled(verdict: &Verdict) -> Said {
+    match verdict {
+        Verdict::Stalled(reason, message) => {
+            Said::new(types::STALLED, true, reason, message.as_str())
+        }
+        _ => Said::new(types::STALLED, false, reasons::AS_DESIRED, "nobody has to act"),
+    }
+}
+
+fn kafka_resolved(facts: &Facts<'_>) -> Said {
+    let type_ = types::KAFKA_RESOLVED;
+    match facts.outcome {
+        Outcome::Applied(..) | Outcome::Conflict(_) => {
+            Said::new(type_, true, reasons::RESOLVED, "address and credentials are known")
+        }
+        Outcome::Unresolved(unresolved) => {
+            Said::new(type_, false, unresolved.reason, unresolved.message.as_str())
+        }
+        Outcome::Invalid(_) => Said {
+            type_,
+            status: "Unknown",
+            reason: reasons::UNKNOWN,
+            message: "looked for when the spec is valid".to_owned(),
+        },
+    }
+}
+
+fn of_side(facts: &Facts<'_>, side: &Health) -> Said {
+    let type_ = match side.role {
+        Role::Producer => types::PRODUCER_READY,
+        Role::Consumer => types::CONSUMER_READY,
+    };
+    let of_all = || format!("{} of {} pods are ready", side.ready, side.wanted);
+    match side.kind {
+        Kind::NotRequested => {
+            Said::new(type_, true, reasons::NOT_REQUESTED, format!("the spec has no {}", side.role))
+        }
+        Kind::Zero => Said::new(type_, true, why_zero(facts), "no pods, as asked for"),
+        Kind::Stopping => Said::new(type_, true, why_zero(facts), "the pods are being stopped"),
+        Kind::Settled => match expired(facts, side.role) {
+            0 => Said::new(type_, true, reasons::AS_DESIRED, of_all()),
+            messages => Said::new(type_, true, reasons::DATA_EXPIRED, had_expired(messages)),
+        },
+        Kind::Changing if side.serves() => Said::new(
+            type_,
+            true,
+            reasons::PROGRESSING,
+            format!("{} while a change is rolled out", of_all()),
+        ),
+        Kind::Stuck if side.serves() => Said::new(
+            type_,
+            true,
+            reasons::ROLLOUT_STUCK,
+            format!("{}, but not all of them of the newest configuration", of_all()),
+        ),
+        Kind::Changing | Kind::Stuck | Kind::Unready => unready(type_, facts, side),
+    }
+}
+
+fn unready(type_: &'static str, facts: &Facts<'_>, side: &Health) -> Said {
+    let (reason, message) = why_unready(side);
+    let reason = match (reason, side.kind) {
+        // Without a decision nothing is being rolled out.
+        (reasons::PODS_NOT_READY, Kind::Changing)
+            if side.trouble.is_none() && facts.decision().is_some() =>
+        {
+            reasons::PROGRESSING
+        }
+        (reasons::PODS_NOT_READY, Kind::Stuck) => reasons::ROLLOUT_STUCK,
+        (reason, _) => reason,
+    };
+    Said::new(type_, false, reason, message)
+}
+
+/// Messages that retention deleted before the pods read them.
+fn expired(facts: &Facts<'_>, role: Role) -> u64 {
+    let reports = facts.observed.side(role).reports();
+    reports.fold(0, |sum, report| sum.saturating_add(report.accounting.expired_messages))
+}
+
+fn had_expired(messages: u64) -> String {
+    format!(
+        "all pods are ready, but {messages} messages were removed by retention before they were read; raise the \
+         topic's retention.ms or the number of consumers"
+    )
+}
+
+fn why_zero(facts: &Facts<'_>) -> &'static str {
+    match facts.object.spec.state {
+        DesiredState::Running => reasons::SCALED_TO_ZERO,
+        DesiredState::Paused => reasons::PAUSED,
+        DesiredState::Drained if facts.decision().is_some_and(|it| !it.is_drained) => {
+            reasons::DRAINING
+        }
+        DesiredState::Drained => reasons::DRAINED,
+    }
+}

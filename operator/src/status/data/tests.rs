@@ -1,0 +1,157 @@
+//! One fact each about the numbers of pipelines with several pods.
+
+use batchpipe_api::pipeline::DesiredState;
+
+use super::*;
+use crate::{
+    decide::Decision,
+    observe::{
+        Observed,
+        testing::{lag, pod, settled},
+    },
+    status::{
+        Outcome,
+        testing::{Scene, consumer, decided, producer},
+    },
+};
+
+fn numbers(change: impl FnOnce(&mut Scene)) -> DataStatus {
+    Scene::changed(change).summary().data.unwrap()
+}
+
+#[test]
+fn rates_of_all_consumers_are_added() {
+    assert_eq!(numbers(|_| {}).records_per_second, Some(120));
+}
+
+#[test]
+fn without_consumers_the_producers_rate_counts() {
+    let alone = numbers(|scene| {
+        scene.object.spec.consumer = None;
+        scene.outcome = decided(2, 0);
+        scene.observed.consumer = settled(Vec::new());
+        scene.observed.producer = settled(vec![producer("a"), producer("b")]);
+    });
+    assert_eq!(alone.records_per_second, Some(241));
+    assert_eq!((alone.lag_messages, alone.lag_records, alone.lag_seconds), (None, None, None));
+}
+
+#[test]
+fn a_ready_pod_that_says_nothing_makes_the_rate_unknown_and_a_starting_one_does_not() {
+    let silent = |is_ready| {
+        numbers(|scene| {
+            scene
+                .observed
+                .consumer
+                .pods
+                .push(crate::observe::ObservedPod { is_ready, ..pod("c3") });
+        })
+    };
+    assert_eq!(silent(true).records_per_second, None);
+    assert_eq!(silent(false).records_per_second, Some(120));
+}
+
+#[test]
+fn the_ratio_is_that_of_all_bytes_not_the_mean_of_ratios() {
+    let two = numbers(|scene| {
+        let mut other = producer("p2");
+        let accounting = &mut other.report.as_mut().unwrap().accounting;
+        (accounting.raw_bytes, accounting.wire_bytes) = (1000, 500);
+        scene.observed.producer = settled(vec![producer("p1"), other]);
+    });
+    assert_eq!(two.ratio.as_deref(), Some("6.0x"));
+    assert_eq!(two.saved_percent, Some(83));
+}
+
+#[test]
+fn without_producers_the_ratio_is_what_consumers_read() {
+    let found = numbers(|scene| scene.observed.producer = settled(Vec::new()));
+    assert_eq!(found.ratio.as_deref(), Some("3.0x"));
+}
+
+#[test]
+fn data_that_grew_saves_less_than_nothing() {
+    let grown = numbers(|scene| {
+        scene.observed.producer.pods[0].report.as_mut().unwrap().accounting.wire_bytes = 10_000;
+    });
+    assert_eq!((grown.ratio.as_deref(), grown.saved_percent), (Some("0.8x"), Some(-25)));
+}
+
+#[test]
+fn lag_is_the_sum_over_partitions_and_the_oldest_record() {
+    let found = numbers(|scene| {
+        let mut first = lag(0, 5, 9);
+        first.seconds = Some(11.6);
+        scene.observed.consumer =
+            settled(vec![consumer("a", vec![first]), consumer("b", vec![lag(1, 7, 8)])]);
+    });
+    assert_eq!(
+        (found.lag_messages, found.lag_records, found.lag_seconds),
+        (Some(5), Some(50), Some(12))
+    );
+}
+
+#[test]
+fn lag_is_unknown_while_a_partition_belongs_to_nobody() {
+    let found = numbers(|scene| {
+        scene.observed.consumer.pods[1].report.as_mut().unwrap().lag.clear();
+    });
+    assert_eq!((found.lag_messages, found.lag_seconds), (None, None));
+    assert_eq!(found.records_per_second, Some(120), "the rest is known");
+}
+
+#[test]
+fn what_one_partition_does_not_say_is_unknown_for_all() {
+    let found = numbers(|scene| {
+        scene.observed.consumer.pods[1].report.as_mut().unwrap().lag[0].seconds = None;
+    });
+    assert_eq!((found.lag_messages, found.lag_seconds), (Some(0), None));
+}
+
+#[test]
+fn a_partition_that_changes_hands_counts_once() {
+    let found = numbers(|scene| {
+        let twice = vec![lag(0, 5, 9), lag(1, 7, 8)];
+        scene.observed.consumer = settled(vec![consumer("a", twice.clone()), consumer("b", twice)]);
+    });
+    assert_eq!(found.lag_messages, Some(5));
+}
+
+#[test]
+fn nothing_runs_is_a_rate_of_nothing_but_the_lag_is_unknown() {
+    let found = numbers(|scene| {
+        scene.object.spec.state = DesiredState::Paused;
+        scene.outcome = decided(0, 0);
+        scene.observed = Observed { producer: settled(Vec::new()), consumer: settled(Vec::new()) };
+    });
+    assert_eq!((found.records_per_second, found.lag_records, found.ratio), (Some(0), None, None));
+}
+
+#[test]
+fn what_was_drained_has_no_lag() {
+    let drained = |has_producer: bool| {
+        numbers(|scene| {
+            scene.object.spec.state = DesiredState::Drained;
+            if !has_producer {
+                scene.object.spec.producer = None;
+            }
+            let decision = Decision { is_drained: true, ..Decision::default() };
+            scene.outcome = Outcome::Applied(crate::apply::Applied::default(), decision);
+            scene.observed = Observed::default();
+        })
+    };
+    assert_eq!(drained(true).lag_records, Some(0));
+    assert_eq!(drained(false).lag_records, None, "others may have sent since");
+}
+
+#[test]
+fn when_nothing_is_known_there_are_no_numbers() {
+    let scene = Scene::changed(|scene| {
+        for pods in [&mut scene.observed.producer.pods, &mut scene.observed.consumer.pods] {
+            for pod in pods {
+                pod.report = None;
+            }
+        }
+    });
+    assert_eq!(scene.summary().data, None);
+}

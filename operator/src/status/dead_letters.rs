@@ -1,0 +1,142 @@
+//! How many records were dead-lettered, over pods that come and go. Pure.
+//!
+//! Pods count from their own start. What a process that is gone had counted stays counted; what the status said before
+//! this operator process began is the start, so the number never falls. It is what was seen: letters of a pod that
+//! came and went while no operator looked are not in it.
+
+use std::collections::BTreeMap;
+
+use batchpipe_api::report::{Report, Role};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use crate::observe::{Observed, ObservedPod};
+
+/// The count of one pipeline, from one pass to the next.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeadLetterTally {
+    /// When counting began.
+    began: Option<Timestamp>,
+    /// Of processes that are gone, and of before.
+    earlier: u64,
+    /// The last count of each pod, by uid.
+    pods: BTreeMap<String, u64>,
+}
+
+impl DeadLetterTally {
+    /// Takes in what pods report now. `written` is what the status says; absent: nothing yet. The result is absent when
+    /// nothing is known at all.
+    pub fn count(
+        &mut self,
+        written: Option<i64>,
+        observed: &Observed,
+        now: Timestamp,
+    ) -> Option<i64> {
+        let began = *self.began.get_or_insert_with(|| {
+            self.earlier = written.unwrap_or(0).max(0).unsigned_abs();
+            now
+        });
+        for role in [Role::Producer, Role::Consumer] {
+            for pod in &observed.side(role).pods {
+                self.take(pod, began);
+            }
+        }
+        self.bury(observed);
+        let total = self.pods.values().fold(self.earlier, |sum, count| sum.saturating_add(*count));
+        let is_known = written.is_some() || total > 0 || !self.pods.is_empty();
+        is_known.then(|| i64::try_from(total).unwrap_or(i64::MAX))
+    }
+
+    fn take(&mut self, pod: &ObservedPod, began: Timestamp) {
+        let Some((report, asked_at)) = pod.report.as_ref().zip(pod.asked_at) else { return };
+        let count = report.accounting.dead_lettered;
+        match self.pods.insert(pod.uid.clone(), count) {
+            // The same pod, but its process began anew.
+            Some(before) if count < before => self.earlier = self.earlier.saturating_add(before),
+            // A process that is older than this count is in what was written already.
+            None if began_at(report, asked_at) < began => {
+                self.earlier = self.earlier.saturating_sub(count);
+            }
+            _ => {}
+        }
+    }
+
+    fn bury(&mut self, observed: &Observed) {
+        let exists = |uid: &str| {
+            let mut all = observed.producer.pods.iter().chain(&observed.consumer.pods);
+            all.any(|pod| pod.uid == uid)
+        };
+        let gone = self.pods.extract_if(.., |uid, _| !exists(uid));
+        self.earlier = gone.fold(self.earlier, |sum, (_, count)| sum.saturating_add(count));
+    }
+}
+
+fn began_at(report: &Report, asked_at: Timestamp) -> Timestamp {
+    SignedDuration::try_from_secs_f64(report.uptime_seconds)
+        .ok()
+        .and_then(|uptime| asked_at.checked_sub(uptime).ok())
+        .unwrap_or(Timestamp::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::testing::{moment, pod, report, reporting, settled};
+
+    fn counting(name: &str, letters: u64, uptime_seconds: f64, second: i64) -> ObservedPod {
+        let mut report = Report { uptime_seconds, ..report(Role::Consumer) };
+        report.accounting.dead_lettered = letters;
+        ObservedPod { asked_at: Some(moment(second)), ..reporting(name, report) }
+    }
+
+    fn observed(pods: Vec<ObservedPod>) -> Observed {
+        Observed { consumer: settled(pods), ..Observed::default() }
+    }
+
+    fn count(
+        tally: &mut DeadLetterTally,
+        written: Option<i64>,
+        pods: Vec<ObservedPod>,
+    ) -> Option<i64> {
+        tally.count(written, &observed(pods), moment(100))
+    }
+
+    #[test]
+    fn both_sides_and_all_pods_count() {
+        let mut all = observed(vec![counting("a", 2, 1.0, 100), counting("b", 3, 1.0, 100)]);
+        all.producer = settled(vec![counting("p", 4, 1.0, 100)]);
+        assert_eq!(DeadLetterTally::default().count(None, &all, moment(50)), Some(9));
+    }
+
+    #[test]
+    fn nothing_is_known_until_somebody_has_said_something() {
+        assert_eq!(count(&mut DeadLetterTally::default(), None, vec![pod("a")]), None);
+        let known = count(&mut DeadLetterTally::default(), None, vec![counting("a", 0, 1.0, 100)]);
+        assert_eq!(known, Some(0));
+    }
+
+    #[test]
+    fn letters_of_a_pod_that_is_gone_or_silent_stay_counted() {
+        let mut tally = DeadLetterTally::default();
+        assert_eq!(count(&mut tally, None, vec![counting("a", 5, 0.0, 101)]), Some(5));
+        assert_eq!(count(&mut tally, Some(5), vec![pod("a")]), Some(5));
+        assert_eq!(count(&mut tally, Some(5), vec![counting("b", 1, 0.0, 120)]), Some(6));
+        assert_eq!(count(&mut tally, Some(6), Vec::new()), Some(6));
+    }
+
+    #[test]
+    fn a_container_that_began_anew_goes_on_counting() {
+        let mut tally = DeadLetterTally::default();
+        count(&mut tally, None, vec![counting("a", 5, 0.0, 101)]);
+        assert_eq!(count(&mut tally, Some(5), vec![counting("a", 1, 0.0, 110)]), Some(6));
+        assert_eq!(count(&mut tally, Some(6), vec![counting("a", 3, 9.0, 119)]), Some(8));
+    }
+
+    #[test]
+    fn a_new_operator_goes_on_where_the_old_one_was() {
+        let mut tally = DeadLetterTally::default();
+        // 12 were written: 7 of pods that are gone, 5 of this one, which goes on to count.
+        assert_eq!(count(&mut tally, Some(12), vec![pod("a")]), Some(12));
+        assert_eq!(count(&mut tally, Some(12), vec![counting("a", 5, 90.0, 101)]), Some(12));
+        assert_eq!(count(&mut tally, Some(12), vec![counting("a", 8, 95.0, 106)]), Some(15));
+    }
+}

@@ -1,0 +1,111 @@
+//! How one side is, compared with what was decided. Pure; conditions and phase follow from it.
+
+use batchpipe_api::report::Role;
+
+use super::{
+    Facts, Outcome,
+    trouble::{Trouble, trouble},
+};
+use crate::observe::{ObservedDeployment, ObservedSide};
+
+/// How a side is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Health {
+    /// Which side.
+    pub(super) role: Role,
+    /// In a word.
+    pub(super) kind: Kind,
+    /// Pods that should be there.
+    pub(super) wanted: i32,
+    /// Pods that are ready.
+    pub(super) ready: i32,
+    /// What keeps pods from being ready.
+    pub(super) trouble: Option<Trouble>,
+}
+
+/// How a side is, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The spec does not ask for it.
+    NotRequested,
+    /// No pods, as it should be.
+    Zero,
+    /// No pods should be there; some still are.
+    Stopping,
+    /// All as it should be.
+    Settled,
+    /// A change is being carried out.
+    Changing,
+    /// A change does not get ahead.
+    Stuck,
+    /// No change, but not all pods are ready.
+    Unready,
+}
+
+impl Health {
+    /// How this side is.
+    pub(super) fn of(role: Role, facts: &Facts<'_>) -> Self {
+        let side = facts.observed.side(role);
+        let deployment = side.deployment.as_ref();
+        let decided = facts.decision().map(|decision| decision.replicas.of(role));
+        let wanted = decided.or_else(|| deployment.map(|it| it.desired_replicas)).unwrap_or(1);
+        let trouble = trouble(side);
+        let kind = if facts.asks_for(role) {
+            let was_written = was_written(role, facts);
+            kind(side, wanted, was_written, trouble.as_ref())
+        } else {
+            Kind::NotRequested
+        };
+        Self { role, kind, wanted, ready: deployment.map_or(0, |it| it.ready_replicas), trouble }
+    }
+
+    /// Whether as many pods are ready as should be, be they of the newest template or of an earlier one.
+    pub(super) const fn serves(&self) -> bool {
+        match self.kind {
+            Kind::NotRequested | Kind::Zero | Kind::Stopping | Kind::Settled => true,
+            Kind::Changing | Kind::Stuck => self.wanted > 0 && self.ready >= self.wanted,
+            Kind::Unready => false,
+        }
+    }
+}
+
+fn kind(side: &ObservedSide, wanted: i32, was_written: bool, trouble: Option<&Trouble>) -> Kind {
+    let Some(deployment) = &side.deployment else {
+        return if wanted == 0 && side.pods.is_empty() { Kind::Zero } else { Kind::Changing };
+    };
+    if wanted == 0 {
+        let is_over = deployment.replicas == 0 && side.pods.is_empty();
+        return if is_over { Kind::Zero } else { Kind::Stopping };
+    }
+    let is_same = !was_written && deployment.is_current && deployment.desired_replicas == wanted;
+    if is_same && has_all(deployment, wanted) {
+        Kind::Settled
+    } else if is_same && is_stuck(deployment, trouble) {
+        Kind::Stuck
+    } else if is_same && deployment.is_rolled_out && deployment.ready_replicas < wanted {
+        Kind::Unready
+    } else {
+        Kind::Changing
+    }
+}
+
+const fn has_all(deployment: &ObservedDeployment, wanted: i32) -> bool {
+    deployment.updated_replicas == wanted
+        && deployment.replicas == wanted
+        && deployment.ready_replicas >= wanted
+}
+
+/// Once a template was rolled out, pods that are not ready are no matter of the rollout; that pods cannot be made is.
+fn is_stuck(deployment: &ObservedDeployment, trouble: Option<&Trouble>) -> bool {
+    let needs_somebody = trouble.is_some_and(|trouble| trouble.needs_somebody);
+    deployment.stuck.is_some()
+        || deployment.replica_failure.is_some()
+        || (needs_somebody && !deployment.is_rolled_out)
+}
+
+/// What was just written is not in what was observed before.
+fn was_written(role: Role, facts: &Facts<'_>) -> bool {
+    let Outcome::Applied(applied, _) = facts.outcome else { return false };
+    let name = format!("Deployment {}-{role}", facts.object.name());
+    applied.written.contains(&name)
+}

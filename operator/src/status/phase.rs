@@ -1,0 +1,72 @@
+//! The phase: what the pipeline does now, in one word. Pure.
+
+use batchpipe_api::{
+    pipeline::DesiredState,
+    report::{Role, WorkloadState},
+    status::Phase,
+};
+
+use super::{
+    Facts,
+    health::{Health, Kind},
+};
+use crate::observe::{ObservedSide, Partitions};
+
+/// What the pipeline does now.
+pub(super) fn phase(facts: &Facts<'_>, producer: &Health, consumer: &Health) -> Phase {
+    let Some(decision) = facts.decision() else { return undecided(facts, producer, consumer) };
+    match facts.object.spec.state {
+        DesiredState::Paused => Phase::Paused,
+        DesiredState::Drained if decision.is_drained => Phase::Drained,
+        DesiredState::Drained => Phase::Draining,
+        DesiredState::Running => by_pods(facts, producer, consumer),
+    }
+}
+
+/// Nothing was decided, so nothing was stopped or started: what was stopped stays so.
+fn undecided(facts: &Facts<'_>, producer: &Health, consumer: &Health) -> Phase {
+    let before = facts.previous().and_then(|status| status.phase);
+    let has_pods = |side: &Health| !matches!(side.kind, Kind::NotRequested | Kind::Zero);
+    match (facts.object.spec.state, before) {
+        (DesiredState::Paused | DesiredState::Drained, Some(before)) => before,
+        _ if !has_pods(producer) && !has_pods(consumer) => Phase::Pending,
+        _ => by_pods(facts, producer, consumer),
+    }
+}
+
+fn by_pods(facts: &Facts<'_>, producer: &Health, consumer: &Health) -> Phase {
+    let sides = [producer, consumer];
+    if sides.iter().all(|side| side.serves()) {
+        return if is_completed(facts) { Phase::Completed } else { Phase::Running };
+    }
+    let did_run = matches!(
+        facts.previous().and_then(|status| status.phase),
+        Some(Phase::Running | Phase::Completed | Phase::Degraded)
+    );
+    let is_changing = sides.iter().any(|side| side.kind == Kind::Changing);
+    if did_run && !is_changing { Phase::Degraded } else { Phase::Pending }
+}
+
+/// Whether every source has ended, and everything was delivered.
+fn is_completed(facts: &Facts<'_>) -> bool {
+    facts.asks_for(Role::Producer)
+        && has_ended(&facts.observed.producer)
+        && (!facts.asks_for(Role::Consumer) || has_caught_up(&facts.observed.consumer))
+}
+
+/// Nothing sent over the 30 s of a rate: then the consumers' numbers, some seconds old, are of a time after the end.
+fn has_ended(producer: &ObservedSide) -> bool {
+    let mut pods = producer.staying().peekable();
+    pods.peek().is_some()
+        && pods.all(|pod| {
+            pod.report.as_ref().is_some_and(|report| {
+                report.state == WorkloadState::Completed && report.rates.records_per_second == 0.0
+            })
+        })
+}
+
+fn has_caught_up(consumer: &ObservedSide) -> bool {
+    Partitions::of(consumer)
+        .all()
+        .is_some_and(|all| all.iter().all(|measured| measured.lag.messages == Some(0)))
+}

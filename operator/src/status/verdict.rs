@@ -1,0 +1,149 @@
+//! From outcome, sides and phase to what is said of the pipeline as a whole. Pure.
+//!
+//! Of `Reconciling` and `Stalled` at most one holds. `Ready` holds only when the newest spec is carried out: while it
+//! is being rolled out, or does not get ahead, the earlier pods go on, which `ProducerReady` and `ConsumerReady` say.
+
+use batchpipe_api::{conditions::reasons, pipeline::DesiredState, status::Phase};
+
+use super::{
+    Facts, Outcome,
+    health::{Health, Kind},
+};
+use crate::{
+    apply::{Applied, Failure},
+    decide::Decision,
+    pipeline::Invalid,
+};
+
+/// What is said of the pipeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Everything is as asked for.
+    Ready(&'static str, String),
+    /// On the way; it needs nobody.
+    Reconciling(&'static str, String),
+    /// Nothing will change until somebody acts.
+    Stalled(&'static str, String),
+    /// Nothing is being changed, but it does not work as it should.
+    Unready(&'static str, String),
+}
+
+impl Verdict {
+    pub(super) fn of(facts: &Facts<'_>, phase: Phase, sides: [&Health; 2]) -> Self {
+        match facts.outcome {
+            Outcome::Invalid(invalid) => Self::Stalled(
+                reasons::INVALID_SPEC,
+                format!("{}{}", violations(invalid), go_on(facts)),
+            ),
+            Outcome::Conflict(text) => {
+                Self::Stalled(reasons::CONFLICT, format!("{text}{}", go_on(facts)))
+            }
+            Outcome::Unresolved(unresolved) => Self::Reconciling(
+                unresolved.reason,
+                format!("{}{}", unresolved.message, go_on(facts)),
+            ),
+            Outcome::Applied(applied, decision) => failed(applied, false)
+                .or_else(|| stuck(sides))
+                .or_else(|| failed(applied, true))
+                .or_else(|| under_way(decision, sides))
+                .or_else(|| unready(phase, sides))
+                .unwrap_or_else(|| ready(facts, phase)),
+        }
+    }
+}
+
+fn violations(invalid: &Invalid) -> String {
+    let mut texts = invalid.violations.iter().map(ToString::to_string);
+    let first = texts.next().unwrap_or_default();
+    match texts.count() {
+        0 => first,
+        more => format!("{first}; and {more} more"),
+    }
+}
+
+/// What becomes of pods that are there already.
+fn go_on(facts: &Facts<'_>) -> &'static str {
+    let has_pods = |it: &crate::observe::ObservedSide| it.deployment.is_some();
+    if has_pods(&facts.observed.producer) || has_pods(&facts.observed.consumer) {
+        "; until then everything stays as it is"
+    } else {
+        ""
+    }
+}
+
+fn failed(applied: &Applied, is_passing: bool) -> Option<Verdict> {
+    let found: Vec<&Failure> =
+        applied.failures.iter().filter(|failure| failure.is_passing == is_passing).collect();
+    let (first, others) = found.split_first()?;
+    let more =
+        if others.is_empty() { String::new() } else { format!("; and {} more", others.len()) };
+    let text = format!("{}: {}{more}", first.object, first.message);
+    Some(if is_passing {
+        Verdict::Reconciling(first.reason, text)
+    } else {
+        Verdict::Stalled(first.reason, text)
+    })
+}
+
+fn stuck(sides: [&Health; 2]) -> Option<Verdict> {
+    let side = sides.into_iter().find(|side| side.kind == Kind::Stuck)?;
+    let why = side.trouble.as_ref().map_or_else(
+        || "its new pods do not become ready; see the pods' events and logs".to_owned(),
+        |trouble| trouble.message.clone(),
+    );
+    let still = match side.ready {
+        0 => String::new(),
+        ready => format!("; {ready} earlier or ready pods go on"),
+    };
+    let text = format!("the {}'s rollout does not get ahead: {why}{still}", side.role);
+    Some(Verdict::Stalled(reasons::ROLLOUT_STUCK, text))
+}
+
+fn under_way(decision: &Decision, sides: [&Health; 2]) -> Option<Verdict> {
+    if let Some(waits_for) = &decision.waits_for {
+        return Some(Verdict::Reconciling(reasons::DRAINING, format!("waits for {waits_for}")));
+    }
+    let side =
+        sides.into_iter().find(|side| matches!(side.kind, Kind::Changing | Kind::Stopping))?;
+    let text = match (&side.trouble, side.kind) {
+        (_, Kind::Stopping) => format!("the {}'s pods are being stopped", side.role),
+        (Some(trouble), _) => format!("the {} is being rolled out; {}", side.role, trouble.message),
+        (None, _) => format!("the {} is being rolled out", side.role),
+    };
+    Some(Verdict::Reconciling(reasons::PROGRESSING, text))
+}
+
+fn unready(phase: Phase, sides: [&Health; 2]) -> Option<Verdict> {
+    let side = sides.into_iter().find(|side| side.kind == Kind::Unready)?;
+    let (reason, text) = why_unready(side);
+    let text = format!("{}: {text}", side.role);
+    // Pods that never ran are on their way; pods that did are not.
+    Some(match phase {
+        Phase::Degraded => Verdict::Unready(reason, text),
+        _ => Verdict::Reconciling(reason, text),
+    })
+}
+
+/// Why pods of a side are not ready.
+pub(super) fn why_unready(side: &Health) -> (&'static str, String) {
+    match &side.trouble {
+        Some(trouble) => (trouble.reason, trouble.message.clone()),
+        None => {
+            (reasons::PODS_NOT_READY, format!("{} of {} pods are ready", side.ready, side.wanted))
+        }
+    }
+}
+
+fn ready(facts: &Facts<'_>, phase: Phase) -> Verdict {
+    let (reason, text) = match (facts.object.spec.state, phase) {
+        (DesiredState::Paused, _) => (reasons::PAUSED, "paused; set state to Running to go on"),
+        (DesiredState::Drained, _) => {
+            (reasons::DRAINED, "nothing is left; set state to Running to go on")
+        }
+        (_, Phase::Completed) => {
+            (reasons::COMPLETED, "the source has ended and everything was delivered")
+        }
+        _ => (reasons::AS_DESIRED, "everything runs as asked for"),
+    };
+    Verdict::Ready(reason, text.to_owned())
+}

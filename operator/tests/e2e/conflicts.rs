@@ -1,0 +1,59 @@
+//! What is not ours is never touched: foreign objects with our children's names, and older pipelines.
+
+use crate::support::{Namespace, Operator, cluster, manifest, wait_for};
+
+#[test]
+fn a_foreign_object_with_a_childs_name_is_not_touched_and_the_others_are_made() {
+    let namespace = Namespace::new(cluster(), "foreign");
+    namespace.kubectl(&["create", "deployment", "demo-producer", "--image=theirs:1"]);
+    namespace.kubectl(&["create", "serviceaccount", "demo-batchpipe"]);
+    let before = ["deployment/demo-producer", "serviceaccount/demo-batchpipe"].map(|it| namespace.get(it)["metadata"]["generation"].clone());
+    let operator = Operator::start(namespace);
+    namespace.pipeline("demo", "");
+    wait_for("the other side", || namespace.find("deployment/demo-consumer"));
+    let message = namespace.await_reason("demo", "Ready", "Conflict");
+    assert!(message.contains("demo-producer") || message.contains("demo-batchpipe"), "{message}");
+    let after = ["deployment/demo-producer", "serviceaccount/demo-batchpipe"].map(|it| namespace.get(it));
+    assert_eq!(before, after.each_ref().map(|it| it["metadata"]["generation"].clone()));
+    for object in &after {
+        let managers = object["metadata"]["managedFields"].to_string();
+        assert!(!managers.contains("batchpipe-operator"), "{managers}");
+        assert!(object["metadata"]["ownerReferences"].is_null(), "{object}");
+    }
+    operator.stop();
+}
+
+#[test]
+fn what_a_foreign_object_took_is_made_when_it_is_gone() {
+    let namespace = Namespace::new(cluster(), "freed");
+    namespace.kubectl(&["create", "serviceaccount", "demo-batchpipe"]);
+    let operator = Operator::start(namespace);
+    namespace.pipeline("demo", "");
+    namespace.await_reason("demo", "Ready", "Conflict");
+    namespace.kubectl(&["delete", "serviceaccount", "demo-batchpipe"]);
+    namespace.await_children("demo");
+    operator.stop();
+}
+
+#[test]
+fn the_younger_of_two_pipelines_with_one_topic_waits_for_the_older_to_go() {
+    let namespace = Namespace::new(cluster(), "younger");
+    let operator = Operator::start(namespace);
+    namespace.pipeline("first", "  topic: {name: shared}");
+    namespace.await_children("first");
+    // Creation times have whole seconds: without this, neither is older.
+    let created = |name: &str| namespace.get(name)["metadata"]["creationTimestamp"].clone();
+    wait_for("a later second", || {
+        let probe = namespace.kubectl(&["create", "configmap", "probe"]);
+        let later = created("configmap/probe") != created("batchpipeline/first");
+        namespace.kubectl(&["delete", "configmap", "probe"]);
+        (later && !probe.is_empty()).then_some(())
+    });
+    namespace.apply(&manifest("second", "  topic: {name: shared}").replace("consumer: {", "consumer: {group: first, "));
+    let message = namespace.await_reason("second", "Ready", "Conflict");
+    assert!(message.contains("first"), "{message}");
+    assert!(namespace.find("deployment/second-consumer").is_none());
+    namespace.kubectl(&["delete", "batchpipeline/first"]);
+    namespace.await_children("second");
+    operator.stop();
+}

@@ -1,0 +1,13 @@
+//! The operator against a real API server: no mock, no fake. One program, so that one control plane serves all tests
+//! that do not stop it; each test has a namespace of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod children;
+mod conflicts;
+mod leadership;
+mod outage;
+mod path;
+mod process;
+mod quiet;
+mod support;
