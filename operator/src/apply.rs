@@ -14,8 +14,8 @@ mod written;
 
 use crate::{build::Resources, context::Context, pipeline::Pipeline};
 
-pub use self::{ownership::APPLIED, topics::SeenTopics, written::Written};
 pub(crate) use self::written::is_older;
+pub use self::{ownership::APPLIED, topics::SeenTopics, written::Written};
 
 /// What happened to one child that could not be applied or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]

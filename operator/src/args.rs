@@ -39,7 +39,12 @@ pub struct RunArgs {
     #[arg(long, env = "BATCHPIPE_WATCH_NAMESPACES", value_name = "NAMES", value_delimiter = ',')]
     watch_namespaces: Vec<String>,
     /// Namespace that the operator runs in; its Lease is there, and its pods may reach the pods' admin ports.
-    #[arg(long, env = "BATCHPIPE_OPERATOR_NAMESPACE", value_name = "NAME", default_value = "default")]
+    #[arg(
+        long,
+        env = "BATCHPIPE_OPERATOR_NAMESPACE",
+        value_name = "NAME",
+        default_value = "default"
+    )]
     operator_namespace: String,
     /// Namespace whose pods may scrape the pods' metrics.
     #[arg(long, env = "BATCHPIPE_MONITORING_NAMESPACE", value_name = "NAME")]
@@ -51,13 +56,23 @@ pub struct RunArgs {
     #[arg(long, env = "BATCHPIPE_CONCURRENCY", value_name = "N", default_value_t = 16)]
     concurrency: u16,
     /// Name of the Lease that says which process writes.
-    #[arg(long, env = "BATCHPIPE_LEASE_NAME", value_name = "NAME", default_value = "batchpipe-operator")]
+    #[arg(
+        long,
+        env = "BATCHPIPE_LEASE_NAME",
+        value_name = "NAME",
+        default_value = "batchpipe-operator"
+    )]
     lease_name: String,
     /// Others take over when the Lease was not renewed for so long; whole seconds.
     #[arg(long, env = "BATCHPIPE_LEASE_DURATION", value_name = "TIME", default_value = "15s")]
     lease_duration: Timespan,
     /// The leader stops writing when it could not renew for so long; less than the duration.
-    #[arg(long, env = "BATCHPIPE_LEASE_RENEW_DEADLINE", value_name = "TIME", default_value = "10s")]
+    #[arg(
+        long,
+        env = "BATCHPIPE_LEASE_RENEW_DEADLINE",
+        value_name = "TIME",
+        default_value = "10s"
+    )]
     lease_renew_deadline: Timespan,
     /// Time between two tries to renew or to take the Lease; less than half of the renew deadline.
     #[arg(long, env = "BATCHPIPE_LEASE_RETRY_PERIOD", value_name = "TIME", default_value = "2s")]
@@ -108,7 +123,9 @@ impl RunArgs {
             identity,
         } = self;
         let timing = timing(lease_duration, lease_renew_deadline, lease_retry_period)?;
-        let named = |flag, text: String| if text.is_empty() { Err(ArgsError::Empty { flag }) } else { Ok(text) };
+        let named = |flag, text: String| {
+            if text.is_empty() { Err(ArgsError::Empty { flag }) } else { Ok(text) }
+        };
         let operator_namespace = named("--operator-namespace", operator_namespace)?;
         let lease = lease::Settings {
             namespace: operator_namespace.clone(),
@@ -126,9 +143,14 @@ impl RunArgs {
     }
 }
 
-fn timing(duration: Timespan, renew_deadline: Timespan, retry: Timespan) -> Result<Timing, ArgsError> {
+fn timing(
+    duration: Timespan,
+    renew_deadline: Timespan,
+    retry: Timespan,
+) -> Result<Timing, ArgsError> {
     let of = |span: Timespan| Duration::from_millis(span.as_millis());
-    let timing = Timing { duration: of(duration), renew_deadline: of(renew_deadline), retry: of(retry) };
+    let timing =
+        Timing { duration: of(duration), renew_deadline: of(renew_deadline), retry: of(retry) };
     let fits = timing.duration > timing.renew_deadline
         && timing.renew_deadline > timing.retry * 2
         && timing.duration.subsec_millis() == 0;
@@ -158,7 +180,8 @@ mod tests {
     fn every_flag_has_a_variable() {
         let command = Cli::command();
         let run = command.find_subcommand("run").unwrap();
-        let without = run.get_arguments().filter(|it| it.get_env().is_none()).map(|it| it.get_id().as_str());
+        let without =
+            run.get_arguments().filter(|it| it.get_env().is_none()).map(|it| it.get_id().as_str());
         assert_eq!(without.collect::<Vec<_>>(), Vec::<&str>::new());
     }
 
@@ -169,7 +192,10 @@ mod tests {
 
     #[test]
     fn namespaces_are_separated_by_commas_and_an_empty_variable_means_all() {
-        assert_eq!(options(&["--watch-namespaces", "a,b"]).unwrap().settings.watch_namespaces, ["a", "b"]);
+        assert_eq!(
+            options(&["--watch-namespaces", "a,b"]).unwrap().settings.watch_namespaces,
+            ["a", "b"]
+        );
         assert!(options(&["--watch-namespaces", ""]).unwrap().settings.watch_namespaces.is_empty());
     }
 

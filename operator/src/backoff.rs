@@ -25,8 +25,9 @@ impl Backoff {
         let whole = self.first.saturating_mul(1 << self.failures.min(20)).min(self.longest);
         self.failures = self.failures.saturating_add(1);
         // The keys of each new state differ; that is all the chance that is needed here.
-        let chance = RandomState::new().hash_one(self.failures) as u32;
-        whole / 2 + (whole / 2).mul_f64(f64::from(chance) / f64::from(u32::MAX))
+        let [high, low, ..] = RandomState::new().hash_one(self.failures).to_ne_bytes();
+        let chance = u16::from_ne_bytes([high, low]);
+        whole / 2 + (whole / 2).mul_f64(f64::from(chance) / f64::from(u16::MAX))
     }
 
     /// It worked.
@@ -52,7 +53,7 @@ mod tests {
 
     #[test]
     fn waits_differ() {
-        let wait = || Backoff::new(Duration::from_secs(60), Duration::from_secs(60)).next_wait();
+        let wait = || Backoff::new(Duration::from_mins(1), Duration::from_mins(1)).next_wait();
         assert!((0..10).any(|_| wait() != wait()));
     }
 }

@@ -21,8 +21,8 @@ use kube::{
 };
 use tower::{BoxError, ServiceExt, layer::layer_fn, util::BoxService};
 
-pub use self::{gate::NotLeader, observed::Contact, verb::Verb};
 use self::{deadline::Deadline, gate::Gate, observed::Observed};
+pub use self::{gate::NotLeader, observed::Contact, verb::Verb};
 use crate::{lease::Leadership, metrics::Metrics};
 
 /// A request as kube's layers pass it on.
@@ -57,6 +57,8 @@ pub fn builder(
         .with_layer(&layer_fn(Deadline::new))
         .with_layer(&layer_fn(|inner| Gate::new(inner, leadership.clone())))
         .with_layer(&layer_fn(|inner| Observed::new(inner, metrics.clone(), contact.clone())))
-        .with_layer(&layer_fn(|inner| BoxService::new(ServiceExt::<Call>::map_err(inner, Into::into))));
+        .with_layer(&layer_fn(|inner| {
+            BoxService::new(ServiceExt::<Call>::map_err(inner, Into::into))
+        }));
     Ok(builder)
 }

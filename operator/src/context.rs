@@ -23,7 +23,7 @@ pub struct Context {
     pub reports: Reports,
     /// What was written last.
     pub written: Written,
-    /// Which KafkaTopics were seen.
+    /// Which `KafkaTopic`s were seen.
     pub topics: SeenTopics,
     /// What is kept of each pipeline between two looks.
     pub memories: Memories,

@@ -157,7 +157,9 @@ impl Controller {
     async fn finish(&mut self) {
         let all = async { while self.looks.join_next().await.is_some() {} };
         if tokio::time::timeout(LAST_LOOKS, all).await.is_err() {
-            tracing::warn!("reconciliations are given up in the middle; the next process goes on with them");
+            tracing::warn!(
+                "reconciliations are given up in the middle; the next process goes on with them"
+            );
             self.looks.shutdown().await;
         }
     }
@@ -165,7 +167,7 @@ impl Controller {
 
 async fn look(ctx: &Context, key: &Key) -> Next {
     let begun = Instant::now();
-    let Ok(looked) = tokio::time::timeout(LONGEST_LOOK, reconcile(ctx, key)).await else {
+    let Ok(looked) = tokio::time::timeout(LONGEST_LOOK, Box::pin(reconcile(ctx, key))).await else {
         tracing::warn!(pipeline = %key, "the reconciliation took too long and is tried again");
         ctx.metrics.reconciled("timeout", begun.elapsed());
         ctx.metrics.failed("Timeout");

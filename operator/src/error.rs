@@ -44,6 +44,9 @@ mod tests {
 
     #[test]
     fn what_was_said_is_not_said_twice() {
-        assert_eq!(chain(&Talkative(std::io::Error::other("no memory"))), "cannot start: no memory");
+        assert_eq!(
+            chain(&Talkative(std::io::Error::other("no memory"))),
+            "cannot start: no memory"
+        );
     }
 }

@@ -90,7 +90,11 @@ fn of_condition(condition: &Condition) -> Transition {
     let is_warning = !NORMAL.contains(&reason.as_str());
     let step = if is_warning { next_step(reason) } else { None };
     let step = step.map_or_else(String::new, |step| format!(". Next: {step}"));
-    Transition { is_warning, reason: reason.clone(), note: format!("{type_}={status}: {message}{step}") }
+    Transition {
+        is_warning,
+        reason: reason.clone(),
+        note: format!("{type_}={status}: {message}{step}"),
+    }
 }
 
 fn of_phase(old: &BatchPipelineStatus, new: &BatchPipelineStatus) -> Option<Transition> {
@@ -105,13 +109,19 @@ fn next_step(reason: &str) -> Option<&'static str> {
     Some(match reason {
         reasons::INVALID_SPEC => "correct the field; what runs is left as it is until then",
         reasons::CONFLICT => "remove or rename one of the two",
-        reasons::ROLLOUT_STUCK => "kubectl describe the newest pods, then correct the spec; the old pods go on",
+        reasons::ROLLOUT_STUCK => {
+            "kubectl describe the newest pods, then correct the spec; the old pods go on"
+        }
         reasons::PODS_NOT_READY => "kubectl describe and kubectl logs the pods",
-        reasons::KAFKA_NOT_FOUND => "create the Kafka object, listener or user, or correct spec.kafka",
+        reasons::KAFKA_NOT_FOUND => {
+            "create the Kafka object, listener or user, or correct spec.kafka"
+        }
         reasons::KAFKA_NOT_READY => "kubectl get kafka; the pipeline goes on when it is ready",
         reasons::SECRET_MISSING => "create the Secret or its key; it is taken up without a restart",
         reasons::BROKERS_UNREACHABLE => "check the address, the listener and network policies",
-        reasons::AUTHENTICATION_FAILED => "check the credentials in the Secret; new ones are taken up without a restart",
+        reasons::AUTHENTICATION_FAILED => {
+            "check the credentials in the Secret; new ones are taken up without a restart"
+        }
         reasons::AUTHORIZATION_FAILED => "grant the user access to the topic and the group",
         reasons::TOPIC_MISSING => "create the topic, or set spec.topic.provision to Auto",
         reasons::SINK_UNAVAILABLE => "check the sink; records wait in the topic meanwhile",
@@ -148,7 +158,13 @@ mod tests {
     }
 
     fn running() -> BatchPipelineStatus {
-        status(Phase::Running, &[(types::READY, "True", reasons::AS_DESIRED), (types::STALLED, "False", reasons::AS_DESIRED)])
+        status(
+            Phase::Running,
+            &[
+                (types::READY, "True", reasons::AS_DESIRED),
+                (types::STALLED, "False", reasons::AS_DESIRED),
+            ],
+        )
     }
 
     #[test]
@@ -158,16 +174,25 @@ mod tests {
 
     #[test]
     fn one_cause_is_one_event_however_many_conditions_it_changes() {
-        let invalid = [(types::READY, "False", reasons::INVALID_SPEC), (types::STALLED, "True", reasons::INVALID_SPEC)];
+        let invalid = [
+            (types::READY, "False", reasons::INVALID_SPEC),
+            (types::STALLED, "True", reasons::INVALID_SPEC),
+        ];
         let found = transitions(&running(), &status(Phase::Running, &invalid));
         assert_eq!(found.len(), 1);
         assert!(found[0].is_warning);
-        assert_eq!(found[0].note, "Ready=False: as found. Next: correct the field; what runs is left as it is until then");
+        assert_eq!(
+            found[0].note,
+            "Ready=False: as found. Next: correct the field; what runs is left as it is until then"
+        );
     }
 
     #[test]
     fn a_new_phase_is_an_event() {
-        let found = transitions(&running(), &BatchPipelineStatus { phase: Some(Phase::Paused), ..running() });
+        let found = transitions(
+            &running(),
+            &BatchPipelineStatus { phase: Some(Phase::Paused), ..running() },
+        );
         assert_eq!(found[0].reason, "Paused");
         assert_eq!(found[0].note, "the pipeline was Running and is Paused now");
     }
@@ -175,13 +200,15 @@ mod tests {
     #[test]
     fn becoming_ready_again_is_told() {
         let broken = status(Phase::Degraded, &[(types::READY, "False", reasons::PODS_NOT_READY)]);
-        let reasons: Vec<_> = transitions(&broken, &running()).into_iter().map(|it| it.reason).collect();
+        let reasons: Vec<_> =
+            transitions(&broken, &running()).into_iter().map(|it| it.reason).collect();
         assert_eq!(reasons, ["AsDesired", "Running"]);
     }
 
     #[test]
     fn notes_fit_what_kubernetes_takes() {
-        let transition = Transition { is_warning: false, reason: "A".to_owned(), note: "é".repeat(2000) };
+        let transition =
+            Transition { is_warning: false, reason: "A".to_owned(), note: "é".repeat(2000) };
         assert!(transition.event().note.unwrap().len() <= MAX_NOTE);
     }
 }

@@ -36,7 +36,8 @@ fn begin(args: RunArgs) -> ExitCode {
         return usage(&error);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let ended = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(operate(options)));
+    let ended =
+        runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(operate(options)));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -53,7 +54,8 @@ fn usage(error: &dyn std::error::Error) -> ExitCode {
 
 async fn operate(options: Options) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let asked = stop.clone();
     tokio::spawn(async move {
         tokio::select! {

@@ -68,7 +68,11 @@ impl Inner {
         };
         counter("reconciliations", "Reconciliations by how they ended", &inner.reconciliations);
         counter("reconcile_failures", "What failed in reconciliations, by reason", &inner.failures);
-        counter("watch_restarts", "Watches that ended with an error, by kind", &inner.watch_restarts);
+        counter(
+            "watch_restarts",
+            "Watches that ended with an error, by kind",
+            &inner.watch_restarts,
+        );
         counter("api_requests", "Requests to the API server by verb and answer", &inner.requests);
         registry.register("pipelines", "Pipelines by phase", inner.pipelines.clone());
         registry.register("leader", "Whether this process leads", inner.leader.clone());
@@ -90,7 +94,8 @@ impl Metrics {
 
     /// The phase of a pipeline changed; absent: there is no pipeline.
     pub fn phase(&self, before: Option<Phase>, after: Option<Phase>) {
-        let gauge = |phase: Phase| self.0.pipelines.get_or_create_owned(&labels([("phase", phase.name())]));
+        let gauge =
+            |phase: Phase| self.0.pipelines.get_or_create_owned(&labels([("phase", phase.name())]));
         if let Some(before) = before {
             gauge(before).dec();
         }

@@ -81,7 +81,8 @@ async fn watch_and_lead(
 ) {
     let (touched, changes) = mpsc::unbounded_channel();
     let client = supplies.client.clone();
-    let caches = Caches::start(&options.settings.watch_namespaces, &Supplies { touched, ..supplies });
+    let caches =
+        Caches::start(&options.settings.watch_namespaces, &Supplies { touched, ..supplies });
     stage.send_replace(Stage::Watching(caches.clone()));
     let context = context(client.clone(), &options, instruments, caches);
     let controller = Controller::new(Arc::new(context), changes, options.concurrency);
@@ -96,7 +97,12 @@ async fn watch_and_lead(
     elector.release().await;
 }
 
-fn context(client: Client, options: &Options, instruments: &Instruments, caches: Caches) -> Context {
+fn context(
+    client: Client,
+    options: &Options,
+    instruments: &Instruments,
+    caches: Caches,
+) -> Context {
     let reporter = Reporter {
         controller: FIELD_MANAGER.to_owned(),
         instance: Some(options.lease.identity.clone()),

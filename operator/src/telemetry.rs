@@ -11,7 +11,9 @@ const QUIET: &str = "info,kube_client=off,kube_runtime=off";
 
 /// A variable does not hold a filter.
 #[derive(Debug, thiserror::Error)]
-#[error("{variable} is {found:?}, which is no log filter; write for example info or batchpipe_operator=debug")]
+#[error(
+    "{variable} is {found:?}, which is no log filter; write for example info or batchpipe_operator=debug"
+)]
 pub struct FilterError {
     variable: &'static str,
     found: String,
@@ -38,7 +40,11 @@ fn filter(variable: impl Fn(&str) -> Option<String>) -> Result<EnvFilter, Filter
         return Ok(EnvFilter::new(QUIET));
     };
     // Later directives win over earlier ones, so these are only defaults.
-    EnvFilter::try_new(format!("{QUIET},{found}")).map_err(|source| FilterError { variable, found, source })
+    EnvFilter::try_new(format!("{QUIET},{found}")).map_err(|source| FilterError {
+        variable,
+        found,
+        source,
+    })
 }
 
 #[cfg(test)]

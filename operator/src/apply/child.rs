@@ -14,9 +14,7 @@ use super::{
     ownership::{APPLIED, Standing, standing},
     written::{Write, fingerprint, kept},
 };
-use crate::{
-    caches::CacheSet, context::Context, pipeline::Pipeline, settings::FIELD_MANAGER,
-};
+use crate::{caches::CacheSet, context::Context, pipeline::Pipeline, settings::FIELD_MANAGER};
 
 /// A version that no object has: etcd begins to count above it. An apply that carries it creates, or fails with a
 /// conflict; without it, an apply would take over what somebody else made a moment before.
@@ -52,7 +50,11 @@ impl Writer<'_> {
             match Wanted::of(object) {
                 Ok(wanted) => self.one::<K>(wanted).await,
                 Err(error) => {
-                    let failure = self.failed::<K>("patch", &object.name_any(), &kube::Error::SerdeError(error));
+                    let failure = self.failed::<K>(
+                        "patch",
+                        &object.name_any(),
+                        &kube::Error::SerdeError(error),
+                    );
                     self.applied.failures.push(failure);
                 }
             }
@@ -72,7 +74,8 @@ impl Writer<'_> {
     /// Whether something had to be written.
     async fn ensure<K: Child>(&self, wanted: &Wanted) -> Result<bool, Failure> {
         let api = self.api::<K>();
-        let here = kube::runtime::reflector::ObjectRef::new(&wanted.name).within(&self.pipeline.namespace);
+        let here =
+            kube::runtime::reflector::ObjectRef::new(&wanted.name).within(&self.pipeline.namespace);
         if let Some(live) = K::cached(&self.set.children).store().get(&here) {
             return self.change(&api, &*live, wanted).await;
         }
@@ -84,14 +87,21 @@ impl Writer<'_> {
         }
     }
 
-    async fn change<K: Child>(&self, api: &Api<K>, live: &K, wanted: &Wanted) -> Result<bool, Failure> {
+    async fn change<K: Child>(
+        &self,
+        api: &Api<K>,
+        live: &K,
+        wanted: &Wanted,
+    ) -> Result<bool, Failure> {
         let name = &wanted.name;
         match standing(live, &self.pipeline.uid) {
             Standing::Ours => {}
-            Standing::Leaving | Standing::Inherited => {
-                return Err(self.about::<K>("patch", name, |it| it.leaving()));
+            Standing::Leaving(why) => {
+                return Err(self.about::<K>("patch", name, |it| it.leaving(why)));
             }
-            Standing::Foreign(why) => return Err(self.about::<K>("patch", name, |it| it.taken(&why))),
+            Standing::Foreign(why) => {
+                return Err(self.about::<K>("patch", name, |it| it.taken(&why)));
+            }
         }
         let found = serde_json::to_value(live)
             .map_err(|error| self.failed::<K>("patch", name, &kube::Error::SerdeError(error)))?;
@@ -105,7 +115,12 @@ impl Writer<'_> {
     }
 
     /// Applies; `precondition` are fields of the metadata that say which object, or that there must be none.
-    async fn send<K: Child>(&self, api: &Api<K>, wanted: &Wanted, precondition: Value) -> Result<bool, Failure> {
+    async fn send<K: Child>(
+        &self,
+        api: &Api<K>,
+        wanted: &Wanted,
+        precondition: Value,
+    ) -> Result<bool, Failure> {
         let mut object = wanted.object.clone();
         let conditions = precondition.as_object().into_iter().flatten();
         for (field, value) in conditions {
@@ -125,7 +140,8 @@ impl Writer<'_> {
     }
 
     async fn remove_unwanted<K: Child>(&mut self, desired: &[K]) {
-        let is_wanted = |name: &str| desired.iter().any(|it| it.meta().name.as_deref() == Some(name));
+        let is_wanted =
+            |name: &str| desired.iter().any(|it| it.meta().name.as_deref() == Some(name));
         let is_unwanted = |live: &K| {
             live.namespace().as_deref() == Some(&self.pipeline.namespace)
                 && standing(live, &self.pipeline.uid) == Standing::Ours
@@ -163,7 +179,8 @@ impl Writer<'_> {
         say: impl FnOnce(&Attempt<'_>) -> Failure,
     ) -> Failure {
         let (kind, plural, group) = (K::kind(&()), K::plural(&()), K::group(&()));
-        let resource = if group.is_empty() { plural.into_owned() } else { format!("{plural}.{group}") };
+        let resource =
+            if group.is_empty() { plural.into_owned() } else { format!("{plural}.{group}") };
         let namespace = &self.pipeline.namespace;
         say(&Attempt { verb, kind: &kind, resource: &resource, namespace, name })
     }

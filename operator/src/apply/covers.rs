@@ -55,7 +55,9 @@ fn key_of(name: &str) -> Option<&'static [&'static str]> {
 /// Whether the list has an item of this key with everything that is wanted of it.
 fn has_item(found: &[Value], wanted: &Value, key: &[&str]) -> bool {
     // The protocol of a port is filled in by the API server.
-    let is_same_key = |item: &&Value| key.iter().all(|field| wanted[field].is_null() || item[field] == wanted[field]);
+    let is_same_key = |item: &&Value| {
+        key.iter().all(|field| wanted[field].is_null() || item[field] == wanted[field])
+    };
     found.iter().filter(is_same_key).any(|item| missing(item, wanted).is_none())
 }
 
@@ -63,7 +65,8 @@ fn has_item(found: &[Value], wanted: &Value, key: &[&str]) -> bool {
 fn same(live: &Value, desired: &Value) -> bool {
     match (live, desired) {
         (Value::Object(live), Value::Object(desired)) => {
-            let is_known = |(name, value): (&String, &Value)| desired.contains_key(name) || is_empty(value);
+            let is_known =
+                |(name, value): (&String, &Value)| desired.contains_key(name) || is_empty(value);
             let is_same = |(name, value): (&String, &Value)| match live.get(name) {
                 Some(found) => same(found, value),
                 None => is_empty(value),
@@ -76,7 +79,8 @@ fn same(live: &Value, desired: &Value) -> bool {
 }
 
 fn all_same(live: &[Value], desired: &[Value]) -> bool {
-    live.len() == desired.len() && live.iter().zip(desired).all(|(live, desired)| same(live, desired))
+    live.len() == desired.len()
+        && live.iter().zip(desired).all(|(live, desired)| same(live, desired))
 }
 
 /// What the API server does not store. `false` is not among it: where it is optional, absent and false are different
@@ -224,7 +228,8 @@ mod tests {
 
     #[test]
     fn a_port_that_was_added_to_a_policy_is_seen() {
-        let desired = json!({"spec": {"ingress": [{"ports": [{"port": 8080, "protocol": "TCP"}]}]}});
+        let desired =
+            json!({"spec": {"ingress": [{"ports": [{"port": 8080, "protocol": "TCP"}]}]}});
         let mut live = desired.clone();
         live["spec"]["ingress"][0]["ports"].as_array_mut().unwrap().push(json!({"port": 22}));
         assert!(!covers(&live, &desired));
@@ -232,7 +237,9 @@ mod tests {
 
     #[test]
     fn amounts_are_compared_by_value() {
-        for (a, b) in [("1", "1000m"), ("1Gi", "1024Mi"), ("0.5", "500m"), ("1k", "1000"), ("1e3", "1k")] {
+        for (a, b) in
+            [("1", "1000m"), ("1Gi", "1024Mi"), ("0.5", "500m"), ("1k", "1000"), ("1e3", "1k")]
+        {
             assert!(same_amount(&json!(a), &json!(b)), "{a} {b}");
         }
         for (a, b) in [("1", "1001m"), ("1G", "1Gi"), ("x", "y"), ("1", "")] {

@@ -23,7 +23,8 @@ impl Attempt<'_> {
 
     /// What came of it.
     pub(super) fn failed(&self, error: &kube::Error) -> Failure {
-        let is_refused = matches!(error, kube::Error::Api(status) if status.code == 403 && !is_ending(status));
+        let is_refused =
+            matches!(error, kube::Error::Api(status) if status.code == 403 && !is_ending(status));
         if is_refused { self.refused(&words(error)) } else { self.troubled(&words(error)) }
     }
 
@@ -51,8 +52,8 @@ impl Attempt<'_> {
     }
 
     /// The name becomes free by itself.
-    pub(super) fn leaving(&self) -> Failure {
-        let message = format!("{} is being deleted; it is made again when it is gone", self.object());
+    pub(super) fn leaving(&self, why: &str) -> Failure {
+        let message = format!("{} {why}; it is made again when it is gone", self.object());
         Failure { object: self.object(), reason: reasons::API_ERROR, message, is_passing: true }
     }
 
@@ -99,7 +100,11 @@ mod tests {
     fn a_refusal_names_the_verb_and_the_resource_and_waits_for_somebody() {
         let failure = failed(403);
         assert_eq!((failure.reason, failure.is_passing), (reasons::FORBIDDEN, false));
-        assert!(failure.message.contains("patch deployments.apps in namespace a"), "{}", failure.message);
+        assert!(
+            failure.message.contains("patch deployments.apps in namespace a"),
+            "{}",
+            failure.message
+        );
     }
 
     #[test]

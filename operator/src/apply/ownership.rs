@@ -12,10 +12,8 @@ pub const APPLIED: &str = "batchpipe.dev/applied";
 pub(super) enum Standing {
     /// This pipeline's.
     Ours,
-    /// This pipeline's, and being deleted: it can only be made again when it is gone.
-    Leaving,
-    /// A former pipeline's of this name; Kubernetes is removing it.
-    Inherited,
+    /// It can only be made again when it is gone; why it goes, for people.
+    Leaving(&'static str),
     /// Somebody else's; who, for people.
     Foreign(String),
 }
@@ -29,10 +27,12 @@ pub(super) fn standing<K: Resource>(live: &K, uid: &str) -> Standing {
     let is_applied = is_applied_by_us(live);
     let is_leaving = live.meta().deletion_timestamp.is_some();
     match belongs_to {
-        Some(owner) if is_applied && owner == uid && is_leaving => Standing::Leaving,
+        Some(_) if is_applied && is_leaving => Standing::Leaving("is being deleted"),
         Some(owner) if is_applied && owner == uid => Standing::Ours,
-        Some(_) if is_applied && is_leaving => Standing::Inherited,
-        Some(_) if is_applied && controller.is_some_and(is_pipeline) => Standing::Inherited,
+        // Kubernetes removes what a deleted pipeline owned.
+        Some(_) if is_applied && controller.is_some_and(is_pipeline) => {
+            Standing::Leaving("is left of a former pipeline of this name")
+        }
         _ => Standing::Foreign(controller.map_or_else(
             || "it was not made by this operator for this pipeline".to_owned(),
             |it| format!("it belongs to {} {}", it.kind, it.name),
@@ -40,9 +40,7 @@ pub(super) fn standing<K: Resource>(live: &K, uid: &str) -> Standing {
     }
 }
 
-fn is_pipeline(
-    owner: &k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference,
-) -> bool {
+fn is_pipeline(owner: &k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference) -> bool {
     owner.kind == batchpipe_api::pipeline::KIND
 }
 
@@ -109,13 +107,13 @@ mod tests {
 
     #[test]
     fn what_is_left_of_a_former_pipeline_is_waited_for() {
-        assert_eq!(standing(&owned("BatchPipeline", "former"), "u"), Standing::Inherited);
+        assert!(matches!(standing(&owned("BatchPipeline", "former"), "u"), Standing::Leaving(_)));
     }
 
     #[test]
     fn an_object_that_is_being_deleted_is_waited_for() {
         let mut leaving = owned("BatchPipeline", "u");
         leaving.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
-        assert_eq!(standing(&leaving, "u"), Standing::Leaving);
+        assert_eq!(standing(&leaving, "u"), Standing::Leaving("is being deleted"));
     }
 }

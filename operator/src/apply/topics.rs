@@ -1,4 +1,4 @@
-//! Strimzi's KafkaTopics: made when they are missing, and never altered or deleted. A topic outlives its pipeline, and
+//! Strimzi's `KafkaTopic`s: made when they are missing, and never altered or deleted. A topic outlives its pipeline, and
 //! what its owner sets in it later is none of our business.
 
 use std::{
@@ -65,7 +65,11 @@ pub(super) async fn create_missing(
 }
 
 /// Whether it had to be created.
-async fn create(ctx: &Context, pipeline: &Pipeline, topic: &DynamicObject) -> Result<bool, Failure> {
+async fn create(
+    ctx: &Context,
+    pipeline: &Pipeline,
+    topic: &DynamicObject,
+) -> Result<bool, Failure> {
     let name = topic.name_any();
     let failed = |verb, error: &kube::Error| {
         let (kind, resource) = ("KafkaTopic", "kafkatopics.kafka.strimzi.io");
@@ -77,7 +81,8 @@ async fn create(ctx: &Context, pipeline: &Pipeline, topic: &DynamicObject) -> Re
     if api.get_opt(&name).await.map_err(|error| failed("get", &error))?.is_some() {
         return Ok(false);
     }
-    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    let params =
+        PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     match api.create(&params, topic).await {
         Ok(_) => Ok(true),
         Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(false),

@@ -45,7 +45,8 @@ impl fmt::Display for Key {
 pub fn owner(meta: &ObjectMeta, name_of: impl FnOnce(&str) -> Option<String>) -> Option<Key> {
     let references = meta.owner_references.iter().flatten();
     let by_reference = || {
-        let mut ours = references.filter(|it| it.kind == KIND && it.api_version.starts_with("batchpipe.dev/"));
+        let mut ours =
+            references.filter(|it| it.kind == KIND && it.api_version.starts_with("batchpipe.dev/"));
         ours.next().map(|it| it.name.clone())
     };
     let by_uid = || name_of(meta.annotations.as_ref()?.get(PIPELINE_UID)?);

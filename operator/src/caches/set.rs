@@ -22,7 +22,7 @@ use tokio::sync::watch as channel;
 
 use super::{
     Cached, Health, Key, MANAGED_BY, Supplies, Touched, key, prune,
-    watch::{Watch, follow},
+    watch::{Concerns, Watch, follow},
 };
 use crate::settings::FIELD_MANAGER;
 
@@ -97,7 +97,11 @@ impl CacheSet {
             why.map_or_else(|| "BatchPipeline".to_owned(), |why| format!("BatchPipeline ({why})"))
         });
         let others = self.unsettled().into_iter().map(str::to_owned);
-        pipelines.into_iter().chain(others).map(|kind| format!("cache{place}: {kind} is not known yet")).collect()
+        pipelines
+            .into_iter()
+            .chain(others)
+            .map(|kind| format!("cache{place}: {kind} is not known yet"))
+            .collect()
     }
 
     /// The kinds of children that cannot be seen because the API server refuses, with its words.
@@ -156,7 +160,7 @@ impl Starter<'_> {
         &self,
         selector: Option<String>,
         prune: fn(&mut K),
-        concerns: Box<dyn Fn(&K) -> Option<Touched> + Send + Sync>,
+        concerns: Concerns<K>,
     ) -> Cached<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
@@ -168,7 +172,9 @@ impl Starter<'_> {
             + 'static,
     {
         let client = self.supplies.client.clone();
-        let api = self.scope.map_or_else(|| Api::all(client.clone()), |it| Api::namespaced(client.clone(), it));
+        let api = self
+            .scope
+            .map_or_else(|| Api::all(client.clone()), |it| Api::namespaced(client.clone(), it));
         let (reader, writer) = store();
         let (tell, health) = channel::channel(Health::Pending);
         let watch = Watch { api, selector, prune, concerns };

@@ -24,13 +24,16 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// will never know, for example after etcd was restored.
 const FAILURES_BEFORE_LIST: u32 = 5;
 
+/// Who has to look when this object changes.
+pub(super) type Concerns<K> = Box<dyn Fn(&K) -> Option<Touched> + Send + Sync>;
+
 /// A kind to watch.
 pub(super) struct Watch<K> {
     pub(super) api: Api<K>,
     pub(super) selector: Option<String>,
     pub(super) prune: fn(&mut K),
     /// Who has to look when this object changes.
-    pub(super) concerns: Box<dyn Fn(&K) -> Option<Touched> + Send + Sync>,
+    pub(super) concerns: Concerns<K>,
 }
 
 /// A watch at work.
@@ -79,7 +82,7 @@ where
                         failures = 0;
                         backoff.reset();
                     }
-                    self.take(event.modify(self.watch.prune));
+                    self.take(&event.modify(self.watch.prune));
                 }
                 Some(Err(error)) => {
                     failures += 1;
@@ -91,16 +94,16 @@ where
         }
     }
 
-    fn take(&mut self, event: Event<K>) {
+    fn take(&mut self, event: &Event<K>) {
         let is_whole = matches!(event, Event::InitDone);
-        match &event {
+        match event {
             Event::Apply(object) | Event::Delete(object) => self.tell(object),
             // What is gone since the last list is in no event: everyone who had something looks again.
             Event::InitDone => self.tell_all(),
             Event::Init | Event::InitApply(_) => {}
         }
         let is_change = !matches!(event, Event::Init | Event::InitApply(_));
-        self.writer.apply_watcher_event(&event);
+        self.writer.apply_watcher_event(event);
         if is_whole {
             self.tell_all();
         }
@@ -123,12 +126,11 @@ where
     fn failed(&self, error: &watcher::Error) {
         let kind = K::kind(&());
         self.supplies.metrics.watch_restarted(&kind);
-        match refusal(error) {
-            Some(why) => {
-                tracing::warn!(%kind, why, "may not be watched");
-                self.become_(Health::Forbidden(why));
-            }
-            None => tracing::debug!(%kind, error = chain(error), "the watch starts anew"),
+        if let Some(why) = refusal(error) {
+            tracing::warn!(%kind, why, "may not be watched");
+            self.become_(Health::Forbidden(why));
+        } else {
+            tracing::debug!(%kind, error = chain(error), "the watch starts anew");
         }
     }
 
@@ -147,12 +149,12 @@ where
 /// The API server's words when it refuses.
 fn refusal(error: &watcher::Error) -> Option<String> {
     use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
-    let status = match error {
-        InitialListFailed(kube::Error::Api(status))
-        | WatchStartFailed(kube::Error::Api(status))
-        | WatchFailed(kube::Error::Api(status))
-        | WatchError(status) => status,
-        _ => return None,
+    let (InitialListFailed(kube::Error::Api(status))
+    | WatchStartFailed(kube::Error::Api(status))
+    | WatchFailed(kube::Error::Api(status))
+    | WatchError(status)) = error
+    else {
+        return None;
     };
     (status.code == 403).then(|| status.message.clone())
 }

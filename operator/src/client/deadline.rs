@@ -21,7 +21,7 @@ const COLLECTION: Duration = Duration::from_secs(30);
 
 /// The answer did not come in time.
 #[derive(Debug, thiserror::Error)]
-#[error("{verb} {path} was not answered within {} s", patience.as_secs())]
+#[error("{verb} {path} was not answered within {patience:?}")]
 struct Overdue {
     verb: &'static str,
     path: String,
@@ -32,11 +32,12 @@ struct Overdue {
 #[derive(Debug)]
 pub(super) struct Deadline<S> {
     inner: S,
+    patience: fn(Verb) -> Duration,
 }
 
 impl<S> Deadline<S> {
     pub(super) const fn new(inner: S) -> Self {
-        Self { inner }
+        Self { inner, patience }
     }
 }
 
@@ -55,8 +56,9 @@ where
 
     fn call(&mut self, request: Call) -> Pending {
         let verb = Verb::of(&request);
-        let patience = patience(verb);
-        let overdue = Overdue { verb: verb.name(), path: request.uri().path().to_owned(), patience };
+        let patience = (self.patience)(verb);
+        let overdue =
+            Overdue { verb: verb.name(), path: request.uri().path().to_owned(), patience };
         let answer = self.inner.call(request);
         let whole = async move {
             let answer = answer.await?;
@@ -92,8 +94,8 @@ mod tests {
         let silent = service_fn(|_: Call| std::future::pending::<Result<Answer, BoxError>>());
         let mut request = Call::new(Body::empty());
         *request.uri_mut() = "/api/v1/pods?watch=1".parse().unwrap();
-        let deadline = Deadline { inner: silent, collection: Duration::from_millis(10) };
+        let deadline = Deadline { inner: silent, patience: |_| Duration::from_millis(10) };
         let error = deadline.oneshot(request).await.err().unwrap();
-        assert_eq!(error.to_string(), "watch /api/v1/pods was not answered within 30 s");
+        assert_eq!(error.to_string(), "watch /api/v1/pods was not answered within 10ms");
     }
 }

@@ -15,7 +15,9 @@ use crate::lease::Leadership;
 #[derive(Debug, thiserror::Error)]
 pub enum NotLeader {
     /// It was not sent.
-    #[error("{verb} {path} was not sent: this process does not hold the lease; the one that does will act")]
+    #[error(
+        "{verb} {path} was not sent: this process does not hold the lease; the one that does will act"
+    )]
     Refused {
         /// What it was.
         verb: &'static str,

@@ -71,7 +71,10 @@ mod tests {
         let pods = "/api/v1/namespaces/a/pods";
         assert_eq!(verb(Method::GET, pods), Verb::Get);
         assert_eq!(verb(Method::GET, &format!("{pods}?&limit=500")), Verb::List);
-        assert_eq!(verb(Method::GET, &format!("{pods}?&watch=true&timeoutSeconds=60")), Verb::Watch);
+        assert_eq!(
+            verb(Method::GET, &format!("{pods}?&watch=true&timeoutSeconds=60")),
+            Verb::Watch
+        );
         assert_eq!(verb(Method::PATCH, &format!("{pods}/x?&force=true")), Verb::Patch);
     }
 
@@ -79,6 +82,10 @@ mod tests {
     fn only_reading_changes_nothing() {
         let reading = [Verb::Get, Verb::List, Verb::Watch];
         assert!(reading.iter().all(|verb| !verb.is_mutating()));
-        assert!([Verb::Create, Verb::Update, Verb::Patch, Verb::Delete].iter().all(|it| it.is_mutating()));
+        assert!(
+            [Verb::Create, Verb::Update, Verb::Patch, Verb::Delete]
+                .iter()
+                .all(|it| it.is_mutating())
+        );
     }
 }

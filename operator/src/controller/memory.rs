@@ -108,14 +108,16 @@ mod tests {
             last_transition_time: Time(Timestamp::UNIX_EPOCH),
             observed_generation: None,
         };
-        let status = BatchPipelineStatus { conditions: vec![condition], ..BatchPipelineStatus::default() };
+        let status =
+            BatchPipelineStatus { conditions: vec![condition], ..BatchPipelineStatus::default() };
         Memory { status: Some(status), ..Memory::default() }
     }
 
     #[test]
     fn a_namesake_has_no_memory_of_its_predecessor() {
         let memories = Memories::default();
-        let memory = Memory { uid: "u".to_owned(), version: Some("7".to_owned()), ..Memory::default() };
+        let memory =
+            Memory { uid: "u".to_owned(), version: Some("7".to_owned()), ..Memory::default() };
         memories.keep(&key("a", "x"), memory);
         assert_eq!(memories.of(&key("a", "x"), "u").version.as_deref(), Some("7"));
         assert_eq!(memories.of(&key("a", "x"), "v").version, None);

@@ -36,7 +36,11 @@ pub(super) struct Publication<'a> {
 }
 
 /// Writes the status if it is worth it, and keeps what has to be remembered. The error is for people.
-pub(super) async fn publish(ctx: &Context, key: &Key, publication: Publication<'_>) -> Result<(), String> {
+pub(super) async fn publish(
+    ctx: &Context,
+    key: &Key,
+    publication: Publication<'_>,
+) -> Result<(), String> {
     let Publication { object, status, mut memory } = publication;
     let now = Instant::now();
     let old = object.status.clone().unwrap_or_default();

@@ -12,8 +12,9 @@ use crate::backoff::Backoff;
 
 /// How long a change waits for more of them.
 const SETTLE: Duration = Duration::from_millis(50);
-/// A failing object is looked at at most so often, also when it changes: twelve times a minute.
-const FAILING_SPACING: Duration = Duration::from_secs(5);
+/// A failing object is looked at at most so often because it changes. With the tries that come by themselves, that is
+/// at most twelve times a minute.
+const FAILING_SPACING: Duration = Duration::from_secs(8);
 /// The first wait after a failure.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The longest one.

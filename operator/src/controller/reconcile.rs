@@ -130,7 +130,12 @@ async fn observe(ctx: &Context, set: &CacheSet, object: &BatchPipeline) -> Obser
     Observed { producer, consumer: observe_side(ctx, set, object, Role::Consumer).await }
 }
 
-async fn observe_side(ctx: &Context, set: &CacheSet, object: &BatchPipeline, role: Role) -> ObservedSide {
+async fn observe_side(
+    ctx: &Context,
+    set: &CacheSet,
+    object: &BatchPipeline,
+    role: Role,
+) -> ObservedSide {
     let namespace = object.namespace().unwrap_or_default();
     let here = ObjectRef::new(&names::side(object.name(), role)).within(&namespace);
     let deployment = set.children.deployments.store().get(&here);

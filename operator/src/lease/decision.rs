@@ -51,11 +51,10 @@ impl Sight {
 /// What to do about the Lease.
 pub fn decide(sight: &Sight, identity: &str, now: Instant) -> Action {
     let Some(record) = &sight.record else { return Action::Create };
+    let is_over = now.saturating_duration_since(sight.since) >= record.duration;
     if record.holder == identity {
         Action::Renew
-    } else if record.holder.is_empty() {
-        Action::Take
-    } else if now.saturating_duration_since(sight.since) >= record.duration {
+    } else if record.holder.is_empty() || is_over {
         Action::Take
     } else {
         Action::Wait
@@ -68,14 +67,14 @@ mod tests {
 
     const DURATION: Duration = Duration::from_secs(15);
 
-    fn held_by(holder: &str, renewed: &str) -> Option<Record> {
+    fn held_by(holder: &str, renewed: &str) -> Record {
         let renewed = Some(renewed.to_owned());
-        Some(Record { holder: holder.to_owned(), duration: DURATION, renewed })
+        Record { holder: holder.to_owned(), duration: DURATION, renewed }
     }
 
-    fn decided(record: Option<Record>, age: Duration) -> Action {
+    fn decided(record: impl Into<Option<Record>>, age: Duration) -> Action {
         let since = Instant::now();
-        decide(&Sight { record, since }, "me", since + age)
+        decide(&Sight { record: record.into(), since }, "me", since + age)
     }
 
     #[test]
@@ -96,7 +95,7 @@ mod tests {
 
     #[test]
     fn anothers_lease_is_taken_only_when_it_has_not_changed_for_its_duration() {
-        let almost = DURATION - Duration::from_millis(1);
+        let almost = DURATION.checked_sub(Duration::from_millis(1)).unwrap();
         assert_eq!(decided(held_by("other", "1"), almost), Action::Wait);
         assert_eq!(decided(held_by("other", "1"), DURATION), Action::Take);
     }
@@ -104,10 +103,10 @@ mod tests {
     #[test]
     fn a_renewal_starts_the_wait_anew() {
         let start = Instant::now();
-        let first = Sight::next(None, held_by("other", "1"), start);
-        let same = Sight::next(Some(&first), held_by("other", "1"), start + DURATION);
+        let first = Sight::next(None, Some(held_by("other", "1")), start);
+        let same = Sight::next(Some(&first), Some(held_by("other", "1")), start + DURATION);
         assert_eq!(same.since, start);
-        let renewed = Sight::next(Some(&same), held_by("other", "2"), start + DURATION);
+        let renewed = Sight::next(Some(&same), Some(held_by("other", "2")), start + DURATION);
         assert_eq!(decide(&renewed, "me", start + DURATION), Action::Wait);
         assert_eq!(decide(&renewed, "me", start + 2 * DURATION), Action::Take);
     }

@@ -34,7 +34,11 @@ pub(super) fn held(before: Option<&Lease>, settings: &Settings, now: Timestamp) 
         lease_duration_seconds: Some(seconds),
         acquire_time: old.acquire_time.filter(|_| is_ours).or(Some(MicroTime(now))),
         renew_time: Some(MicroTime(now)),
-        lease_transitions: Some(if is_ours || before.is_none() { transitions } else { transitions.saturating_add(1) }),
+        lease_transitions: Some(if is_ours || before.is_none() {
+            transitions
+        } else {
+            transitions.saturating_add(1)
+        }),
         ..LeaseSpec::default()
     };
     with_spec(before, settings, spec)
@@ -93,8 +97,14 @@ mod tests {
         let mut lease = held(None, &settings("a"), Timestamp::UNIX_EPOCH);
         lease.metadata.resource_version = Some("7".to_owned());
         let version = |lease: Lease| lease.metadata.resource_version;
-        assert_eq!(version(held(Some(&lease), &settings("b"), Timestamp::now())).as_deref(), Some("7"));
-        assert_eq!(version(released(&lease, &settings("a"), Timestamp::now())).as_deref(), Some("7"));
+        assert_eq!(
+            version(held(Some(&lease), &settings("b"), Timestamp::now())).as_deref(),
+            Some("7")
+        );
+        assert_eq!(
+            version(released(&lease, &settings("a"), Timestamp::now())).as_deref(),
+            Some("7")
+        );
     }
 
     #[test]

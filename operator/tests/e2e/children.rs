@@ -43,7 +43,13 @@ fn edits_of_wanted_fields_are_undone_and_nothing_is_made_anew() {
     let opened = r#"{"spec": {"ingress": [{}]}}"#;
     namespace.kubectl(&["patch", "networkpolicy/demo-producer", "--type=merge", "--patch", opened]);
     let token = r#"{"automountServiceAccountToken": true}"#;
-    namespace.kubectl(&["patch", "serviceaccount/demo-batchpipe", "--type=merge", "--patch", token]);
+    namespace.kubectl(&[
+        "patch",
+        "serviceaccount/demo-batchpipe",
+        "--type=merge",
+        "--patch",
+        token,
+    ]);
     wait_for("the Deployment as it was", || {
         let spec = namespace.get("deployment/demo-producer")["spec"].clone();
         let image = &spec["template"]["spec"]["containers"][0]["image"];
@@ -86,14 +92,24 @@ fn labels_and_owners_that_were_taken_away_are_given_back() {
 fn what_others_add_is_left_alone() {
     let (namespace, operator) = ready("injected");
     let sidecar = r#"{"spec": {"template": {"metadata": {"annotations": {"team": "a"}}, "spec": {"containers": [{"name": "sidecar", "image": "s:1"}]}}}}"#;
-    namespace.kubectl(&["patch", "deployment/demo-producer", "--type=strategic", "--patch", sidecar]);
+    namespace.kubectl(&[
+        "patch",
+        "deployment/demo-producer",
+        "--type=strategic",
+        "--patch",
+        sidecar,
+    ]);
     namespace.kubectl(&["annotate", "serviceaccount/demo-batchpipe", "cloud/role=x"]);
     let before = operator.faults.writes().len();
     // A change of ours is written over it, and still does not take it away.
     namespace.pipeline("demo", "  batch: {maxRecords: 7}");
     wait_for("the change", || (operator.faults.writes().len() > before).then_some(()));
     wait_for("the new configuration", || {
-        namespace.get("deployment/demo-producer").to_string().contains("\\\"maxRecords\\\":7").then_some(())
+        namespace
+            .get("deployment/demo-producer")
+            .to_string()
+            .contains("\\\"maxRecords\\\":7")
+            .then_some(())
     });
     let template = namespace.get("deployment/demo-producer")["spec"]["template"].clone();
     let containers = template["spec"]["containers"].as_array().unwrap().clone();
@@ -107,9 +123,17 @@ fn what_others_add_is_left_alone() {
 #[test]
 fn a_side_that_is_no_longer_wanted_goes_with_all_of_its_children() {
     let (namespace, operator) = ready("one-side");
-    namespace.kubectl(&["patch", "batchpipeline/demo", "--type=json", "--patch", r#"[{"op": "remove", "path": "/spec/producer"}]"#]);
+    namespace.kubectl(&[
+        "patch",
+        "batchpipeline/demo",
+        "--type=json",
+        "--patch",
+        r#"[{"op": "remove", "path": "/spec/producer"}]"#,
+    ]);
     for child in ["deployment", "networkpolicy", "poddisruptionbudget"] {
-        wait_for("the producer to go", || namespace.find(&format!("{child}/demo-producer")).is_none().then_some(()));
+        wait_for("the producer to go", || {
+            namespace.find(&format!("{child}/demo-producer")).is_none().then_some(())
+        });
         namespace.get(&format!("{child}/demo-consumer"));
     }
     operator.stop();
@@ -119,7 +143,8 @@ fn a_side_that_is_no_longer_wanted_goes_with_all_of_its_children() {
 fn fields_that_are_no_longer_wanted_are_removed() {
     let (namespace, operator) = ready("removed");
     let selector = |namespace: Namespace<'_>| {
-        namespace.get("deployment/demo-producer")["spec"]["template"]["spec"]["nodeSelector"].clone()
+        namespace.get("deployment/demo-producer")["spec"]["template"]["spec"]["nodeSelector"]
+            .clone()
     };
     let pod = r#"{"spec": {"producer": {"pod": {"nodeSelector": {"disk": "fast"}}}}}"#;
     namespace.kubectl(&["patch", "batchpipeline/demo", "--type=merge", "--patch", pod]);

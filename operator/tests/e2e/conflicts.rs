@@ -7,13 +7,15 @@ fn a_foreign_object_with_a_childs_name_is_not_touched_and_the_others_are_made() 
     let namespace = Namespace::new(cluster(), "foreign");
     namespace.kubectl(&["create", "deployment", "demo-producer", "--image=theirs:1"]);
     namespace.kubectl(&["create", "serviceaccount", "demo-batchpipe"]);
-    let before = ["deployment/demo-producer", "serviceaccount/demo-batchpipe"].map(|it| namespace.get(it)["metadata"]["generation"].clone());
+    let before = ["deployment/demo-producer", "serviceaccount/demo-batchpipe"]
+        .map(|it| namespace.get(it)["metadata"]["generation"].clone());
     let operator = Operator::start(namespace);
     namespace.pipeline("demo", "");
     wait_for("the other side", || namespace.find("deployment/demo-consumer"));
     let message = namespace.await_reason("demo", "Ready", "Conflict");
     assert!(message.contains("demo-producer") || message.contains("demo-batchpipe"), "{message}");
-    let after = ["deployment/demo-producer", "serviceaccount/demo-batchpipe"].map(|it| namespace.get(it));
+    let after =
+        ["deployment/demo-producer", "serviceaccount/demo-batchpipe"].map(|it| namespace.get(it));
     assert_eq!(before, after.each_ref().map(|it| it["metadata"]["generation"].clone()));
     for object in &after {
         let managers = object["metadata"]["managedFields"].to_string();
@@ -49,7 +51,10 @@ fn the_younger_of_two_pipelines_with_one_topic_waits_for_the_older_to_go() {
         namespace.kubectl(&["delete", "configmap", "probe"]);
         (later && !probe.is_empty()).then_some(())
     });
-    namespace.apply(&manifest("second", "  topic: {name: shared}").replace("consumer: {", "consumer: {group: first, "));
+    namespace.apply(
+        &manifest("second", "  topic: {name: shared}")
+            .replace("consumer: {", "consumer: {group: first, "),
+    );
     let message = namespace.await_reason("second", "Ready", "Conflict");
     assert!(message.contains("first"), "{message}");
     assert!(namespace.find("deployment/second-consumer").is_none());

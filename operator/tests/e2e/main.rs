@@ -5,6 +5,8 @@
 
 mod children;
 mod conflicts;
+mod crashes;
+mod errors;
 mod leadership;
 mod outage;
 mod path;

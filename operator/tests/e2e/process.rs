@@ -17,7 +17,14 @@ impl Process {
         let child = Command::new(PROGRAM)
             .args(["run", "--workload-image", IMAGE, "--admin", "127.0.0.1:0"])
             .args(["--watch-namespaces", namespace.name, "--operator-namespace", namespace.name])
-            .args(["--lease-duration", "3s", "--lease-renew-deadline", "2s", "--lease-retry-period", "500ms"])
+            .args([
+                "--lease-duration",
+                "3s",
+                "--lease-renew-deadline",
+                "2s",
+                "--lease-retry-period",
+                "500ms",
+            ])
             .args(["--identity", identity])
             .env("KUBECONFIG", namespace.cluster.kubeconfig())
             .stderr(Stdio::inherit())
@@ -66,7 +73,9 @@ fn a_leader_that_was_suspended_writes_nothing_when_it_wakes() {
     namespace.await_children("demo");
     first.signal("-STOP");
     let second = Process::start(namespace, "second");
-    within(Duration::from_secs(8), "the second to lead", || holder(namespace).starts_with("second_").then_some(()));
+    within(Duration::from_secs(8), "the second to lead", || {
+        holder(namespace).starts_with("second_").then_some(())
+    });
     // Only the one that was suspended still looks after pipelines when the other has gone.
     second.signal("-STOP");
     namespace.kubectl(&["delete", "deployment/demo-producer"]);
@@ -74,7 +83,8 @@ fn a_leader_that_was_suspended_writes_nothing_when_it_wakes() {
     wait_for("the first to lead again", || holder(namespace).starts_with("first_").then_some(()));
     let restored = wait_for("the child", || namespace.find("deployment/demo-producer"));
     let lease = namespace.get("lease/batchpipe-operator");
-    let (made, acquired) = (&restored["metadata"]["creationTimestamp"], &lease["spec"]["acquireTime"]);
+    let (made, acquired) =
+        (&restored["metadata"]["creationTimestamp"], &lease["spec"]["acquireTime"]);
     assert!(made.as_str().unwrap() >= &acquired.as_str().unwrap()[..19], "{made} {acquired}");
 }
 
@@ -87,7 +97,9 @@ fn crd_prints_what_the_chart_carries() {
 
 #[test]
 fn wrong_usage_ends_with_2_and_says_why() {
-    for flags in [vec!["run"], vec!["run", "--workload-image", "w", "--lease-duration", "1s"], vec!["fly"]] {
+    for flags in
+        [vec!["run"], vec!["run", "--workload-image", "w", "--lease-duration", "1s"], vec!["fly"]]
+    {
         let output = Command::new(PROGRAM).args(&flags).env_clear().output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{flags:?}");
         assert!(!output.stderr.is_empty());

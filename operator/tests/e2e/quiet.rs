@@ -18,7 +18,8 @@ fn writes(namespace: Namespace<'_>) -> Vec<String> {
     let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let ours = events.filter(|event| {
         let agent = event["userAgent"].as_str().unwrap_or_default();
-        let is_write = ["create", "update", "patch", "delete"].iter().any(|verb| event["verb"] == *verb);
+        let is_write =
+            ["create", "update", "patch", "delete"].iter().any(|verb| event["verb"] == *verb);
         event["objectRef"]["namespace"] == namespace.name
             && event["objectRef"]["resource"] != "leases"
             && is_write
@@ -46,7 +47,12 @@ fn pipelines_that_are_as_they_should_be_cause_no_writes_also_after_a_restart() {
     let operator = Operator::start(namespace);
     for name in ["one", "two", "three"] {
         let pod = "pod: {resources: {requests: {cpu: '0.1', memory: 1024Mi}, limits: {memory: 1024Mi}}, tolerations: [{key: a}]}";
-        namespace.apply(&manifest(name, "").replace("{source: {generator: {}}}", &format!("{{source: {{http: {{}}}}, {pod}}}")));
+        namespace.apply(
+            &manifest(name, "").replace(
+                "{source: {generator: {}}}",
+                &format!("{{source: {{http: {{}}}}, {pod}}}"),
+            ),
+        );
     }
     for name in ["one", "two", "three"] {
         wait_for("all children", || namespace.find(&format!("deployment/{name}-producer")));

@@ -18,7 +18,7 @@ pub(crate) use self::{
 };
 
 /// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The cluster that all tests share; the kind is installed.
 pub(crate) fn cluster() -> &'static ControlPlane {

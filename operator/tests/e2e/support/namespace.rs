@@ -56,7 +56,14 @@ impl<'a> Namespace<'a> {
 
     /// An object; absent: there is none.
     pub(crate) fn find(&self, object: &str) -> Option<Value> {
-        let text = self.kubectl(&["get", object, "--ignore-not-found", "--output", "json", "--show-managed-fields"]);
+        let text = self.kubectl(&[
+            "get",
+            object,
+            "--ignore-not-found",
+            "--output",
+            "json",
+            "--show-managed-fields",
+        ]);
         (!text.trim().is_empty()).then(|| serde_json::from_str(&text).unwrap())
     }
 
@@ -69,7 +76,10 @@ impl<'a> Namespace<'a> {
     /// Waits for all children of a pipeline with both sides.
     pub(crate) fn await_children(&self, pipeline: &str) {
         let names = CHILDREN.map(|child| child.replace("NAME", pipeline));
-        wait_for("all children", || self.try_kubectl(&[&["get"], names.each_ref().map(String::as_str).as_slice()].concat()).ok());
+        wait_for("all children", || {
+            self.try_kubectl(&[&["get"], names.each_ref().map(String::as_str).as_slice()].concat())
+                .ok()
+        });
     }
 
     /// Waits for a condition of a pipeline to have a reason, and gives its message.
@@ -77,7 +87,8 @@ impl<'a> Namespace<'a> {
     pub(crate) fn await_reason(&self, pipeline: &str, condition: &str, reason: &str) -> String {
         wait_for(&format!("{condition} of {pipeline} is {reason}"), || {
             let found = self.condition(pipeline, condition)?;
-            (found["reason"] == reason).then(|| found["message"].as_str().unwrap_or_default().to_owned())
+            (found["reason"] == reason)
+                .then(|| found["message"].as_str().unwrap_or_default().to_owned())
         })
     }
 

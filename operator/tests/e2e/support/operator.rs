@@ -44,7 +44,11 @@ impl Operator {
     /// Starts an operator that is told everything.
     pub(crate) fn at(kubeconfig: &Path, options: Options, faults: Faults) -> Self {
         log();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
         let (stop, instruments) = (CancellationToken::new(), Instruments::default());
         let (tell, ended) = std::sync::mpsc::channel();
         let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
