@@ -8,7 +8,8 @@ use batchpipe_api::{
 use crate::observe::{ObservedPod, ObservedSide};
 
 /// What hardly passes unless somebody acts, once it has lasted a while.
-const NEEDS_SOMEBODY: [&str; 4] = [
+const NEEDS_SOMEBODY: [&str; 5] = [
+    reasons::INVALID_SPEC,
     reasons::SECRET_MISSING,
     reasons::AUTHENTICATION_FAILED,
     reasons::AUTHORIZATION_FAILED,
