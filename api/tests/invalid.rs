@@ -60,3 +60,20 @@ fn everything_that_is_wrong_is_said_at_once() {
         assert!(paths.iter().any(|it| it == path), "{path} is not in {paths:?}");
     }
 }
+
+#[test]
+fn one_mistake_in_a_value_is_said_once_by_the_rule_about_it_alone() {
+    for (part, says) in [
+        ("compression: {codec: zstd, level: 23}", "must be at most 19"),
+        ("batch: {maxBytes: 900Mi}", "must be 1Ki to 64Mi"),
+    ] {
+        let text = format!(
+            "{{apiVersion: batchpipe.dev/v1alpha1, kind: BatchPipeline, metadata: {{name: a}}, spec: {{kafka: \
+             {{bootstrapServers: 'h:1'}}, {part}, producer: {{source: {{stdin: {{}}}}}}, consumer: {{sink: \
+             {{stdout: {{}}}}}}}}}}"
+        );
+        let violations = check_text(&text).unwrap_err();
+        assert_eq!(violations.len(), 1, "{violations:?}");
+        assert_eq!(violations[0].message, says);
+    }
+}

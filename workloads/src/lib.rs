@@ -33,6 +33,7 @@ pub mod key;
 pub mod latency;
 pub mod ledger;
 pub mod lines;
+mod patience;
 pub mod process;
 pub mod produce;
 pub mod progress;

@@ -22,6 +22,7 @@ use crate::{
     config::{ConfigError, ConsumerSetup, ProducerSetup},
     consume::{self, CatchUp, ConsumeError},
     ledger::Ledger,
+    patience,
     produce::{self, ProduceError, Shared},
     progress::Progress,
     shutdown::Shutdown,
@@ -43,6 +44,15 @@ pub struct Plan {
     pub admin: SocketAddr,
     /// Whether to idle when the work is done.
     pub stays: bool,
+}
+
+impl Plan {
+    /// How long work at hand is waited for after a request to stop.
+    fn grace(&self) -> Duration {
+        let producer = self.producer.as_ref().map(|setup| setup.config.grace);
+        let consumer = self.consumer.as_ref().map(|setup| setup.config.grace);
+        producer.max(consumer).unwrap_or_default()
+    }
 }
 
 /// Why a process failed.
@@ -98,6 +108,7 @@ pub fn run(plan: Plan) -> Result<Outcome, ProcessError> {
         side.gate(Gate::Configuration).open();
         Shared { ledger, side, budget: Arc::clone(&budget), share, shutdown: shutdown.clone() }
     };
+    let grace = plan.grace();
     let producer = plan.producer.map(|setup| {
         let shared = shared(Role::Producer);
         shared.side.set_topic(&setup.config.topic.name);
@@ -119,7 +130,7 @@ pub fn run(plan: Plan) -> Result<Outcome, ProcessError> {
     );
     let admin = AdminServer::start(plan.admin, state)?;
     tracing::info!(address = %admin.local_addr(), "admin server listens");
-    announce_stop(&sides, &shutdown);
+    patience::watch(&sides, &shutdown, grace);
     let progress = Progress::start(&sides);
     let outcome =
         work(producer.map(start_producer), consumer.map(start_consumer), &plan.catch_up, &shutdown);
@@ -142,17 +153,6 @@ fn check_memory(plan: &Plan, share: usize) -> Result<(), ConfigError> {
         setup.config.check_memory(share).map_err(refuse("spec.consumer.limits.maxBatchBytes"))?;
     }
     Ok(())
-}
-
-/// Makes the process unready as soon as it is asked to stop, while the work at hand is finished.
-fn announce_stop(sides: &[Shared], shutdown: &Shutdown) {
-    let (sides, shutdown) = (sides.to_vec(), shutdown.clone());
-    std::thread::spawn(move || {
-        while !shutdown.wait(Duration::from_hours(1)) {}
-        for shared in sides {
-            shared.side.set_state(WorkloadState::Stopping);
-        }
-    });
 }
 
 fn start_producer((setup, shared): (ProducerSetup, Shared)) -> Running<ProduceError> {

@@ -1,6 +1,7 @@
 //! The tap: looks into a topic of batches and writes its records, or a line about each batch.
 //!
-//! Reads without a group, so nobody else is disturbed. Records are written as they are, one per line. What
+//! Reads without a group, so nobody else is disturbed. Records are written as they are, one per line; a dead letter
+//! becomes one line of JSON, because its value need not be a record, nor a batch that can be read. What
 //! cannot be read is told to the caller and left out; it never ends the tap.
 
 use std::{
@@ -12,6 +13,7 @@ use batchpipe_api::reason::Reason;
 use rdkafka::{Message as _, message::BorrowedMessage};
 
 use crate::{
+    dead_letter_header::DeadLetterHeader,
     decode::{Batch, Limits, Opened, Opener, Rejection},
     kafka::{
         client::Cluster,
@@ -22,6 +24,7 @@ use crate::{
     shutdown::Shutdown,
 };
 
+mod letter;
 mod line;
 
 /// How much is gathered before it is written, in bytes. Nothing waits for more when no message does.
@@ -120,6 +123,30 @@ struct Tap<'a, W, C> {
 
 impl<W: Output, C: FnMut(LeftOut)> Tap<'_, W, C> {
     fn take(&mut self, message: &BorrowedMessage<'_>) -> Result<ControlFlow<()>, TapError> {
+        match dead_letter(message) {
+            Some(header) => self.take_letter(message, &header),
+            None => self.take_batch(message),
+        }
+        if self.pending.len() >= WRITE_BYTES {
+            self.write()?;
+        }
+        Ok(if self.left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    fn take_letter(&mut self, message: &BorrowedMessage<'_>, header: &DeadLetterHeader) {
+        if self.options.batches {
+            line::describe_letter(message, header, &mut self.pending);
+        } else {
+            let headers =
+                message::headers(message).filter_map(|header| Some((header.key, header.value?)));
+            let value = message.payload().unwrap_or_default();
+            self.pending.extend_from_slice(letter::json(header, value, headers).as_bytes());
+            self.pending.push(b'\n');
+        }
+        self.left -= 1;
+    }
+
+    fn take_batch(&mut self, message: &BorrowedMessage<'_>) {
         let view = message::view(message);
         let validate = message::is_unproved(&view);
         let opened = self.opener.open(&view, &self.options.limits, validate, &mut self.batch);
@@ -130,10 +157,6 @@ impl<W: Output, C: FnMut(LeftOut)> Tap<'_, W, C> {
             self.left -= copy_records(&self.batch, self.left, &mut self.pending);
         }
         self.complain(message, &opened);
-        if self.pending.len() >= WRITE_BYTES {
-            self.write()?;
-        }
-        Ok(if self.left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
     fn complain(&mut self, message: &BorrowedMessage<'_>, opened: &Result<Opened, Rejection>) {
@@ -166,6 +189,12 @@ impl<W: Output, C: FnMut(LeftOut)> Tap<'_, W, C> {
         self.pending.shrink_to(2 * WRITE_BYTES);
         written.map_err(TapError::Write)
     }
+}
+
+/// What makes a message a dead letter, if it is one that can be read.
+fn dead_letter(message: &BorrowedMessage<'_>) -> Option<DeadLetterHeader> {
+    let header = message::headers(message).find(|header| header.key == letter::HEADER)?;
+    DeadLetterHeader::parse(header.value?).ok()
 }
 
 /// Appends at most `most` records, each with a line end; returns how many.

@@ -16,9 +16,14 @@ thread_local! {
 pub(super) fn check(object: &Value, old: Option<&Value>, violations: &mut Vec<Violation>) {
     let outcome = RULES.with(|(validator, rules)| validator.validate_compiled(rules, object, old));
     let mut errors = outcome.err().map(kube_cel::ValidationErrors::into_vec).unwrap_or_default();
-    errors.sort_by(|a, b| a.field_path.cmp(&b.field_path)); // the validator walks in no fixed order
+    // The validator walks in no fixed order. A field's own rule comes before those that compare it with others.
+    let compares = |error: &ValidationError| error.rule.contains("self.");
+    errors.sort_by(|a, b| (&a.field_path, compares(a)).cmp(&(&b.field_path, compares(b))));
     for error in errors {
         let path = error.field_path.trim_start_matches('.');
+        if is_told(path, violations) {
+            continue;
+        }
         // A rule that cannot be computed on a value of the wrong form adds nothing to what is said already.
         let is_known = error.kind == ErrorKind::EvaluationError
             && violations.iter().any(|known| concerns(path, known));
@@ -26,6 +31,11 @@ pub(super) fn check(object: &Value, old: Option<&Value>, violations: &mut Vec<Vi
             violations.push(violation(path, &error, object));
         }
     }
+}
+
+/// Whether something is said already of this one value. What else is wrong with it mostly follows from that.
+fn is_told(path: &str, violations: &[Violation]) -> bool {
+    violations.iter().any(|known| known.path == path && known.found.is_some())
 }
 
 /// Whether a violation is at a path or below it.

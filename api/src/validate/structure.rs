@@ -6,7 +6,10 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::{suggest, violation::Violation};
-use crate::spec::patterns;
+use crate::{
+    spec::patterns,
+    units::{BYTE_SIZE_PATTERN, TIMESPAN_PATTERN},
+};
 
 /// Fields of `metadata`, of which the CRD says nothing but the name.
 const METADATA: [&str; 15] = [
@@ -86,7 +89,7 @@ impl Walk {
 
     fn metadata(&mut self, schema: &Value, value: &Value) {
         let Some(fields) = value.as_object() else {
-            return self.refuse(wrong_type("object", value), true, None);
+            return self.refuse(wrong_type("object", value, None), true, None);
         };
         for name in fields.keys().filter(|name| !METADATA.contains(&name.as_str())) {
             let known = METADATA.map(str::to_owned);
@@ -158,7 +161,7 @@ impl Walk {
         };
         if !fits {
             let expected = schema["type"].as_str().unwrap_or("integer or string");
-            self.refuse(wrong_type(expected, value), true, None);
+            self.refuse(wrong_type(expected, value, schema["pattern"].as_str()), true, None);
         }
         fits
     }
@@ -221,7 +224,7 @@ impl Walk {
 }
 
 /// Never repeats the value: a password in the place of a reference to it would be printed.
-fn wrong_type(expected: &str, value: &Value) -> String {
+fn wrong_type(expected: &str, value: &Value, pattern: Option<&str>) -> String {
     let found = match value {
         Value::Null => "nothing",
         Value::Bool(_) => "true or false",
@@ -231,6 +234,13 @@ fn wrong_type(expected: &str, value: &Value) -> String {
         Value::Object(_) => "an object",
     };
     let hint = match (expected, value) {
+        // Quotes alone would make it the next error.
+        ("string", Value::Number(_)) if pattern == Some(TIMESPAN_PATTERN) => {
+            "; write it with its unit, for example 100ms or 30s"
+        }
+        ("string", Value::Number(_)) if pattern == Some(BYTE_SIZE_PATTERN) => {
+            "; write it with its unit, for example 900Ki, or bytes in quotes"
+        }
         ("string", Value::Number(_) | Value::Bool(_)) => "; put it in quotes",
         ("integer", Value::String(_)) => "; remove the quotes or the letters",
         _ => "",

@@ -18,6 +18,9 @@ use crate::{
 /// Reads the topic up to the end that it has now. Ends with 1 when records are missing, batches cannot be read, or
 /// --expect does not hold.
 #[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Exit codes: 0 nothing is missing and all is readable, 1 otherwise, 2 wrong usage."
+)]
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,

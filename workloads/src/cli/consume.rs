@@ -44,7 +44,7 @@ impl Args {
             consumer: Some(config::consumer(&pipeline, &flags)?),
             catch_up,
             admin: self.process.admin,
-            stays: ProcessArgs::stays(),
+            stays: ProcessArgs::stays()?,
         })
     }
 }

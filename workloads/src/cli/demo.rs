@@ -12,6 +12,9 @@ use crate::{
 };
 
 #[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Exit codes: 0 every record arrived exactly once, 1 otherwise, 2 wrong usage."
+)]
 pub(super) struct Args {
     /// How many records; without it, as many as can be made in 8 seconds
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]

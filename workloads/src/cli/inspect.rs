@@ -21,6 +21,7 @@ const MAX_RECORDS: u32 = 10_000_000;
 ///
 /// Ends with 1 when something is wrong with it.
 #[derive(clap::Args, Debug)]
+#[command(after_help = "Exit codes: 0 nothing is wrong with it, 1 otherwise, 2 wrong usage.")]
 pub(super) struct Args {
     /// The file that holds the value; - for standard input
     file: PathBuf,

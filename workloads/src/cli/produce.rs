@@ -28,14 +28,14 @@ impl Args {
     }
 
     fn plan(&self) -> Result<Plan, ConfigError> {
-        let pipeline = self.pipeline.load()?;
+        let pipeline = self.pipeline.load_with_source()?;
         let flags = self.source.flags(self.process.grace());
         Ok(Plan {
             producer: Some(config::producer(&pipeline, &flags)?),
             consumer: None,
             catch_up: CatchUp::default(),
             admin: self.process.admin,
-            stays: ProcessArgs::stays(),
+            stays: ProcessArgs::stays()?,
         })
     }
 }

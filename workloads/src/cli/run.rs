@@ -28,7 +28,7 @@ impl Args {
     }
 
     fn plan(&self) -> Result<Plan, ConfigError> {
-        let pipeline = self.pipeline.load()?;
+        let pipeline = self.pipeline.load_with_source()?;
         let grace = self.process.grace();
         let flags = self.source.flags(grace);
         let catch_up = CatchUp::default();
@@ -38,7 +38,7 @@ impl Args {
             consumer: Some(config::consumer(&pipeline, &consumer_flags)?),
             catch_up,
             admin: self.process.admin,
-            stays: ProcessArgs::stays(),
+            stays: ProcessArgs::stays()?,
         })
     }
 }

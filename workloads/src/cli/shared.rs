@@ -1,11 +1,19 @@
 //! Arguments that several commands have.
 
-use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use batchpipe_api::{pipeline::BatchPipeline, units::Timespan};
 use clap::Args;
 
-use crate::config::{self, ConfigError, Loaded, Overrides, ProducerFlags};
+use crate::{
+    config::{self, ConfigError, Loaded, Overrides, ProducerFlags},
+    process::STAY_VARIABLE,
+};
 
 /// Where the admin server listens unless somebody says so.
 const ADMIN: &str = "127.0.0.1:0";
@@ -16,7 +24,7 @@ const GRACE: &str = "25s";
 pub(super) const VARIABLES: &str = "\
 Further variables:
   BATCHPIPE_PIPELINE  The pipeline itself, where there is no file (-f)
-  BATCHPIPE_STAY      1: idle, ready, when the work is done, until SIGTERM or SIGINT
+  BATCHPIPE_STAY      1: idle, ready, when the work is done, until SIGTERM or SIGINT; 0: do not
   BATCHPIPE_LOG       What is logged on standard error: info, debug, batchpipe=debug,librdkafka=debug
 
 A flag is stronger than its variable, and both are stronger than the file. Exit codes: 0 done, 1 failed or records
@@ -25,7 +33,8 @@ unaccounted for, 2 wrong usage or configuration.";
 /// Which pipeline, and what differs from its file.
 #[derive(Args, Debug)]
 pub(super) struct PipelineArgs {
-    /// File with a `BatchPipeline` (its first document); `BATCHPIPE_PIPELINE` may hold the text instead
+    /// File with a `BatchPipeline` (its first document), - for standard input; `BATCHPIPE_PIPELINE` may hold the text
+    /// instead
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Kafka's addresses, in the place of spec.kafka.bootstrapServers
@@ -43,6 +52,20 @@ impl PipelineArgs {
     /// The pipeline, if this process can run it.
     pub(super) fn load(&self) -> Result<BatchPipeline, ConfigError> {
         self.read()?.for_this_process()
+    }
+
+    /// The same, if its records do not come from where the pipeline itself came from.
+    pub(super) fn load_with_source(&self) -> Result<BatchPipeline, ConfigError> {
+        let pipeline = self.load()?;
+        let source = pipeline.spec.producer.as_ref().map(|producer| &producer.source);
+        let is_twice = self.file.as_deref() == Some(Path::new(config::STANDARD_INPUT))
+            && source.is_some_and(|source| source.stdin.is_some());
+        if is_twice {
+            let problem =
+                "standard input holds the pipeline already (-f -); name a file with -f".to_owned();
+            return Err(ConfigError::Field { path: "spec.producer.source.stdin", problem });
+        }
+        Ok(pipeline)
     }
 
     /// The pipeline, wherever it is to run.
@@ -95,8 +118,19 @@ impl ProcessArgs {
     }
 
     /// Whether the process idles when its work is done.
-    pub(super) fn stays() -> bool {
-        std::env::var(crate::process::STAY_VARIABLE).is_ok_and(|value| value == "1")
+    pub(super) fn stays() -> Result<bool, ConfigError> {
+        let value = std::env::var_os(STAY_VARIABLE).unwrap_or_default();
+        switch(&value.to_string_lossy())
+            .ok_or_else(|| ConfigError::Switch { name: STAY_VARIABLE, found: value })
+    }
+}
+
+/// An empty variable is what an unset one looks like in many tools.
+fn switch(text: &str) -> Option<bool> {
+    match text {
+        "1" => Some(true),
+        "" | "0" => Some(false),
+        _ => None,
     }
 }
 
@@ -128,6 +162,12 @@ mod tests {
     fn an_empty_variable_is_like_none() {
         assert_eq!(address(""), address(ADMIN));
         assert_eq!(timespan("").unwrap(), GRACE.parse().unwrap());
+    }
+
+    #[test]
+    fn a_switch_is_on_or_off() {
+        assert_eq!(["1", "0", ""].map(switch), [Some(true), Some(false), Some(false)]);
+        assert_eq!(["yes", "true", "2", " 1"].map(switch), [None; 4]);
     }
 
     #[test]

@@ -15,9 +15,11 @@ use crate::{
 
 /// Print the records of a topic of batches, one per line
 ///
-/// Reads all partitions without joining a group. Ends with 1 when something could not be read, or when no broker or
+/// Reads all partitions without joining a group. In a dead-letter topic, prints one JSON object for each dead letter:
+/// its reason, where it comes from, and the original as value, or valueBase64 when it is not text. Ends with 1 when something could not be read, or when no broker or
 /// no such topic is found within 10 s.
 #[derive(clap::Args, Debug)]
+#[command(after_help = "Exit codes: 0 done, 1 something could not be read, 2 wrong usage.")]
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
@@ -27,7 +29,7 @@ pub(super) struct Args {
     /// End when everything is printed that was in the topic at the start; without this, go on for ever
     #[arg(long)]
     until_caught_up: bool,
-    /// End after so many lines: records, or batches with --batches; 0 = no limit
+    /// End after so many lines: records or dead letters, or batches with --batches; 0 = no limit
     #[arg(long, value_name = "N", default_value_t = 0)]
     limit: u64,
     /// Print one line about each batch instead of its records
@@ -66,7 +68,8 @@ impl Args {
                 Exit::Failed
             }
             Ok(_) if left_out > 0 => {
-                eprintln!("error: {left_out} messages could not be read in whole");
+                let messages = if left_out == 1 { "message" } else { "messages" };
+                eprintln!("error: {left_out} {messages} could not be read in whole");
                 Exit::Failed
             }
             Ok(_) => Exit::Done,
@@ -91,8 +94,11 @@ impl Args {
 
 fn describe(topic: &str, what: LeftOut) -> String {
     let LeftOut { partition, offset, reason, lines } = what;
-    let concerned = lines
-        .map_or_else(|| "message left out".to_owned(), |lines| format!("{lines} lines left out"));
+    let concerned = match lines {
+        None => "message left out".to_owned(),
+        Some(1) => "1 line left out".to_owned(),
+        Some(lines) => format!("{lines} lines left out"),
+    };
     format!("topic {topic}, partition {partition}, offset {offset}: {concerned}: {reason}")
 }
 

@@ -1,17 +1,25 @@
 //! `batchpipe validate`.
 
-use std::io::Write as _;
+use std::{fmt::Display, io::Write as _};
 
-use batchpipe_api::validate::{Violation, in_cluster, locally};
+use batchpipe_api::validate::{in_cluster, locally};
 
 use super::{Exit, shared::PipelineArgs};
-use crate::{config::Loaded, error::chain};
+use crate::{
+    config::{Loaded, unsupported},
+    error::chain,
+};
 
 #[derive(clap::Args, Debug)]
+#[command(after_help = EXIT_CODES)]
 pub(super) struct Args {
     #[command(flatten)]
     pipeline: PipelineArgs,
 }
+
+/// What `--help` says at the end.
+const EXIT_CODES: &str =
+    "Exit codes: 0 valid, 2 not valid or not to be read; notes change neither.";
 
 impl Args {
     pub(super) fn run(self) -> Exit {
@@ -19,6 +27,7 @@ impl Args {
             Ok(Loaded { pipeline, .. }) => {
                 note("outside Kubernetes", &locally(&pipeline));
                 note("in Kubernetes", &in_cluster(&pipeline));
+                note("with this version", &unsupported(&pipeline));
                 say(pipeline.name())
             }
             Err(error) => {
@@ -30,9 +39,9 @@ impl Args {
 }
 
 /// A valid pipeline need not be able to run everywhere; who means to should know.
-fn note(place: &str, violations: &[Violation]) {
-    for violation in violations {
-        eprintln!("note: {place} it cannot run: {violation}");
+fn note(place: &str, obstacles: &[impl Display]) {
+    for obstacle in obstacles {
+        eprintln!("note: {place} it cannot run: {obstacle}");
     }
 }
 

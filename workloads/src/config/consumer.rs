@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use batchpipe_api::{pipeline::BatchPipeline, spec::sink::SinkKind};
 
-use super::{ConfigError, cluster, dead_letter, topic};
+use super::{ConfigError, cluster, dead_letter, support, topic};
 use crate::{
     consume::{self, CatchUp},
     decode::Limits,
@@ -82,8 +82,8 @@ fn sink(kind: &SinkKind<'_>) -> Result<Arc<dyn Sink>, ConfigError> {
                 .map(shared)
                 .map_err(|error| refused("spec.consumer.sink.file", error))
         }
-        SinkKind::Http(_) => Err(not_yet("spec.consumer.sink.http")),
-        SinkKind::Kafka(_) => Err(not_yet("spec.consumer.sink.kafka")),
+        SinkKind::Http(_) => Err(support::HTTP_SINK.into()),
+        SinkKind::Kafka(_) => Err(support::KAFKA_SINK.into()),
     }
 }
 
@@ -96,9 +96,4 @@ fn refused(path: &'static str, error: WriteError) -> ConfigError {
         WriteError::Locked { .. } => ConfigError::Taken { path, source: error },
         _ => ConfigError::Field { path, problem: crate::error::chain(&error) },
     }
-}
-
-fn not_yet(path: &'static str) -> ConfigError {
-    let problem = "is not supported by this version; use stdout, file or blackhole".to_owned();
-    ConfigError::Field { path, problem }
 }

@@ -1,6 +1,6 @@
 //! Why a configuration cannot be used, in words for whoever wrote it.
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::{ffi::OsString, fmt::Write as _, path::PathBuf};
 
 use batchpipe_api::validate::{MAX_TEXT_BYTES, Violation};
 
@@ -53,7 +53,7 @@ pub enum ConfigError {
         violations: Vec<Violation>,
     },
     /// What a flag or a variable puts in the place of a field breaks rules.
-    #[error("{name} cannot be used for {field}:{}", list(.violations))]
+    #[error("{name} cannot be used for {field}{}", about(field, .violations))]
     Override {
         /// The flag and the variable.
         name: &'static str,
@@ -74,6 +74,14 @@ pub enum ConfigError {
         /// What they may hold.
         expected: String,
     },
+    /// A variable that is on or off is neither.
+    #[error("{name} must be 0 or 1 (found {found:?})")]
+    Switch {
+        /// The variable.
+        name: &'static str,
+        /// What it holds.
+        found: OsString,
+    },
     /// A field asks for something that cannot be had here.
     #[error("{path}: {problem}")]
     Field {
@@ -92,6 +100,17 @@ pub enum ConfigError {
         #[source]
         source: WriteError,
     },
+}
+
+/// One violation of the field itself needs no list, and its path is said already.
+fn about(field: &str, violations: &[Violation]) -> String {
+    match violations {
+        [one] if one.path == field => {
+            let bare = Violation { path: String::new(), ..one.clone() };
+            format!(": {bare}")
+        }
+        _ => format!(":{}", list(violations)),
+    }
 }
 
 fn list(violations: &[Violation]) -> String {

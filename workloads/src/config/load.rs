@@ -1,6 +1,6 @@
 //! Reads a pipeline and puts into it what flags and variables say.
 
-use std::{env::VarError, fs::File, io::Read as _, path::Path};
+use std::{env::VarError, fs::File, io::Read, path::Path};
 
 use batchpipe_api::{
     pipeline::BatchPipeline,
@@ -10,6 +10,8 @@ use batchpipe_api::{
 
 use super::{ConfigError, PIPELINE_VARIABLE};
 
+/// What stands for standard input in the place of a file.
+pub const STANDARD_INPUT: &str = "-";
 const BROKERS: &str = "--brokers or KAFKA_BROKER";
 const TOPIC: &str = "--topic or KAFKA_TOPIC";
 const TRANSPORT: &str = "--transport or COMPRESSION_CODEC";
@@ -49,7 +51,17 @@ impl Loaded {
 /// Reads a pipeline from a file, or else from the environment, and applies the overrides.
 pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Loaded, ConfigError> {
     let (origin, text) = match file {
-        Some(path) => (path.display().to_string(), read(path)?),
+        Some(path) if path == Path::new(STANDARD_INPUT) => {
+            let origin = "standard input".to_owned();
+            let text = text_of(std::io::stdin().lock(), path, &origin)?;
+            (origin, text)
+        }
+        Some(path) => {
+            let origin = path.display().to_string();
+            let file = File::open(path).map_err(|source| unreadable(path, source))?;
+            let text = text_of(file, path, &origin)?;
+            (origin, text)
+        }
         None => (PIPELINE_VARIABLE.to_owned(), variable()?),
     };
     match check_text(&text) {
@@ -59,16 +71,21 @@ pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Loaded, Config
 }
 
 /// Reads no more than a pipeline may have: the path may be that of a device or a pipe.
-fn read(path: &Path) -> Result<String, ConfigError> {
+fn text_of(input: impl Read, path: &Path, origin: &str) -> Result<String, ConfigError> {
     let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_TEXT_BYTES as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    let origin = || path.display().to_string();
+    input
+        .take(MAX_TEXT_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| unreadable(path, source))?;
+    let origin = || origin.to_owned();
     if bytes.len() > MAX_TEXT_BYTES {
         return Err(ConfigError::TooLarge { origin: origin() });
     }
     String::from_utf8(bytes).map_err(|_| ConfigError::NotText { origin: origin() })
+}
+
+fn unreadable(path: &Path, source: std::io::Error) -> ConfigError {
+    ConfigError::Read { path: path.to_owned(), source }
 }
 
 /// An empty variable is what an unset one looks like in many tools.

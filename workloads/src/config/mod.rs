@@ -5,15 +5,19 @@
 mod consumer;
 mod error;
 mod load;
+mod places;
 mod producer;
+mod support;
 
 use batchpipe_api::{pipeline::BatchPipeline, spec::topic::Provision};
 
 pub use self::{
     consumer::{ConsumerFlags, ConsumerSetup, consumer},
     error::ConfigError,
-    load::{Loaded, Overrides, load},
+    load::{Loaded, Overrides, STANDARD_INPUT, load},
+    places::{check_brokers, check_topic},
     producer::{ProducerFlags, ProducerSetup, producer},
+    support::{Unsupported, unsupported},
 };
 use crate::kafka::{
     client::Cluster,
@@ -26,15 +30,8 @@ pub const PIPELINE_VARIABLE: &str = "BATCHPIPE_PIPELINE";
 /// How to reach Kafka.
 fn cluster(pipeline: &BatchPipeline) -> Result<Cluster, ConfigError> {
     let kafka = &pipeline.spec.kafka;
-    let later = |path, what: &str| {
-        let problem = format!("{what} is not supported by this version; use a listener without it");
-        Err(ConfigError::Field { path, problem })
-    };
-    if kafka.tls.is_some() {
-        return later("spec.kafka.tls", "TLS");
-    }
-    if kafka.sasl.is_some() {
-        return later("spec.kafka.sasl", "SASL");
+    if let Some(unsupported) = support::of_kafka(pipeline).next() {
+        return Err(unsupported.into());
     }
     let Some(bootstrap_servers) = kafka.bootstrap_servers.clone() else {
         let problem =

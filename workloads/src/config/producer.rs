@@ -10,7 +10,7 @@ use batchpipe_api::{
     },
 };
 
-use super::{ConfigError, cluster, dead_letter, topic};
+use super::{ConfigError, cluster, dead_letter, support, topic};
 use crate::{
     batch::Limits,
     chunk::Rules,
@@ -107,14 +107,9 @@ fn source(
         SourceKind::File(spec) => {
             file(spec, max_record_bytes).map(|source| Box::new(source) as Box<dyn Source>)
         }
-        SourceKind::Http(_) => Err(not_yet("spec.producer.source.http")),
-        SourceKind::Kafka(_) => Err(not_yet("spec.producer.source.kafka")),
+        SourceKind::Http(_) => Err(support::HTTP_SOURCE.into()),
+        SourceKind::Kafka(_) => Err(support::KAFKA_SOURCE.into()),
     }
-}
-
-fn not_yet(path: &'static str) -> ConfigError {
-    let problem = "is not supported by this version; use generator, stdin or file".to_owned();
-    ConfigError::Field { path, problem }
 }
 
 fn generator(spec: &Generator, flags: &ProducerFlags) -> GeneratorSource {

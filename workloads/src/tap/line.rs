@@ -4,7 +4,11 @@
 use batchpipe_api::envelope::Envelope;
 use rdkafka::{Message as _, message::BorrowedMessage};
 
-use crate::decode::{Batch, Opened, Rejection};
+use super::letter;
+use crate::{
+    dead_letter_header::DeadLetterHeader,
+    decode::{Batch, Opened, Rejection},
+};
 
 /// Appends the line about a message.
 pub(super) fn describe(
@@ -13,14 +17,19 @@ pub(super) fn describe(
     batch: &Batch,
     out: &mut Vec<u8>,
 ) {
-    let place = Place {
-        partition: message.partition(),
-        offset: message.offset(),
-        timestamp_ms: message.timestamp().to_millis(),
-        wire_bytes: message.payload_len(),
-    };
-    out.extend_from_slice(text(&place, opened, batch).as_bytes());
+    out.extend_from_slice(text(&Place::of(message), opened, batch).as_bytes());
     out.push(b'\n');
+}
+
+/// Appends the line about a dead letter.
+pub(super) fn describe_letter(
+    message: &BorrowedMessage<'_>,
+    header: &DeadLetterHeader,
+    out: &mut Vec<u8>,
+) {
+    let place = Place::of(message);
+    let line = format!("{} wire={} {}\n", place.start(), place.wire_bytes, letter::pairs(header));
+    out.extend_from_slice(line.as_bytes());
 }
 
 /// What Kafka says of a message.
@@ -31,9 +40,24 @@ struct Place {
     wire_bytes: usize,
 }
 
+impl Place {
+    fn of(message: &BorrowedMessage<'_>) -> Self {
+        Self {
+            partition: message.partition(),
+            offset: message.offset(),
+            timestamp_ms: message.timestamp().to_millis(),
+            wire_bytes: message.payload_len(),
+        }
+    }
+
+    fn start(&self) -> String {
+        let Self { partition, offset, .. } = self;
+        format!("partition={partition} offset={offset} time={}", time(self.timestamp_ms))
+    }
+}
+
 fn text(place: &Place, opened: &Result<Opened, Rejection>, batch: &Batch) -> String {
-    let Place { partition, offset, wire_bytes: wire, .. } = *place;
-    let start = format!("partition={partition} offset={offset} time={}", time(place.timestamp_ms));
+    let (start, wire) = (place.start(), place.wire_bytes);
     match opened {
         Ok(Opened::Tombstone) => format!("{start} wire={wire} tombstone"),
         Ok(Opened::Marker { envelope }) => {

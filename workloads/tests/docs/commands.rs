@@ -22,8 +22,12 @@ fn is_batchpipe(program: &str) -> bool {
 
 /// What is wrong with a command line of ours, if anything.
 fn complaint(words: &[String]) -> Option<String> {
-    // Letters stand for a number, and a help flag keeps what is right from being wanted in full.
-    let words = words.iter().map(|word| if word == "N" || word == "R" { "1" } else { word });
+    // Capitals stand for what users fill in, and a help flag keeps what is right from being wanted in full.
+    let words = words.iter().map(|word| match word.as_str() {
+        "N" | "R" => "1",
+        "BROKERS" => "broker:9092",
+        word => word,
+    });
     let error = Cli::try_parse_from(words.chain(["--help"])).err()?;
     let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     (!is_help).then(|| error.to_string().lines().next().unwrap_or_default().to_owned())

@@ -263,6 +263,22 @@ fn a_second_signal_ends_at_once_but_not_one_that_comes_with_the_first() {
     assert!(ended.stderr.contains("a second time"), "{ended:#?}");
 }
 
+#[test]
+fn whoever_waits_at_the_end_says_for_what_how_long_and_how_not_to() {
+    let program = start(&["produce"], &generated("waits", NOBODY));
+    program.says(NOBODY, SOON);
+    signal(&program, Signal::INT);
+    let said = program.says("records to be acknowledged", QUICK);
+    for words in ["at most 2", "--grace-period", "a second signal ends this at once", NOBODY] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    signal(&program, Signal::INT);
+    let asked_at = Instant::now();
+    let ended = program.end();
+    assert_eq!(ended.code, Some(130), "{ended:#?}");
+    assert!(asked_at.elapsed() < QUICK, "it took {:?}", asked_at.elapsed());
+}
+
 /// The keys of a JSON object.
 fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()

@@ -184,6 +184,51 @@ fn a_tap_prints_what_can_be_read_and_tells_of_the_rest() {
 }
 
 #[test]
+fn dead_letters_are_shown_with_their_reason_their_origin_and_the_original() {
+    let topic = Topic::new("rooms-of-the-dead.dlq", 1);
+    let letter = |value: &[u8], headers: &[(&'static str, &str)]| Message {
+        value: Some(value.to_vec()),
+        headers: headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
+    };
+    topic.send(
+        0,
+        &[
+            letter(
+                b"not json",
+                &[("batchpipe-dlq", "reason=invalid_json;topic=r;partition=-1;offset=-1;index=2")],
+            ),
+            letter(
+                b"\x78\x9c\xff",
+                &[
+                    ("content-encoding", "zlib"),
+                    ("batchpipe-dlq", "reason=corrupt;topic=r;partition=3;offset=17"),
+                ],
+            ),
+        ],
+    );
+    let shown = tap(&topic.name, &[]);
+    assert_eq!(shown.status.code(), Some(0), "{}", stderr(&shown));
+    assert_eq!(
+        lines(&shown),
+        [
+            r#"{"reason":"invalid_json","topic":"r","partition":-1,"offset":-1,"index":2,"value":"not json"}"#,
+            r#"{"reason":"corrupt","topic":"r","partition":3,"offset":17,"headers":[{"name":"content-encoding","value":"zlib"}],"valueBase64":"eJz/"}"#,
+        ]
+    );
+    let described = tap(&topic.name, &["--batches"]);
+    let ends = [
+        " dead-letter=invalid_json original=r/-1/-1 index=2",
+        " dead-letter=corrupt original=r/3/17",
+    ];
+    assert_eq!(described.status.code(), Some(0), "{}", stderr(&described));
+    assert!(
+        lines(&described).iter().zip(ends).all(|(line, end)| line.ends_with(end)),
+        "{described:?}"
+    );
+    assert_eq!(lines(&tap(&topic.name, &["--limit", "1"])).len(), 1);
+}
+
+#[test]
 fn a_line_about_each_batch_shows_nothing_of_the_batch_itself() {
     let topic = damaged_topic("damaged-batches");
     let tapped = tap(&topic.name, &["--batches"]);

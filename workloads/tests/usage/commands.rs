@@ -1,6 +1,9 @@
 //! Commands and flags: help, version, and what is none of them.
 
-use crate::program::{batchpipe, run};
+use crate::{
+    program::{batchpipe, run},
+    simple,
+};
 
 const PIPELINE_FLAGS: [(&str, &str); 4] = [
     ("--file", "BATCHPIPE_PIPELINE"),
@@ -99,4 +102,34 @@ fn a_wrong_address_or_time_is_refused_with_an_example() {
 fn a_log_filter_that_is_none_is_named() {
     let mut command = batchpipe(&["validate"]);
     run(command.env("BATCHPIPE_LOG", "a=b=c")).refused(&["BATCHPIPE_LOG", "a=b=c", "info"]);
+}
+
+#[test]
+fn every_command_tells_its_exit_codes() {
+    for command in ["produce", "consume", "run", "demo", "tap", "audit", "inspect", "validate"] {
+        assert!(help(command).contains("Exit codes: 0 "), "{command}");
+    }
+}
+
+#[test]
+fn commands_without_a_pipeline_refuse_the_same_places() {
+    for command in ["tap", "audit"] {
+        for brokers in ["http://h:9092", "h:99999", "h", ""] {
+            run(&mut batchpipe(&[command, "-b", brokers, "-t", "rooms"]))
+                .refused(&["--brokers", "HOST:PORT"]);
+        }
+        for topic in ["a b", "..", "a/b"] {
+            run(&mut batchpipe(&[command, "-b", "h:1", "-t", topic]))
+                .refused(&["--topic", "topic name"]);
+        }
+    }
+}
+
+#[test]
+fn a_switch_that_is_neither_on_nor_off_is_refused() {
+    for command in ["produce", "consume", "run"] {
+        let mut wrong = batchpipe(&[command]);
+        wrong.env("BATCHPIPE_PIPELINE", simple("127.0.0.1:1")).env("BATCHPIPE_STAY", "yes");
+        run(&mut wrong).refused(&["BATCHPIPE_STAY must be 0 or 1", "yes"]);
+    }
 }

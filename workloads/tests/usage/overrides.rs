@@ -37,6 +37,14 @@ fn a_wrong_flag_is_named_with_its_field_and_what_it_holds() {
 }
 
 #[test]
+fn a_wrong_flag_names_its_field_once() {
+    for (flag, _, field) in OVERRIDES {
+        let ended = run(batchpipe(&["validate", flag, WRONG]).env(PIPELINE, simple("h:1")));
+        assert_eq!(ended.stderr.matches(field).count(), 1, "{ended:#?}");
+    }
+}
+
+#[test]
 fn a_flag_is_stronger_than_a_variable() {
     for ((flag, variable, _), right) in OVERRIDES.into_iter().zip(["h:2", "t", "zstd"]) {
         let mut command = batchpipe(&["validate", flag, right]);

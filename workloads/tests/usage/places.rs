@@ -1,11 +1,14 @@
 //! Where a pipeline comes from: a file, or the variable `BATCHPIPE_PIPELINE`.
 
-use std::{io::Write, path::Path};
+use std::{
+    io::{Seek, Write},
+    path::Path,
+};
 
 use tempfile::{NamedTempFile, tempdir};
 
 use crate::{
-    program::{batchpipe, run},
+    program::{Program, batchpipe, run},
     simple,
 };
 
@@ -93,4 +96,25 @@ fn a_file_is_stronger_than_the_variable() {
     let args = ["validate", "-f", file.path().to_str().unwrap()];
     let ended = run(batchpipe(&args).env(VARIABLE, "kind: Secret"));
     assert_eq!(ended.code, Some(0), "{ended:#?}");
+}
+
+fn given(args: &[&str], text: &str) -> crate::program::Ended {
+    let mut file = file(text.as_bytes()).reopen().unwrap();
+    file.rewind().unwrap();
+    Program::start(batchpipe(args).stdin(file)).end()
+}
+
+#[test]
+fn standard_input_may_hold_the_pipeline() {
+    let ended = given(&["validate", "-f", "-"], &simple("h:1"));
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "batchpipeline usage is valid\n"));
+    given(&["validate", "-f", "-"], "kind: Secret").refused(&["standard input is not a valid"]);
+}
+
+#[test]
+fn standard_input_cannot_hold_both_the_pipeline_and_its_records() {
+    let text = crate::pipeline("h:1", "{stdin: {}}", "{blackhole: {}}");
+    for command in ["produce", "run"] {
+        given(&[command, "-f", "-"], &text).refused(&["spec.producer.source.stdin", "-f -"]);
+    }
 }

@@ -55,6 +55,18 @@ fn security_that_is_not_supported_is_named_rather_than_left_out() {
     }
 }
 
+#[test]
+fn what_is_not_supported_is_valid_with_a_note_that_says_the_same() {
+    let text = pipeline("x:1", "{http: {}}", "{kafka: {topic: records}}")
+        .replace("kafka: {boot", "kafka: {tls: {}, boot");
+    let ended = run(batchpipe(&["validate"]).env("BATCHPIPE_PIPELINE", &text));
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    for field in ["spec.kafka.tls", "spec.producer.source.http", "spec.consumer.sink.kafka"] {
+        let note = format!("note: with this version it cannot run: {field}: ");
+        assert!(ended.stderr.contains(&note), "{note}: {ended:#?}");
+    }
+}
+
 fn strimzi() -> String {
     pipeline("x", GENERATOR, BLACKHOLE)
         .replace("{bootstrapServers: 'x'}", "{strimzi: {cluster: c}}")
@@ -99,6 +111,6 @@ fn a_file_to_read_must_be_there_unless_it_is_followed() {
     refuse(&["produce"], |brokers| pipeline(brokers, source, BLACKHOLE)).refused(&[
         "spec.producer.source.file",
         "/no/such/file",
-        "not found",
+        "No such file",
     ]);
 }

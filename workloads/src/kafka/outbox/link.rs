@@ -17,9 +17,12 @@ use rdkafka::{
 };
 
 use super::{Message, Report, Settings, context::Context, health::Health};
-use crate::kafka::{
-    log::Remark,
-    topics::{Admin, TopicError, Waiting},
+use crate::{
+    backoff::Backoff,
+    kafka::{
+        log::Remark,
+        topics::{Admin, TopicError, Waiting},
+    },
 };
 
 /// The first and the longest wait before a new client is made.
@@ -75,7 +78,7 @@ fn internal(what: &str) -> Waiting {
 pub(super) struct Link {
     state: State,
     generation: u32,
-    failures: u32,
+    backoff: Backoff,
     problem: Option<Waiting>,
     health: Arc<Health>,
     /// When the topic was last looked at.
@@ -92,7 +95,7 @@ impl Link {
         Self {
             state: State::Closed { retry_at: None },
             generation: 0,
-            failures: 0,
+            backoff: Backoff::new(BACKOFF.0, BACKOFF.1),
             problem: None,
             health: Arc::default(),
             looked: None,
@@ -135,8 +138,8 @@ impl Link {
     }
 
     /// A message got through.
-    pub(super) const fn succeed(&mut self) {
-        self.failures = 0;
+    pub(super) fn succeed(&mut self) {
+        self.backoff.succeed(|| ());
     }
 
     /// Whether the limit was asked for so long ago that it is asked for again, by a new client, before anything is
@@ -205,15 +208,9 @@ impl Link {
             tracing::warn!("{}; trying again", problem.what);
         }
         self.problem = Some(problem);
-        let at = now + self.next_backoff();
+        let at = now + self.backoff.next_wait();
         self.state = State::Closed { retry_at: Some(at) };
         Linking::RetryAt(at)
-    }
-
-    fn next_backoff(&mut self) -> Duration {
-        let backoff = BACKOFF.0.saturating_mul(1 << self.failures.min(6)).min(BACKOFF.1);
-        self.failures += 1;
-        backoff
     }
 
     fn start_opening(&mut self, settings: &Settings, reports: &Sender<Report>) {
@@ -285,7 +282,7 @@ impl Link {
             }
             return until.max(now + Duration::from_secs(1));
         }
-        let retry_at = if *backoff { Some(now + self.next_backoff()) } else { None };
+        let retry_at = if *backoff { Some(now + self.backoff.next_wait()) } else { None };
         self.drop_client(retry_at);
         retry_at.unwrap_or(now)
     }

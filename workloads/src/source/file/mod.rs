@@ -95,7 +95,7 @@ impl FileSource {
         };
         source.begin()?;
         if source.is_missing && !source.options.follow {
-            let error = std::io::ErrorKind::NotFound.into();
+            let error = rustix::io::Errno::NOENT.into();
             return Err(input::failed("open", &source.options.path, error));
         }
         Ok(source)

@@ -1,0 +1,75 @@
+//! What the file format describes and this version cannot do yet: one list, for the commands that run a pipeline and
+//! for the one that checks it. Pure.
+
+use std::fmt;
+
+use batchpipe_api::{
+    pipeline::BatchPipeline,
+    spec::{sink::SinkKind, source::SourceKind},
+};
+
+use super::ConfigError;
+
+/// A field that asks for something that this version cannot do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unsupported {
+    path: &'static str,
+    problem: &'static str,
+}
+
+const TLS: Unsupported = Unsupported {
+    path: "spec.kafka.tls",
+    problem: "TLS is not supported by this version; use a listener without it",
+};
+const SASL: Unsupported = Unsupported {
+    path: "spec.kafka.sasl",
+    problem: "SASL is not supported by this version; use a listener without it",
+};
+const OTHER_SOURCE: &str = "is not supported by this version; use generator, stdin or file";
+const OTHER_SINK: &str = "is not supported by this version; use stdout, file or blackhole";
+/// `source.http`
+pub(super) const HTTP_SOURCE: Unsupported =
+    Unsupported { path: "spec.producer.source.http", problem: OTHER_SOURCE };
+/// `source.kafka`
+pub(super) const KAFKA_SOURCE: Unsupported =
+    Unsupported { path: "spec.producer.source.kafka", problem: OTHER_SOURCE };
+/// `sink.http`
+pub(super) const HTTP_SINK: Unsupported =
+    Unsupported { path: "spec.consumer.sink.http", problem: OTHER_SINK };
+/// `sink.kafka`
+pub(super) const KAFKA_SINK: Unsupported =
+    Unsupported { path: "spec.consumer.sink.kafka", problem: OTHER_SINK };
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.problem)
+    }
+}
+
+impl From<Unsupported> for ConfigError {
+    fn from(Unsupported { path, problem }: Unsupported) -> Self {
+        Self::Field { path, problem: problem.to_owned() }
+    }
+}
+
+/// What the connection to Kafka asks for in vain.
+pub(super) fn of_kafka(pipeline: &BatchPipeline) -> impl Iterator<Item = Unsupported> {
+    let kafka = &pipeline.spec.kafka;
+    [kafka.tls.is_some().then_some(TLS), kafka.sasl.is_some().then_some(SASL)].into_iter().flatten()
+}
+
+/// Everything in a pipeline that this version cannot do.
+pub fn unsupported(pipeline: &BatchPipeline) -> Vec<Unsupported> {
+    let spec = &pipeline.spec;
+    let source = match spec.producer.as_ref().and_then(|producer| producer.source.kind()) {
+        Some(SourceKind::Http(_)) => Some(HTTP_SOURCE),
+        Some(SourceKind::Kafka(_)) => Some(KAFKA_SOURCE),
+        Some(SourceKind::Generator(_) | SourceKind::Stdin | SourceKind::File(_)) | None => None,
+    };
+    let sink = match spec.consumer.as_ref().and_then(|consumer| consumer.sink.kind()) {
+        Some(SinkKind::Http(_)) => Some(HTTP_SINK),
+        Some(SinkKind::Kafka(_)) => Some(KAFKA_SINK),
+        Some(SinkKind::Stdout | SinkKind::File(_) | SinkKind::Blackhole) | None => None,
+    };
+    of_kafka(pipeline).chain(source).chain(sink).collect()
+}
