@@ -8,6 +8,7 @@ mod conflicts;
 mod crashes;
 mod errors;
 mod leadership;
+mod manifests;
 mod outage;
 mod path;
 mod process;
