@@ -13,4 +13,6 @@ mod outage;
 mod path;
 mod process;
 mod quiet;
+mod rbac;
+mod scaling;
 mod support;

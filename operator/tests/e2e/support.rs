@@ -3,6 +3,7 @@
 mod faults;
 mod namespace;
 mod operator;
+mod rights;
 
 use std::{
     thread::sleep,
@@ -15,6 +16,7 @@ pub(crate) use self::{
     faults::{Fault, Faults},
     namespace::{CHILDREN, Namespace, manifest},
     operator::{IMAGE, Operator, options},
+    rights::{Pair, Rights, kubeconfig},
 };
 
 /// How long anything may take on a busy machine.

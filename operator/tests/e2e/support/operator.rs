@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tower::layer::layer_fn;
 
-use super::{Faults, Namespace};
+use super::{Faults, Namespace, kubeconfig};
 
 /// The image that pods are built with; nothing runs it.
 pub(crate) const IMAGE: &str = "example.com/batchpipe:test";
@@ -36,9 +36,9 @@ impl Operator {
         Self::with(namespace, "operator", Faults::none())
     }
 
-    /// Starts an operator of a name of its own.
+    /// Starts an operator of a name of its own. It may do what the chart lets it do.
     pub(crate) fn with(namespace: Namespace<'_>, identity: &str, faults: Faults) -> Self {
-        Self::at(&namespace.cluster.kubeconfig(), options(namespace.name, identity), faults)
+        Self::at(&kubeconfig(namespace), options(namespace.name, identity), faults)
     }
 
     /// Starts an operator that is told everything.
