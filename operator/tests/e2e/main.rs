@@ -16,3 +16,4 @@ mod quiet;
 mod rbac;
 mod scaling;
 mod support;
+mod thousand;

@@ -53,6 +53,13 @@ impl Server {
         list["items"].as_array().unwrap().clone()
     }
 
+    /// How many objects there are of a kind, without reading them.
+    pub(crate) fn count(&self, path: &str) -> usize {
+        let list = self.send(Method::GET, &format!("{path}?limit=1"), None).unwrap();
+        let more = list["metadata"]["remainingItemCount"].as_u64().unwrap_or(0);
+        list["items"].as_array().unwrap().len() + usize::try_from(more).unwrap()
+    }
+
     pub(crate) fn create(&self, path: &str, object: &Value) {
         self.send(Method::POST, path, Some(object)).unwrap();
     }
