@@ -5,11 +5,11 @@ CARGO ?= cargo
 CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 
-.PHONY: help demo up down kind check test lint generate bench bench-quick needs
+.PHONY: help demo up down kind check test lint generate bench bench-quick bench-operator needs
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
-		printf '  %-12s %s\n' "$$name" "$$text"; done
+		printf '  %-14s %s\n' "$$name" "$$text"; done
 
 demo: ## Run producer, embedded broker and consumer in one process for about 10 s
 	$(CARGO) build --release --locked -p batchpipe-workloads
@@ -50,6 +50,11 @@ bench: ## Measure on a real Kafka, and print ratios of one run; BENCH_ARGS=--hel
 
 bench-quick: ## The main ratios in less than 3 minutes
 	@$(MAKE) --no-print-directory bench BENCH_ARGS="--quick $(BENCH_ARGS)"
+
+bench-operator: ## Measure the operator with 1,000 pipelines; PIPELINES=N and QUIET_MINUTES=N change what is measured
+	$(CARGO) build --release --locked -p batchpipe-operator
+	BATCHPIPE_OPERATOR=$(abspath $(CARGO_TARGET_DIR))/release/batchpipe-operator \
+		$(CARGO) test --locked -p batchpipe-operator --test e2e thousand -- --ignored --nocapture
 
 needs:
 	@scripts/install-needs

@@ -47,18 +47,31 @@ pub struct Instruments {
 
 /// A client with our layers; more can be put around it before it is built.
 pub fn builder(
-    mut config: Config,
+    config: Config,
     instruments: &Instruments,
 ) -> Result<ClientBuilder<Service>, kube::Error> {
+    Ok(layered(transport(config)?, instruments))
+}
+
+/// The way to the API server without our layers.
+pub fn transport(mut config: Config) -> Result<ClientBuilder<Service>, kube::Error> {
     config.default_retry = false;
     config.connect_timeout = Some(deadline::CONNECT);
+    ClientBuilder::try_from(config)
+}
+
+/// Our layers around a way to the API server.
+pub fn layered<S>(transport: ClientBuilder<S>, instruments: &Instruments) -> ClientBuilder<Service>
+where
+    S: tower::Service<Call, Response = Answer, Error = BoxError> + Send + 'static,
+    S::Future: Send + 'static,
+{
     let Instruments { metrics, contact, leadership } = instruments.clone();
-    let builder = ClientBuilder::try_from(config)?
+    transport
         .with_layer(&layer_fn(Deadline::new))
         .with_layer(&layer_fn(|inner| Gate::new(inner, leadership.clone())))
         .with_layer(&layer_fn(|inner| Observed::new(inner, metrics.clone(), contact.clone())))
         .with_layer(&layer_fn(|inner| {
             BoxService::new(ServiceExt::<Call>::map_err(inner, Into::into))
-        }));
-    Ok(builder)
+        }))
 }

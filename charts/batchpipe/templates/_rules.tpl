@@ -23,9 +23,13 @@ rules:
   - apiGroups: [""]
     resources: [pods]
     verbs: [list, watch]
-  # apply: the pods' identity without a token; the address of an HTTP source.
+  # apply: the pods' identity without a token; it goes with its pipeline and never before.
   - apiGroups: [""]
-    resources: [serviceaccounts, services]
+    resources: [serviceaccounts]
+    verbs: [get, list, watch, create, patch]
+  # apply: the address of an HTTP source.
+  - apiGroups: [""]
+    resources: [services]
     verbs: [get, list, watch, create, patch, delete]
   # apply: how many pods of a side may be taken away at once.
   - apiGroups: [policy]

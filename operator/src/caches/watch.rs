@@ -24,6 +24,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// will never know, for example after etcd was restored.
 const FAILURES_BEFORE_LIST: u32 = 5;
 
+/// What is refused is refused at once: a watch that was, and then says nothing for so long, works.
+const NO_REFUSAL: Duration = Duration::from_secs(2);
+
 /// Who has to look when this object changes.
 pub(super) type Concerns<K> = Box<dyn Fn(&K) -> Option<Touched> + Send + Sync>;
 
@@ -42,6 +45,8 @@ struct Following<K: Resource<DynamicType = ()> + Clone + 'static> {
     writer: Writer<K>,
     health: channel::Sender<Health>,
     supplies: Supplies,
+    /// Whether this round's list is there, so that the watch is next.
+    is_listed: bool,
 }
 
 /// Follows a kind until the process ends.
@@ -53,7 +58,7 @@ pub(super) async fn follow<K>(
 ) where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
-    let mut following = Following { watch, writer, health, supplies };
+    let mut following = Following { watch, writer, health, supplies, is_listed: false };
     let stop = following.supplies.stop.clone();
     stop.run_until_cancelled_owned(async move {
         let mut backoff = Backoff::new(Duration::from_millis(200), LONGEST_WAIT);
@@ -74,8 +79,13 @@ where
         config.label_selector.clone_from(&self.watch.selector);
         let mut events = pin!(watcher(self.watch.api.clone(), config));
         let mut failures = 0;
+        self.is_listed = false;
         while failures < FAILURES_BEFORE_LIST {
-            match events.next().await {
+            let Ok(event) = tokio::time::timeout(self.patience(), events.next()).await else {
+                self.become_(Health::Ready);
+                continue;
+            };
+            match event {
                 Some(Ok(event)) => {
                     // `Init` comes before the list was asked for.
                     if !matches!(event, Event::Init) {
@@ -94,20 +104,31 @@ where
         }
     }
 
+    /// How long to wait for an event before its lack is news.
+    fn patience(&self) -> Duration {
+        if self.is_listed && self.is_refused() { NO_REFUSAL } else { Duration::MAX }
+    }
+
+    fn is_refused(&self) -> bool {
+        matches!(*self.health.borrow(), Health::Forbidden(_))
+    }
+
     fn take(&mut self, event: &Event<K>) {
         let is_whole = matches!(event, Event::InitDone);
+        self.is_listed |= is_whole;
         match event {
             Event::Apply(object) | Event::Delete(object) => self.tell(object),
             // What is gone since the last list is in no event: everyone who had something looks again.
             Event::InitDone => self.tell_all(),
             Event::Init | Event::InitApply(_) => {}
         }
-        let is_change = !matches!(event, Event::Init | Event::InitApply(_));
+        // That it may be listed does not say that it may be watched.
+        let is_seen = matches!(event, Event::Apply(_) | Event::Delete(_));
         self.writer.apply_watcher_event(event);
         if is_whole {
             self.tell_all();
         }
-        if is_change {
+        if is_seen || (is_whole && !self.is_refused()) {
             self.become_(Health::Ready);
         }
     }

@@ -1,82 +1,92 @@
-//! The operator ends in the middle of its work, at every single write: the next one brings it to the same end.
+//! The operator ends in the middle of its work, at every single request of every scenario, before it was sent or before
+//! its answer was read: the next one brings the cluster to the same end, in the same steps, and then is quiet.
+//!
+//! Every request counts: lists and watches of the start, the Lease, reads, writes of children and status, Events.
+
+mod crash;
+mod essence;
+mod lane;
+mod place;
+mod scenario;
+mod scenarios;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    collections::BTreeMap,
+    sync::Mutex,
     thread,
+    time::{Duration, Instant},
 };
 
-use crate::support::{CHILDREN, Fault, Faults, Namespace, Operator, cluster, wait_for};
+use batchpipe_testbed::ControlPlane;
 
-/// An operator that gets stuck for ever at its `k`th write, and whether it has.
-fn stuck_at(k: usize, fault: Fault) -> (Faults, Arc<AtomicBool>) {
-    let (count, is_stuck) = (AtomicUsize::new(0), Arc::new(AtomicBool::new(false)));
-    let tell = Arc::clone(&is_stuck);
-    let faults = Faults::new(move |request| {
-        if request.is_write() && count.fetch_add(1, Ordering::Relaxed) + 1 == k {
-            tell.store(true, Ordering::Relaxed);
-            return fault;
-        }
-        Fault::None
-    });
-    (faults, is_stuck)
+use self::{
+    lane::{Lane, Tally},
+    scenario::Scenario,
+};
+use crate::support::{Fault, Server, attend, install};
+
+/// So many plans run at the same time.
+const AT_ONCE: usize = 8;
+
+/// A control plane of its own, with Strimzi's kinds and with somebody who makes pods ready.
+fn own() -> (ControlPlane, Server) {
+    let cluster = batchpipe_testbed::control_plane().unwrap();
+    install(&cluster);
+    scenarios::install_strimzi(&cluster);
+    let server = Server::of(&cluster);
+    attend(&server);
+    (cluster, server)
 }
 
-/// What is left of a child when all that differs from run to run is taken away. The generation stays: it tells
-/// whether anything was written twice.
-fn essence(namespace: Namespace<'_>, child: &str) -> String {
-    let mut object = namespace.get(child);
-    object.as_object_mut().unwrap().remove("status");
-    let metadata = object["metadata"].as_object_mut().unwrap();
-    metadata.retain(|field, _| ["name", "labels", "generation"].contains(&field.as_str()));
-    object.to_string().replace(namespace.name, "NAMESPACE")
-}
-
-fn outcome(namespace: Namespace<'_>) -> [String; CHILDREN.len()] {
-    CHILDREN.map(|child| essence(namespace, &child.replace("NAME", "demo")))
-}
-
-/// The number of writes that it took to create a pipeline without a crash, and what came of it.
-fn reference() -> (usize, [String; CHILDREN.len()]) {
-    let namespace = Namespace::new(cluster(), "crash");
-    let operator = Operator::start(namespace);
-    namespace.pipeline("demo", "");
-    namespace.await_children("demo");
-    wait_for("a status", || namespace.condition("demo", "Ready"));
-    let writes = operator.faults.writes().iter().filter(|it| !it.path.contains("/events")).count();
-    operator.stop();
-    (writes, outcome(namespace))
-}
-
-fn crash(k: usize, fault: Fault, expected: &[String]) {
-    let namespace = Namespace::new(cluster(), "crash");
-    let (faults, is_stuck) = stuck_at(k, fault);
-    let first = Operator::with(namespace, "operator", faults);
-    namespace.pipeline("demo", "");
-    wait_for("the crash", || is_stuck.load(Ordering::Relaxed).then_some(()));
-    first.crash();
-    let second = Operator::start(namespace);
-    namespace.await_children("demo");
-    wait_for("a status", || namespace.condition("demo", "Ready"));
-    for (found, expected) in outcome(namespace).iter().zip(expected) {
-        assert_eq!(found, expected, "crash at write {k}, {fault:?}");
-    }
-    second.stop();
+/// The lanes of all scenarios, or of those whose name is in `BATCHPIPE_CRASHES`.
+fn lanes() -> Vec<Lane> {
+    let only = std::env::var("BATCHPIPE_CRASHES").unwrap_or_default();
+    let all = scenarios::all().into_iter().filter(|it| it.name.contains(&only));
+    let each = |scenario: Scenario| {
+        let faults = [Fault::NeverSent, Fault::AnswerLost];
+        let lane = move |fault| (0..scenario.lanes).map(move |first| (fault, first));
+        let lanes = faults.into_iter().flat_map(lane);
+        lanes.map(move |(fault, first)| Lane::new(scenario, fault, first))
+    };
+    all.flat_map(each).collect()
 }
 
 #[test]
-fn a_crash_at_any_write_of_a_creation_changes_nothing_in_the_end() {
-    let (writes, expected) = reference();
-    assert!(writes > CHILDREN.len(), "each child and the status: {writes}");
-    let expected = &expected;
-    for fault in [Fault::NeverSent, Fault::AnswerLost] {
-        thread::scope(|scope| {
-            for k in 1..=CHILDREN.len() + 1 {
-                scope.spawn(move || crash(k, fault, expected));
-            }
-        });
+fn a_crash_at_any_request_of_any_scenario_changes_nothing_in_the_end() {
+    let begun = Instant::now();
+    let (cluster, server) = own();
+    let kubeconfig = cluster.kubeconfig();
+    let (waiting, tallies) = (Mutex::new(lanes()), Mutex::new(Vec::<Tally>::new()));
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(lane) = take(&waiting) {
+                    let tally = lane.run(&server, &kubeconfig);
+                    tallies.lock().unwrap().extend(tally);
+                }
+            });
+        }
+    });
+    report(&tallies.into_inner().unwrap(), begun.elapsed());
+}
+
+fn take(waiting: &Mutex<Vec<Lane>>) -> Option<Lane> {
+    waiting.lock().unwrap().pop()
+}
+
+/// Prints how many plans there were, and checks that all lanes of a step had the same end in mind.
+fn report(tallies: &[Tally], took: Duration) {
+    let mut plans: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut ends: BTreeMap<&str, &str> = BTreeMap::new();
+    for tally in tallies {
+        *plans.entry(tally.step).or_default() += tally.plans;
+        let end = ends.entry(tally.step).or_insert(&tally.end);
+        assert_eq!(*end, tally.end, "without a crash, {} ends in two ways", tally.step);
     }
-    println!("{} crashes", 2 * (CHILDREN.len() + 1));
+    for (step, plans) in &plans {
+        println!("{plans:>5} crashes: {step}");
+    }
+    let all: usize = plans.values().sum();
+    println!("{all:>5} crashes in {} steps, {} s", plans.len(), took.as_secs());
+    assert!(all > 0, "nothing has crashed");
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{IMAGE, Namespace, cluster, wait_for, within};
+use crate::support::{IMAGE, Namespace, cluster, kubeconfig, wait_for, within};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_batchpipe-operator");
 
@@ -32,7 +32,7 @@ impl Process {
                 "500ms",
             ])
             .args(["--identity", identity])
-            .env("KUBECONFIG", namespace.cluster.kubeconfig())
+            .env("KUBECONFIG", kubeconfig(namespace))
             .stderr(Stdio::inherit())
             .spawn();
         Self(child.unwrap())

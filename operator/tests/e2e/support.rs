@@ -1,8 +1,11 @@
 //! What tests have in common: a cluster, operators to run against it, and waiting.
 
+mod attendant;
 mod faults;
 mod namespace;
 mod operator;
+mod rights;
+mod server;
 
 use std::{
     thread::sleep,
@@ -12,9 +15,12 @@ use std::{
 use batchpipe_testbed::{ControlPlane, shared_control_plane};
 
 pub(crate) use self::{
+    attendant::attend,
     faults::{Fault, Faults},
     namespace::{CHILDREN, Namespace, manifest},
     operator::{IMAGE, Operator, options},
+    rights::{Pair, Rights, kubeconfig},
+    server::Server,
 };
 
 /// How long anything may take on a busy machine.

@@ -1,14 +1,18 @@
-//! A layer around the operator's client that sees each request, and may take it or its answer away.
+//! A layer below the operator's client that sees each request on its way to the API server, and may take it or its
+//! answer away. Above it are the operator's own layers, with their deadlines.
 
 use std::{
     future::pending,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
 };
 
 use batchpipe_operator::client::{Answer, Call, Verb};
 use futures_util::future::BoxFuture;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, StreamBody};
 use kube::client::DynBody;
 use tower::BoxError;
 
@@ -37,12 +41,18 @@ pub(crate) enum Fault {
     AnswerLost,
     /// The server is said to have answered with this code.
     Status(u16),
+    /// The connection is cut before there is an answer.
+    Reset,
+    /// The answer begins, and then nothing more comes, without a word.
+    HalfOpen,
 }
 
 /// What was asked so far, and the rule by which requests fail.
 #[derive(Clone)]
 pub(crate) struct Faults {
     seen: Arc<Mutex<Vec<Request>>>,
+    answered: Arc<Mutex<Vec<(Request, u16)>>>,
+    under_way: Arc<AtomicUsize>,
     rule: Arc<dyn Fn(&Request) -> Fault + Send + Sync>,
 }
 
@@ -54,7 +64,12 @@ impl Faults {
 
     /// The rule is asked once for each request, in their order.
     pub(crate) fn new(rule: impl Fn(&Request) -> Fault + Send + Sync + 'static) -> Self {
-        Self { seen: Arc::default(), rule: Arc::new(rule) }
+        Self {
+            seen: Arc::default(),
+            answered: Arc::default(),
+            under_way: Arc::default(),
+            rule: Arc::new(rule),
+        }
     }
 
     /// Every request so far.
@@ -62,9 +77,24 @@ impl Faults {
         self.seen.lock().unwrap().clone()
     }
 
+    /// How many requests there were so far.
+    pub(crate) fn count(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+
     /// Every request so far that changes something.
     pub(crate) fn writes(&self) -> Vec<Request> {
         self.seen().into_iter().filter(Request::is_write).collect()
+    }
+
+    /// Every request that the server has answered, also those whose answer was lost, with the code of the answer.
+    pub(crate) fn answered(&self) -> Vec<(Request, u16)> {
+        self.answered.lock().unwrap().clone()
+    }
+
+    /// Whether the server has answered everything that was sent.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.under_way.load(Ordering::SeqCst) == 0
     }
 
     /// A service that fails by the rule.
@@ -94,21 +124,56 @@ where
 
     fn call(&mut self, call: Call) -> Self::Future {
         let request = Request { verb: Verb::of(&call), path: call.uri().path().to_owned() };
+        // Counted before the rule is asked: who hears of the rule's answer finds it counted.
+        let under_way = UnderWay::new(&self.faults.under_way);
         let fault = (self.faults.rule)(&request);
-        self.faults.seen.lock().unwrap().push(request);
+        self.faults.seen.lock().unwrap().push(request.clone());
         match fault {
-            Fault::None => Box::pin(self.inner.call(call)),
-            Fault::NeverSent => Box::pin(pending()),
-            Fault::AnswerLost => {
-                let answer = self.inner.call(call);
-                Box::pin(async move {
-                    let _carried_out = answer.await;
-                    pending().await
-                })
-            }
-            Fault::Status(code) => Box::pin(async move { Ok(refusal(code)) }),
+            Fault::NeverSent => return Box::pin(pending()),
+            Fault::Status(code) => return Box::pin(async move { Ok(refusal(code)) }),
+            Fault::Reset => return Box::pin(async { Err(cut()) }),
+            Fault::None | Fault::AnswerLost | Fault::HalfOpen => {}
         }
+        let (answer, answered) = (self.inner.call(call), Arc::clone(&self.faults.answered));
+        Box::pin(async move {
+            let answer = answer.await;
+            if let Ok(answer) = &answer {
+                answered.lock().unwrap().push((request, answer.status().as_u16()));
+            }
+            drop(under_way);
+            match fault {
+                Fault::AnswerLost => pending().await,
+                Fault::HalfOpen => answer.map(silenced),
+                _ => answer,
+            }
+        })
     }
+}
+
+/// Counts a request for as long as it lives.
+struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn cut() -> BoxError {
+    std::io::Error::new(std::io::ErrorKind::ConnectionReset, "injected reset").into()
+}
+
+/// The same answer with a body that never comes.
+fn silenced(answer: Answer) -> Answer {
+    let never = StreamBody::new(futures_util::stream::pending());
+    answer.map(|_| Box::new(never) as Box<DynBody>)
 }
 
 fn refusal(code: u16) -> Answer {
@@ -117,5 +182,9 @@ fn refusal(code: u16) -> Answer {
         "message": format!("injected {code}"), "reason": "Injected", "code": code,
     });
     let body = Full::new(status.to_string().into()).map_err(BoxError::from);
-    http::Response::builder().status(code).body(Box::new(body) as Box<DynBody>).unwrap()
+    let mut answer = http::Response::builder().status(code);
+    if code == 429 {
+        answer = answer.header(http::header::RETRY_AFTER, "1");
+    }
+    answer.body(Box::new(body) as Box<DynBody>).unwrap()
 }

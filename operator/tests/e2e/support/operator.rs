@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tower::layer::layer_fn;
 
-use super::{Faults, Namespace};
+use super::{Faults, Namespace, kubeconfig};
 
 /// The image that pods are built with; nothing runs it.
 pub(crate) const IMAGE: &str = "example.com/batchpipe:test";
@@ -36,9 +36,9 @@ impl Operator {
         Self::with(namespace, "operator", Faults::none())
     }
 
-    /// Starts an operator of a name of its own.
+    /// Starts an operator of a name of its own. It may do what the chart lets it do.
     pub(crate) fn with(namespace: Namespace<'_>, identity: &str, faults: Faults) -> Self {
-        Self::at(&namespace.cluster.kubeconfig(), options(namespace.name, identity), faults)
+        Self::at(&kubeconfig(namespace), options(namespace.name, identity), faults)
     }
 
     /// Starts an operator that is told everything.
@@ -56,8 +56,9 @@ impl Operator {
         runtime.spawn(async move {
             let defaults = KubeConfigOptions::default();
             let config = kube::Config::from_custom_kubeconfig(kubeconfig, &defaults).await.unwrap();
-            let builder = client::builder(config, &given).unwrap();
-            let client = builder.with_layer(&layer_fn(|inner| around.layer(inner))).build();
+            let transport = client::transport(config).unwrap();
+            let faulty = transport.with_layer(&layer_fn(|inner| around.layer(inner)));
+            let client = client::layered(faulty, &given).build();
             run(client, options, given, asked).await.unwrap();
             tell.send(()).unwrap();
         });
@@ -67,6 +68,17 @@ impl Operator {
     /// Whether it may write.
     pub(crate) fn leads(&self) -> bool {
         self.instruments.leadership.is_leader(Instant::now())
+    }
+
+    /// How often it has looked at a pipeline and come to an end.
+    pub(crate) fn looks(&self) -> usize {
+        let scrape = self.instruments.metrics.scrape().unwrap();
+        let count = |line: &str| {
+            let rest = line.strip_prefix("batchpipe_operator_reconciliations_total{")?;
+            let is_one = !rest.contains("not_ready");
+            rest.rsplit(' ').next()?.parse::<usize>().ok().filter(|_| is_one)
+        };
+        scrape.lines().filter_map(count).sum()
     }
 
     /// Stops it as SIGTERM does, and waits until it has.
