@@ -51,7 +51,7 @@ pub use control_plane::{ControlPlane, ControlPlaneBuilder};
 pub use error::Error;
 pub use go::{KUBERNETES, Program};
 pub use images::{Image, operator_image, workload_image};
-pub use kafka::{Builder, Kafka};
+pub use kafka::{Builder, Kafka, Operation, Resource, Security};
 pub use node::{Node, node_hindrance};
 pub use python::python;
 pub use stage::{Stage, restricted_namespace, serve};

@@ -32,6 +32,13 @@ enum Command {
         /// A folder for the broker's data, which is then kept.
         #[arg(long)]
         data_dir: Option<PathBuf>,
+        /// With listeners for TLS, for SCRAM and PLAIN over TLS and for both in the clear, which are printed too, with
+        /// the file of the authority's certificate.
+        #[arg(long)]
+        secured: bool,
+        /// A user of these listeners, as NAME=PASSWORD, for PLAIN and SCRAM. May be given several times.
+        #[arg(long = "user", value_name = "NAME=PASSWORD", value_parser = key_value, requires = "secured")]
+        users: Vec<(String, String)>,
         /// A broker setting, as KEY=VALUE. May be given several times.
         #[arg(long = "property", value_name = "KEY=VALUE", value_parser = key_value)]
         properties: Vec<(String, String)>,
@@ -63,7 +70,9 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
-        Command::Kafka { port, data_dir, properties } => run_kafka(port, data_dir, &properties),
+        Command::Kafka { port, data_dir, secured, users, properties } => {
+            run_kafka(port, data_dir, secured.then_some(&users), &properties)
+        }
         Command::Stage { namespace, workload, operator } => {
             let workload = workload.map(|file| workload_image(&file)).transpose()?;
             let operator = operator.map(|file| operator_image(&file)).transpose()?;
@@ -76,6 +85,7 @@ fn main() -> anyhow::Result<()> {
 fn run_kafka(
     port: Option<u16>,
     data_dir: Option<PathBuf>,
+    secured: Option<&Vec<(String, String)>>,
     properties: &[(String, String)],
 ) -> anyhow::Result<()> {
     let mut signals = signals()?;
@@ -88,8 +98,26 @@ fn run_kafka(
     if let Some(folder) = data_dir {
         builder = builder.data_dir(folder);
     }
+    for (name, password) in secured.into_iter().flatten() {
+        builder = builder.plain_user(name, password);
+    }
+    if secured.is_some() {
+        builder = builder.secured();
+    }
     let mut kafka = builder.start()?;
-    println!("{}", serde_json::json!({"bootstrapServers": kafka.bootstrap_servers()}));
+    for (name, password) in secured.into_iter().flatten() {
+        for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+            kafka.set_password(mechanism, name, password)?;
+        }
+    }
+    let mut line = serde_json::json!({"bootstrapServers": kafka.bootstrap_servers()});
+    if let Some(security) = kafka.security() {
+        line["tls"] = security.tls_servers().into();
+        line["saslTls"] = security.sasl_tls_servers().into();
+        line["sasl"] = security.sasl_servers().into();
+        line["authority"] = security.authority().display().to_string().into();
+    }
+    println!("{line}");
     signals.forever().next();
     Ok(kafka.stop()?)
 }

@@ -73,6 +73,14 @@ impl Pki {
         self.sign(name, params(user, group, Vec::new())?, ExtendedKeyUsagePurpose::ClientAuth)
     }
 
+    /// The same, but it ran out long ago.
+    pub(crate) fn expired_client(&self, name: &str, user: &str) -> Result<Pair> {
+        let mut params = params(user, None, Vec::new())?;
+        (params.not_before, params.not_after) =
+            (rcgen::date_time_ymd(2000, 1, 1), rcgen::date_time_ymd(2001, 1, 1));
+        self.sign(name, params, ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
     fn sign(
         &self,
         name: &str,

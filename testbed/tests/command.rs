@@ -111,6 +111,17 @@ fn it_prints_one_line_and_leaves_nothing_at_sigterm() {
 }
 
 #[test]
+fn secured_listeners_are_printed_when_asked_for() {
+    let mut running =
+        Running::start(&[KAFKA.as_slice(), &["--secured", "--user", "me=secret"]].concat());
+    for listener in ["bootstrapServers", "tls", "saslTls", "sasl"] {
+        assert!(TcpStream::connect(running.said(listener)).is_ok(), "{listener}");
+    }
+    assert!(Path::new(&running.said("authority")).exists());
+    running.stop();
+}
+
+#[test]
 fn a_killed_command_leaves_neither_java_nor_a_folder() {
     let mut running = Running::start(&KAFKA);
     let folder = running.folder_of("server.properties");

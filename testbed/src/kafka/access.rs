@@ -1,4 +1,5 @@
-//! Access rules of topics: clients of the plain listener (`User:ANONYMOUS`) are shut out of one and let in again.
+//! Access rules: clients of the plain listener (`User:ANONYMOUS`) are shut out of a topic and let in again, and
+//! users are granted what they may do.
 
 use super::{
     Kafka,
@@ -11,23 +12,52 @@ const DESCRIBE_ACLS: Kind = Kind { name: "DescribeAcls", key: 29, version: 1 };
 const CREATE_ACLS: Kind = Kind { name: "CreateAcls", key: 30, version: 1 };
 const DELETE_ACLS: Kind = Kind { name: "DeleteAcls", key: 31, version: 1 };
 
+/// The resource type of groups.
+const GROUP: i8 = 3;
 const LITERAL: i8 = 3;
 const DENY: i8 = 2;
 const ALLOW: i8 = 3;
 
 /// What a rule is about, by Kafka's numbers.
 #[derive(Debug, Clone, Copy)]
-enum Operation {
+pub enum Operation {
+    /// Whatever can be done.
     All = 2,
+    /// Reading; of a group, being its member.
     Read = 3,
+    /// Writing.
     Write = 4,
 }
 
-/// A rule for one topic.
+/// What a rule opens or closes.
+#[derive(Debug, Clone, Copy)]
+pub enum Resource<'a> {
+    /// A topic.
+    Topic(&'a str),
+    /// A consumer group.
+    Group(&'a str),
+}
+
+impl<'a> Resource<'a> {
+    const fn kind(self) -> i8 {
+        match self {
+            Self::Topic(_) => TOPIC,
+            Self::Group(_) => GROUP,
+        }
+    }
+
+    const fn name(self) -> &'a str {
+        match self {
+            Self::Topic(name) | Self::Group(name) => name,
+        }
+    }
+}
+
+/// A rule for one topic or group.
 #[derive(Debug, Clone, Copy)]
 struct Rule<'a> {
-    topic: &'a str,
-    principal: &'static str,
+    resource: Resource<'a>,
+    principal: &'a str,
     operation: Operation,
     permission: i8,
 }
@@ -53,19 +83,27 @@ impl Kafka {
         self.allow(topic, Operation::Read)
     }
 
+    /// Lets a user do something from now on.
+    pub fn grant(&self, user: &str, operation: Operation, resource: Resource<'_>) -> Result<()> {
+        let principal = &format!("User:{user}");
+        self.add(Rule { resource, principal, operation, permission: ALLOW })
+    }
+
     fn deny(&self, topic: &str, operation: Operation) -> Result<()> {
+        let resource = Resource::Topic(topic);
         // A topic with any rule is closed to what no rule allows: open all of it before closing one part.
         self.add(Rule {
-            topic,
+            resource,
             principal: "User:*",
             operation: Operation::All,
             permission: ALLOW,
         })?;
-        self.add(Rule { topic, principal: "User:ANONYMOUS", operation, permission: DENY })
+        self.add(Rule { resource, principal: "User:ANONYMOUS", operation, permission: DENY })
     }
 
     fn allow(&self, topic: &str, operation: Operation) -> Result<()> {
-        let rule = Rule { topic, principal: "User:ANONYMOUS", operation, permission: DENY };
+        let resource = Resource::Topic(topic);
+        let rule = Rule { resource, principal: "User:ANONYMOUS", operation, permission: DENY };
         let mut body = Body::default();
         body.list(&[rule], write_rule);
         self.change(DELETE_ACLS, topic, &body, |answer| {
@@ -82,8 +120,9 @@ impl Kafka {
     fn add(&self, rule: Rule<'_>) -> Result<()> {
         let mut body = Body::default();
         body.list(&[rule], write_rule);
-        self.change(CREATE_ACLS, rule.topic, &body, |answer| Ok((answer.i16()?, answer.text()?)))?;
-        self.until(CREATE_ACLS, rule.topic, || self.has(rule))
+        let name = rule.resource.name();
+        self.change(CREATE_ACLS, name, &body, |answer| Ok((answer.i16()?, answer.text()?)))?;
+        self.until(CREATE_ACLS, name, || self.has(rule))
     }
 
     /// Whether the broker goes by this rule.
@@ -103,7 +142,8 @@ impl Kafka {
 
 /// A rule and a filter that matches only it are written alike.
 fn write_rule(body: &mut Body, rule: &Rule<'_>) {
-    body.i8(TOPIC).text(rule.topic).i8(LITERAL).text(rule.principal).text("*");
+    body.i8(rule.resource.kind()).text(rule.resource.name()).i8(LITERAL);
+    body.text(rule.principal).text("*");
     body.i8(rule.operation as i8).i8(rule.permission);
 }
 

@@ -13,6 +13,7 @@ use crate::{
     jars::{COMPILE_LITTLE, Jars},
     kafka::{
         Pods,
+        security::{PlainUser, Security},
         settings::{self, Listeners},
         storage,
     },
@@ -29,6 +30,8 @@ const HEAP: [&str; 2] = ["-Xms256m", "-Xmx1g"];
 pub struct Builder {
     port: Option<u16>,
     pods: Option<String>,
+    /// The users of PLAIN, if there are secured listeners.
+    secured: Option<Vec<PlainUser>>,
     properties: BTreeMap<String, String>,
     data: Option<PathBuf>,
     is_optimised: bool,
@@ -45,6 +48,20 @@ impl Builder {
     /// runs already. [`Kafka::bootstrap_servers_for_pods`] tells it.
     pub fn listener_for_pods(mut self, address: impl Into<String>) -> Self {
         self.pods = Some(address.into());
+        self
+    }
+
+    /// Listeners with TLS, with SCRAM and PLAIN over TLS, and with SCRAM and PLAIN in the clear, beside the plain one:
+    /// see [`Kafka::security`].
+    pub fn secured(mut self) -> Self {
+        self.secured.get_or_insert_default();
+        self
+    }
+
+    /// The same, with a user of the mechanism PLAIN.
+    pub fn plain_user(mut self, name: &str, password: &str) -> Self {
+        let user = PlainUser { name: name.to_owned(), password: password.to_owned() };
+        self.secured.get_or_insert_default().push(user);
         self
     }
 
@@ -82,12 +99,22 @@ impl Builder {
         let watchdog = Watchdog::start(&folder)?;
         let data = self.data.unwrap_or_else(|| folder.join("data"));
         storage::prepare(&jars.formatted(), &data)?;
+        let security = match &self.secured {
+            Some(users) => Some((Security::create(&folder.join("pki"))?, users)),
+            None => None,
+        };
+        let secured = security.iter().flat_map(|(security, _)| security.listeners());
         let listeners = Listeners {
             port: port.number(),
             controller: controller.number(),
             pods: pods.as_ref().map(Pods::server),
+            secured: secured.collect(),
         };
-        let text = settings::render(&listeners, &data, &self.properties);
+        let mut properties: BTreeMap<_, _> =
+            security.iter().flat_map(|(security, users)| security.properties(users)).collect();
+        let security = security.map(|(security, _)| security);
+        properties.extend(self.properties);
+        let text = settings::render(&listeners, &data, &properties);
         let path = folder.join("server.properties");
         fs::write(&path, text).context("write", &path)?;
         let compile = if self.is_optimised { "-XX:+TieredCompilation" } else { COMPILE_LITTLE };
@@ -95,7 +122,7 @@ impl Builder {
         command.arg(path);
         let jars = jars.clone();
         let broker = Daemon::new("kafka", command, &folder);
-        let mut kafka = Kafka { jars, port, controller, pods, broker, watchdog };
+        let mut kafka = Kafka { jars, port, controller, pods, security, broker, watchdog };
         kafka.start_again()?;
         Ok(kafka)
     }

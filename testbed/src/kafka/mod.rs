@@ -8,13 +8,16 @@ mod admin;
 mod builder;
 mod lifecycle;
 mod records;
+mod security;
 mod settings;
 mod storage;
 mod wire;
 
 use std::{path::PathBuf, process::Command};
 
+pub use access::{Operation, Resource};
 pub use builder::Builder;
+pub use security::Security;
 
 use crate::{Result, daemon::Daemon, jars::Jars, ports::Port, process, watchdog::Watchdog};
 
@@ -26,6 +29,7 @@ pub struct Kafka {
     #[expect(dead_code, reason = "held so that nobody takes it while the broker is down")]
     controller: Port,
     pods: Option<Pods>,
+    security: Option<Security>,
     broker: Daemon,
     watchdog: Watchdog,
 }

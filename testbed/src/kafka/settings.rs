@@ -8,7 +8,6 @@ const COMMON: &[(&str, &str)] = &[
     ("node.id", "1"),
     ("controller.listener.names", "CONTROLLER"),
     ("inter.broker.listener.name", "PLAINTEXT"),
-    ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,PODS:PLAINTEXT,CONTROLLER:PLAINTEXT"),
     // Tests deny single topics; what has no rule is open.
     ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
     ("allow.everyone.if.no.acl.found", "true"),
@@ -54,13 +53,22 @@ pub(crate) struct Listeners {
     pub(crate) controller: u16,
     /// `host:port` for pods, if there are any.
     pub(crate) pods: Option<String>,
+    /// Name, protocol and `host:port` of further listeners.
+    pub(crate) secured: Vec<(&'static str, &'static str, String)>,
 }
 
 impl Listeners {
     /// What clients of each kind are told to connect to.
     fn advertised(&self) -> String {
         let own = format!("PLAINTEXT://127.0.0.1:{}", self.port);
-        self.pods.iter().fold(own, |own, pods| format!("{own},PODS://{pods}"))
+        let own = self.pods.iter().fold(own, |own, pods| format!("{own},PODS://{pods}"));
+        self.secured.iter().fold(own, |own, (name, _, server)| format!("{own},{name}://{server}"))
+    }
+
+    fn protocols(&self) -> String {
+        let plain = "PLAINTEXT:PLAINTEXT,PODS:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned();
+        let secured = self.secured.iter();
+        secured.fold(plain, |own, (name, protocol, _)| format!("{own},{name}:{protocol}"))
     }
 
     fn all(&self) -> String {
@@ -78,6 +86,7 @@ pub(crate) fn render(
         ("controller.quorum.voters", format!("1@127.0.0.1:{}", listeners.controller)),
         ("listeners", listeners.all()),
         ("advertised.listeners", listeners.advertised()),
+        ("listener.security.protocol.map", listeners.protocols()),
         ("log.dirs", data.display().to_string()),
     ];
     let common = COMMON.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
@@ -94,7 +103,8 @@ pub(crate) fn render(
 mod tests {
     use super::*;
 
-    const LISTENERS: Listeners = Listeners { port: 1234, controller: 2, pods: None };
+    const LISTENERS: Listeners =
+        Listeners { port: 1234, controller: 2, pods: None, secured: Vec::new() };
 
     #[test]
     fn what_a_test_wants_overrides_the_common_setting() {
@@ -108,6 +118,18 @@ mod tests {
     fn clients_are_told_the_port_that_is_listened_on() {
         let text = render(&LISTENERS, Path::new("/data"), &BTreeMap::new());
         assert!(text.contains("advertised.listeners=PLAINTEXT://127.0.0.1:1234\n"));
+    }
+
+    #[test]
+    fn a_secured_listener_has_its_protocol() {
+        let secured = vec![("TLS", "SSL", "127.0.0.1:3".to_owned())];
+        let text =
+            render(&Listeners { secured, ..LISTENERS }, Path::new("/data"), &BTreeMap::new());
+        assert!(text.contains("CONTROLLER:PLAINTEXT,TLS:SSL\n"), "{text}");
+        assert!(
+            text.contains("PLAINTEXT://127.0.0.1:1234,TLS://127.0.0.1:3,CONTROLLER:"),
+            "{text}"
+        );
     }
 
     #[test]

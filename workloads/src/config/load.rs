@@ -8,7 +8,7 @@ use batchpipe_api::{
     validate::{MAX_TEXT_BYTES, check, check_text, locally},
 };
 
-use super::{ConfigError, PIPELINE_VARIABLE};
+use super::{ConfigError, PIPELINE_VARIABLE, insecurity};
 
 /// What stands for standard input in the place of a file.
 pub const STANDARD_INPUT: &str = "-";
@@ -37,10 +37,13 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// The pipeline, if a process outside Kubernetes can run it.
+    /// The pipeline, if a process outside Kubernetes can run it; warns when others could listen to it.
     pub fn for_this_process(self) -> Result<BatchPipeline, ConfigError> {
         let violations = locally(&self.pipeline);
         if violations.is_empty() {
+            if let Some(warning) = insecurity(&self.pipeline) {
+                tracing::warn!("{warning}");
+            }
             Ok(self.pipeline)
         } else {
             Err(ConfigError::Misplaced { origin: self.origin, violations })

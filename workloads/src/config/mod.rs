@@ -9,7 +9,12 @@ mod places;
 mod producer;
 mod support;
 
-use batchpipe_api::{pipeline::BatchPipeline, spec::topic::Provision};
+use std::path::PathBuf;
+
+use batchpipe_api::{
+    pipeline::BatchPipeline,
+    spec::{kafka::SaslMechanism, topic::Provision},
+};
 
 pub use self::{
     consumer::{ConsumerFlags, ConsumerSetup, consumer},
@@ -21,25 +26,50 @@ pub use self::{
 };
 use crate::kafka::{
     client::Cluster,
+    credentials::Credentials,
     topics::{self, TopicSpec},
 };
 
 /// The variable that may hold a whole pipeline.
 pub const PIPELINE_VARIABLE: &str = "BATCHPIPE_PIPELINE";
 
+/// The variable that may name another folder for the files of Secrets.
+pub const SECRETS_VARIABLE: &str = "BATCHPIPE_SECRETS";
+/// The folder in which Secrets are mounted, each in a folder of its name.
+const SECRETS: &str = "/etc/batchpipe/secrets";
+
 /// How to reach Kafka.
 fn cluster(pipeline: &BatchPipeline) -> Result<Cluster, ConfigError> {
     let kafka = &pipeline.spec.kafka;
-    if let Some(unsupported) = support::of_kafka(pipeline).next() {
-        return Err(unsupported.into());
-    }
     let Some(bootstrap_servers) = kafka.bootstrap_servers.clone() else {
         let problem =
             "only the operator can look up a Strimzi cluster; give its address with --brokers or KAFKA_BROKER"
                 .to_owned();
         return Err(ConfigError::Field { path: "spec.kafka.strimzi", problem });
     };
-    Ok(Cluster { bootstrap_servers, options: kafka.options.clone() })
+    let credentials = Credentials::new(kafka.tls.as_ref(), kafka.sasl.as_ref(), secrets());
+    Ok(Cluster { bootstrap_servers, options: kafka.options.clone(), credentials })
+}
+
+/// Where the folders of Secrets are. An empty variable is what an unset one looks like in many tools.
+fn secrets() -> PathBuf {
+    let given = std::env::var_os(SECRETS_VARIABLE).filter(|path| !path.is_empty());
+    given.map_or_else(|| PathBuf::from(SECRETS), PathBuf::from)
+}
+
+/// What a pipeline asks for that others could listen to.
+fn insecurity(pipeline: &BatchPipeline) -> Option<String> {
+    let kafka = &pipeline.spec.kafka;
+    let sasl = kafka.sasl.as_ref().filter(|_| kafka.tls.is_none())?;
+    let risk = match sasl.mechanism {
+        SaslMechanism::Plain => "the password itself",
+        SaslMechanism::ScramSha256 | SaslMechanism::ScramSha512 => {
+            "records, and proofs of the password,"
+        }
+    };
+    Some(format!(
+        "insecure: spec.kafka.sasl without spec.kafka.tls sends {risk} in clear text; use a listener with TLS"
+    ))
 }
 
 /// The topic of batches.

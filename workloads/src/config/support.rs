@@ -17,14 +17,6 @@ pub struct Unsupported {
     problem: &'static str,
 }
 
-const TLS: Unsupported = Unsupported {
-    path: "spec.kafka.tls",
-    problem: "TLS is not supported by this version; use a listener without it",
-};
-const SASL: Unsupported = Unsupported {
-    path: "spec.kafka.sasl",
-    problem: "SASL is not supported by this version; use a listener without it",
-};
 const OTHER_SOURCE: &str = "is not supported by this version; use generator, stdin or file";
 const OTHER_SINK: &str = "is not supported by this version; use stdout, file or blackhole";
 /// `source.http`
@@ -52,12 +44,6 @@ impl From<Unsupported> for ConfigError {
     }
 }
 
-/// What the connection to Kafka asks for in vain.
-pub(super) fn of_kafka(pipeline: &BatchPipeline) -> impl Iterator<Item = Unsupported> {
-    let kafka = &pipeline.spec.kafka;
-    [kafka.tls.is_some().then_some(TLS), kafka.sasl.is_some().then_some(SASL)].into_iter().flatten()
-}
-
 /// Everything in a pipeline that this version cannot do.
 pub fn unsupported(pipeline: &BatchPipeline) -> Vec<Unsupported> {
     let spec = &pipeline.spec;
@@ -71,5 +57,5 @@ pub fn unsupported(pipeline: &BatchPipeline) -> Vec<Unsupported> {
         Some(SinkKind::Kafka(_)) => Some(KAFKA_SINK),
         Some(SinkKind::Stdout | SinkKind::File(_) | SinkKind::Blackhole) | None => None,
     };
-    of_kafka(pipeline).chain(source).chain(sink).collect()
+    source.into_iter().chain(sink).collect()
 }

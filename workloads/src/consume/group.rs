@@ -4,13 +4,12 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use batchpipe_api::conditions::reasons;
 use crossbeam_channel::Sender;
 use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
@@ -29,7 +28,10 @@ use super::{
 };
 use crate::{
     admin::{Gate, Side},
-    kafka::log::{self, Remark},
+    kafka::{
+        log::{self, Remark},
+        waiting::Waiting,
+    },
 };
 
 /// How long the message at hand may take when a partition is taken away; the group waits meanwhile.
@@ -56,8 +58,8 @@ pub(super) struct Context {
     ended: AtomicBool,
     servers: String,
     remark: Remark,
-    /// Whether the log says that no broker answers.
-    is_unreachable: AtomicBool,
+    /// Why no broker can be used, as the log says.
+    unreachable: Mutex<Option<Waiting>>,
 }
 
 impl Context {
@@ -81,7 +83,7 @@ impl Context {
             from_start: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             remark: Remark::default(),
-            is_unreachable: AtomicBool::new(false),
+            unreachable: Mutex::default(),
         }
     }
 
@@ -132,21 +134,26 @@ impl Context {
         let _ = self.wake.try_send(()); // a wake-up that is on its way already is enough
     }
 
-    /// No broker answers; says why, in librdkafka's words or else in these.
+    /// No broker can be used; says why, in librdkafka's words or else in these.
     pub(super) fn tell_unreachable(&self, otherwise: &str) {
-        let what = self.remark.unreachable(&self.servers, otherwise);
-        self.side.gate(Gate::Brokers).close(reasons::BROKERS_UNREACHABLE, &what);
-        if !self.is_unreachable.swap(true, Ordering::AcqRel) {
-            tracing::warn!("{what}; trying again");
+        let waiting = Waiting::from(&self.remark.trouble(&self.servers, otherwise));
+        waiting.tell(&self.side);
+        let before = self.lock_unreachable().replace(waiting.clone());
+        if waiting.is_news_after(before.as_ref()) {
+            tracing::warn!("{}; trying again", waiting.what);
         }
     }
 
     /// A broker answers.
     pub(super) fn tell_reachable(&self) {
         self.side.gate(Gate::Brokers).open();
-        if self.is_unreachable.swap(false, Ordering::AcqRel) {
+        if self.lock_unreachable().take().is_some() {
             tracing::info!("a broker answers again");
         }
+    }
+
+    fn lock_unreachable(&self) -> MutexGuard<'_, Option<Waiting>> {
+        self.unreachable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The group takes partitions away, or we leave it.

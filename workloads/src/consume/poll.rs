@@ -1,7 +1,11 @@
 //! The poll thread: fetches, hands messages to workers, and commits what they reached. It never waits for a
 //! sink, for memory or for dead letters (but for a moment, see `Session::balance`), so the group never takes it for dead.
 
-use std::{cell::Cell, sync::Arc, time::Duration};
+use std::{
+    cell::Cell,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use batchpipe_api::{conditions::reasons, report::LastError};
 use crossbeam_channel::{Receiver, Sender};
@@ -27,7 +31,7 @@ use crate::{
     admin::Gate,
     budget::{Budget, Charge},
     decode::{Batch, Opener},
-    kafka::{awaiting::Awaiting, outbox::Settings},
+    kafka::{access::complaint, awaiting::Awaiting, outbox::Settings, renewal::Renewal},
     sink::Sink,
 };
 
@@ -78,6 +82,7 @@ impl Consumer {
         while awaiting.wait(&self.shared.side, &self.shared.shutdown).is_some() {
             let why = match self.session(std::mem::take(&mut from_start))? {
                 End::Done => break,
+                End::Renew => continue, // as in any rebalance, somebody else may get our partitions
                 End::Rebuild(why) => why,
                 End::TopicGone => {
                     // What was committed last may have gone into the new topic already.
@@ -108,14 +113,24 @@ impl Consumer {
         if from_start {
             context.begin_at_start();
         }
-        let mut settings =
-            self.config.cluster.consumer_config(&self.config.group, self.config.largest_value());
+        let Config { cluster, topic, group, .. } = self.config.as_ref();
+        let access = match cluster.access() {
+            Ok(access) => access,
+            Err(error) => return Ok(End::Rebuild(error.to_string())),
+        };
+        let mut renewal = Renewal::new(cluster, &topic.name, access.revision());
+        let mut settings = access.consumer_config(group, self.config.largest_value());
         settings.set("enable.partition.eof", "true");
         // What librdkafka says of metadata is the only way to learn that a topic is another one than before, and what
         // it says of the group the only one to learn whether commits can succeed and whether the group is left.
         settings.set("debug", "metadata,cgrp").set_log_level(RDKafkaLogLevel::Debug);
-        let client: Arc<BaseConsumer<Context>> = Arc::new(settings.create_with_context(context)?);
-        client.subscribe(&[&self.config.topic.name])?;
+        let client: Arc<BaseConsumer<Context>> = match settings.create_with_context(context) {
+            Ok(client) => Arc::new(client),
+            // Others than those that were just found to work.
+            Err(error) if access.has_credentials() => return Ok(End::Rebuild(complaint(&error))),
+            Err(error) => return Err(error.into()),
+        };
+        client.subscribe(&[&topic.name])?;
         for work in assigned {
             self.start_worker(work, &watermarks, &notices);
         }
@@ -131,7 +146,7 @@ impl Consumer {
             .spawn(move || watch.run(&woken))
             .expect("the system can start a thread");
         let mut session = Session::new(client, watermarks, inbox, watch);
-        let end = self.poll_all(&mut session);
+        let end = self.poll_all(&mut session, &mut renewal);
         let left = session.leave(self.config.grace, !matches!(end, Ok(End::TopicGone)));
         if matches!(end, Ok(End::Done)) { self.check(left).map(|()| End::Done) } else { end }
     }
@@ -176,7 +191,7 @@ impl Consumer {
             .expect("the system can start a thread");
     }
 
-    fn poll_all(&self, session: &mut Session) -> Result<End, ConsumeError> {
+    fn poll_all(&self, session: &mut Session, renewal: &mut Renewal) -> Result<End, ConsumeError> {
         let heartbeat = self.shared.side.heartbeat("poll");
         let client = session.client();
         while !self.shared.shutdown.is_requested() {
@@ -210,6 +225,9 @@ impl Consumer {
             session.balance(&self.queue);
             session.fetch_anew_when_refused();
             session.commit_when_due();
+            if renewal.is_due(Instant::now()) {
+                return Ok(End::Renew);
+            }
             let is_idle = self.queue.used() == 0;
             if self.config.catch_up.is_wanted() && session.is_caught_up(is_idle) {
                 break;

@@ -46,6 +46,8 @@ pub(super) enum End {
     Done,
     /// The client has to be made anew.
     Rebuild(String),
+    /// Other credentials were found to work, and the client has to be made anew with them.
+    Renew,
     /// The topic is gone, and with it the meaning of every offset.
     TopicGone,
 }

@@ -6,7 +6,8 @@ use crossbeam_channel::RecvTimeoutError;
 
 use super::{
     client::Cluster,
-    topics::{Admin, Provision, TopicError, TopicSpec, Waiting},
+    topics::{Admin, Provision, TopicError, TopicSpec},
+    waiting::Waiting,
 };
 use crate::{
     admin::{Gate, Side},
@@ -16,6 +17,9 @@ use crate::{
 
 /// The first and the longest wait between two questions.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
+
+/// The longest wait for files, which cost nothing to look at.
+const SECRET_RETRY: Duration = Duration::from_secs(1);
 
 /// How soon a request to stop is noticed while an answer is awaited.
 const RECHECK: Duration = Duration::from_millis(50);
@@ -40,6 +44,7 @@ impl Awaiting {
         while let Some(answer) = self.ask(shutdown) {
             match answer {
                 Ok(partitions) => {
+                    side.gate(Gate::Configuration).open();
                     side.gate(Gate::Brokers).open();
                     side.gate(Gate::Topic).open();
                     return Some(partitions);
@@ -51,7 +56,9 @@ impl Awaiting {
                         tracing::warn!("{}; trying again", waiting.what);
                     }
                     said = Some(waiting);
-                    shutdown.wait(backoff.next_wait());
+                    let wait = backoff.next_wait();
+                    let is_local = matches!(error, TopicError::Secret(_));
+                    shutdown.wait(if is_local { wait.min(SECRET_RETRY) } else { wait });
                 }
             }
         }
@@ -87,9 +94,6 @@ impl Awaiting {
 }
 
 fn partitions(cluster: &Cluster, topic: String) -> Result<u32, TopicError> {
-    let admin = Admin::new(&cluster.client_config()).map_err(|error| TopicError::Unreachable {
-        servers: cluster.bootstrap_servers.clone(),
-        remark: error.to_string(),
-    })?;
+    let admin = Admin::new(&cluster.access()?)?;
     admin.partitions(&topic)?.ok_or(TopicError::Missing { topic })
 }

@@ -1,18 +1,22 @@
 //! librdkafka's settings: what we fix, because delivery depends on it, and what follows from the budget.
 //!
-//! Values only: nothing here opens a connection.
+//! Values only: nothing here opens a connection, and credentials are added by [`super::access`].
 
 use std::{collections::BTreeMap, time::Duration};
 
 use rdkafka::ClientConfig;
 
+use super::credentials::Credentials;
+
 /// Where a Kafka cluster is and how to talk to it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Cluster {
     /// `host:port` pairs, separated by commas.
     pub bootstrap_servers: String,
     /// Further librdkafka settings that a pipeline may make; checked against the allow-list before.
     pub options: BTreeMap<String, String>,
+    /// How to be let in, and how to know the brokers.
+    pub credentials: Credentials,
 }
 
 /// Kafka's own compression around our messages, as librdkafka names it.
@@ -53,7 +57,7 @@ pub const AHEAD_BYTES: usize = 8 * FETCH_BYTES;
 
 impl Cluster {
     /// What every client of this cluster has in common.
-    pub fn client_config(&self) -> ClientConfig {
+    pub(super) fn client_config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         for (key, value) in &self.options {
             config.set(key, value);
@@ -78,7 +82,7 @@ impl Cluster {
     ///
     /// `max_message_bytes` bounds one message and one record batch of several; `queue_bytes` is what
     /// librdkafka may hold.
-    pub fn producer_config(
+    pub(super) fn producer_config(
         &self,
         transport: &Transport,
         max_message_bytes: usize,
@@ -102,7 +106,7 @@ impl Cluster {
     /// A member of a consumer group. Offsets are committed by us, after delivery, and never by librdkafka.
     ///
     /// `largest_message` bounds one message, in bytes.
-    pub fn consumer_config(&self, group: &str, largest_message: usize) -> ClientConfig {
+    pub(super) fn consumer_config(&self, group: &str, largest_message: usize) -> ClientConfig {
         let mut config = self.reader_config(largest_message);
         config.set("group.id", group);
         if self.options.get("group.protocol").is_none_or(|protocol| protocol == "classic") {
@@ -113,7 +117,7 @@ impl Cluster {
 
     /// A client that reads partitions without a group. A message larger than `largest_message` bytes with its
     /// batch could not be received.
-    pub fn reader_config(&self, largest_message: usize) -> ClientConfig {
+    pub(super) fn reader_config(&self, largest_message: usize) -> ClientConfig {
         let mut config = self.client_config();
         // Brokers send one record batch at least, however large; a batch may hold several messages.
         let receive = (2 * largest_message).clamp(LEAST_RECEIVE_BYTES, MOST_MESSAGE_BYTES);
@@ -136,11 +140,13 @@ impl Cluster {
 
 #[cfg(test)]
 mod tests {
+    use batchpipe_api::spec::options::ALLOWED;
+
     use super::*;
 
     fn cluster(options: &[(&str, &str)]) -> Cluster {
         let options = options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Cluster { bootstrap_servers: "127.0.0.1:1".to_owned(), options }
+        Cluster { bootstrap_servers: "127.0.0.1:1".to_owned(), options, ..Cluster::default() }
     }
 
     #[test]
@@ -172,6 +178,41 @@ mod tests {
             config.create::<rdkafka::producer::BaseProducer>().unwrap();
             let config = cluster.consumer_config("group", bytes);
             config.create::<rdkafka::consumer::BaseConsumer>().unwrap();
+        }
+    }
+
+    /// A value that makes sense for an option.
+    fn value(option: &str) -> &'static str {
+        match option {
+            "broker.address.family" => "v4",
+            "client.dns.lookup" => "use_all_dns_ips",
+            "client.id" | "client.rack" => "mine",
+            "group.protocol" => "classic",
+            "group.remote.assignor" => "uniform",
+            "metadata.recovery.strategy" => "rebootstrap",
+            "enable.metrics.push"
+            | "log.connection.close"
+            | "socket.keepalive.enable"
+            | "socket.nagle.disable" => "true",
+            "max.poll.interval.ms" => "300000",
+            "session.timeout.ms" => "45000",
+            "heartbeat.interval.ms" => "3000",
+            "fetch.min.bytes" | "socket.max.fails" => "1",
+            _ => "1000",
+        }
+    }
+
+    #[test]
+    fn librdkafka_knows_every_option_that_is_allowed() {
+        for option in ALLOWED {
+            let cluster = cluster(&[(option, value(option))]);
+            let config = cluster.producer_config(&"none".to_owned(), 1 << 20, 1 << 20);
+            let made = config.create::<rdkafka::producer::BaseProducer>();
+            assert!(made.is_ok(), "{option}: {:?}", made.err());
+            let made = cluster
+                .consumer_config("group", 1 << 20)
+                .create::<rdkafka::consumer::BaseConsumer>();
+            assert!(made.is_ok(), "{option}: {:?}", made.err());
         }
     }
 

@@ -11,10 +11,12 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 
+use super::topics::TopicError;
+
 /// Lines that nobody has to act on: our settings are chosen and tested (`CONFWARN`), a producer's id is asked
 /// for again by itself while a broker starts (`GETPID`), and a connection that failed (`FAIL`) reaches us as an
-/// error too, which we tell once and not at every try.
-const LOWERED: [&str; 3] = ["CONFWARN", "FAIL", "GETPID"];
+/// error too, which we tell once and not at every try; the same with all its causes, a line each (`SSL`).
+const LOWERED: [&str; 4] = ["CONFWARN", "FAIL", "GETPID", "SSL"];
 
 /// Passes on a line of librdkafka's log; for `ClientContext::log`.
 pub fn line(level: Level, facility: &str, text: &str) {
@@ -33,7 +35,14 @@ pub fn line(level: Level, facility: &str, text: &str) {
 
 /// The newest thing that librdkafka said about a broker: which address, and why it cannot be used.
 #[derive(Debug, Default)]
-pub struct Remark(Mutex<Option<String>>);
+pub struct Remark(Mutex<Option<Said>>);
+
+#[derive(Clone, Debug)]
+struct Said {
+    what: String,
+    /// Whether broker and client did not trust each other.
+    is_about_trust: bool,
+}
 
 impl Remark {
     /// Takes note of an error; for `ClientContext::error`.
@@ -41,20 +50,39 @@ impl Remark {
         tracing::debug!(target: "librdkafka", %error, "{reason}");
         // That all brokers are down would hide why.
         if *error != KafkaError::Global(RDKafkaErrorCode::AllBrokersDown) {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(lasting(reason));
+            let said =
+                Said { what: lasting(reason), is_about_trust: is_about_trust(error, reason) };
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
         }
     }
 
-    /// That no broker answers, and why: what was said last, or else these words.
-    pub fn unreachable(&self, servers: &str, otherwise: &str) -> String {
-        format!("no broker answers at {servers} ({})", self.or(otherwise))
+    /// That no broker can be used, and why: what was said last, or else these words.
+    pub fn trouble(&self, servers: &str, otherwise: &str) -> TopicError {
+        let (servers, said) = (servers.to_owned(), self.said());
+        let is_about_trust = said.as_ref().is_some_and(|said| said.is_about_trust);
+        let remark = said.map_or_else(|| otherwise.to_owned(), |said| said.what);
+        if is_about_trust {
+            TopicError::LoginFailed { servers, remark }
+        } else {
+            TopicError::Unreachable { servers, remark }
+        }
     }
 
     /// What was said last, or else these words.
     pub fn or(&self, otherwise: &str) -> String {
-        let remark = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        remark.clone().unwrap_or_else(|| otherwise.to_owned())
+        self.said().map_or_else(|| otherwise.to_owned(), |said| said.what)
     }
+
+    fn said(&self) -> Option<Said> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A broker's refusal of our certificate comes as an alert on a connection that was believed to be set up.
+fn is_about_trust(error: &KafkaError, reason: &str) -> bool {
+    let is_told = KafkaError::Global(RDKafkaErrorCode::Authentication) == *error
+        || KafkaError::Global(RDKafkaErrorCode::SSL) == *error;
+    is_told || reason.contains("SSL routines::")
 }
 
 /// The part of a remark that is the same at every try, so that it is not told again as if it were new.
@@ -91,6 +119,31 @@ mod tests {
         remark.note(&KafkaError::Global(RDKafkaErrorCode::Resolve), "no such host");
         remark.note(&all_down, "1/1 brokers are down");
         assert_eq!(remark.or("nothing"), "no such host");
+    }
+
+    #[test]
+    fn a_refused_login_is_told_from_silence() {
+        let remark = Remark::default();
+        assert!(matches!(remark.trouble("b:1", "timed out"), TopicError::Unreachable { .. }));
+        let failed = KafkaError::Global(RDKafkaErrorCode::Authentication);
+        remark.note(&failed, "b:1/1: SASL authentication error (after 3ms in state AUTH_REQ)");
+        remark.note(&KafkaError::Global(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down");
+        let trouble = remark.trouble("b:1", "timed out").to_string();
+        assert!(
+            trouble.contains("login at b:1 fails (b:1/1: SASL authentication error)"),
+            "{trouble}"
+        );
+        remark.note(&KafkaError::Global(RDKafkaErrorCode::BrokerTransportFailure), REFUSED);
+        assert!(matches!(remark.trouble("b:1", "timed out"), TopicError::Unreachable { .. }));
+    }
+
+    #[test]
+    fn a_refused_certificate_is_a_refused_login() {
+        let remark = Remark::default();
+        let lost = KafkaError::Global(RDKafkaErrorCode::BrokerTransportFailure);
+        let alert = "b:1/bootstrap: Receive failed: error:0A000416:SSL routines::ssl/tls alert certificate unknown";
+        remark.note(&lost, alert);
+        assert!(matches!(remark.trouble("b:1", ""), TopicError::LoginFailed { .. }));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! An outbox belongs to one thread, which calls [`Outbox::pump`] whenever something changed and gives it the
 //! reports that arrive on [`Reports`].
 
+mod connect;
 mod context;
 mod health;
 mod lane;
@@ -27,7 +28,8 @@ use self::{
 };
 use super::{
     client::{Cluster, Transport},
-    topics::{TopicSpec, Waiting},
+    topics::TopicSpec,
+    waiting::Waiting,
 };
 
 /// How long no report may come while brokers answer; far longer than any request of ours takes.
@@ -281,6 +283,7 @@ impl<T> Outbox<T> {
             );
             self.link.close(true);
         }
+        self.link.renew(now);
         if self.link.is_closing() {
             return Some(now);
         }

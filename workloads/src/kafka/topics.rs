@@ -4,7 +4,6 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use batchpipe_api::conditions::reasons;
 use rdkafka::{
     ClientConfig, ClientContext,
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
@@ -14,10 +13,10 @@ use rdkafka::{
     producer::{BaseProducer, DeliveryResult, NoCustomPartitioner, Producer as _, ProducerContext},
 };
 
-use super::log::{self, Remark};
-use crate::{
-    admin::{Gate, Side},
-    error::chain,
+use super::{
+    access::{Access, complaint},
+    credentials::SecretError,
+    log::{self, Remark},
 };
 
 /// How long one question to the brokers may take.
@@ -53,6 +52,34 @@ pub struct TopicSpec {
 /// Why a topic cannot be used now. All of these may pass.
 #[derive(Debug, thiserror::Error)]
 pub enum TopicError {
+    /// The credentials cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// librdkafka cannot use the credentials.
+    #[error(
+        "the contents of the Secrets of spec.kafka.tls and spec.kafka.sasl cannot be used ({remark}); correct them"
+    )]
+    Credentials {
+        /// What librdkafka says of them.
+        remark: String,
+    },
+    /// librdkafka refuses the settings.
+    #[error("librdkafka refuses the settings ({remark}); correct spec.kafka.options")]
+    Settings {
+        /// What librdkafka says of them.
+        remark: String,
+    },
+    /// Brokers and this client do not trust each other.
+    #[error(
+        "the login at {servers} fails ({remark}); check spec.kafka.tls and spec.kafka.sasl, and what is in their \
+         Secrets"
+    )]
+    LoginFailed {
+        /// The addresses that were tried.
+        servers: String,
+        /// What librdkafka says of it.
+        remark: String,
+    },
     /// No broker answered.
     #[error(
         "no broker answers at {servers}; check spec.kafka.bootstrapServers (or --brokers, KAFKA_BROKER) and that \
@@ -100,57 +127,6 @@ pub enum TopicError {
     },
 }
 
-/// What has to change outside before Kafka can be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waiting {
-    /// One of [`batchpipe_api::conditions::reasons`].
-    pub reason: &'static str,
-    /// The same in words.
-    pub what: String,
-}
-
-impl Waiting {
-    /// Which condition of readiness does not hold.
-    pub fn gate(&self) -> Gate {
-        match self.reason {
-            reasons::BROKERS_UNREACHABLE | reasons::AUTHENTICATION_FAILED => Gate::Brokers,
-            _ => Gate::Topic,
-        }
-    }
-
-    /// Whether it is worth a line in the log after this one. Which broker is tried, and how it fails, may change
-    /// at every try; that is none.
-    pub fn is_news_after(&self, before: Option<&Self>) -> bool {
-        match before {
-            Some(before) if self.reason == reasons::BROKERS_UNREACHABLE => {
-                before.reason != self.reason
-            }
-            _ => before != Some(self),
-        }
-    }
-
-    /// Closes the gate.
-    pub fn tell(&self, side: &Side) {
-        if self.gate() == Gate::Topic {
-            side.gate(Gate::Brokers).open(); // they have answered
-        }
-        side.gate(self.gate()).close(self.reason, &self.what);
-    }
-}
-
-impl From<&TopicError> for Waiting {
-    fn from(error: &TopicError) -> Self {
-        let reason = match error {
-            TopicError::Unreachable { .. } => reasons::BROKERS_UNREACHABLE,
-            TopicError::Unauthorized { .. } => reasons::AUTHORIZATION_FAILED,
-            TopicError::Missing { .. }
-            | TopicError::Create { .. }
-            | TopicError::Unusable { .. } => reasons::TOPIC_MISSING,
-        };
-        Self { reason, what: chain(error) }
-    }
-}
-
 /// Keeps librdkafka's own log lines at a level where they do not repeat what we say ourselves.
 #[derive(Debug, Default)]
 pub struct QuietContext(Remark);
@@ -188,24 +164,25 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// A client with these settings (those of [`super::client::Cluster::client_config`]).
+    /// A client for the cluster that this gives access to.
     ///
     /// # Panics
     /// When the system gives no more threads or file descriptors.
-    pub fn new(config: &ClientConfig) -> Result<Self, KafkaError> {
+    pub fn new(access: &Access<'_>) -> Result<Self, TopicError> {
+        let config = access.client_config();
         let servers = config.get("bootstrap.servers").unwrap_or_default().to_owned();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .expect("a runtime without IO or timers needs nothing from the system");
-        let client = config.create_with_context(QuietContext::default())?;
-        Ok(Self { config: config.clone(), client, servers, runtime })
+        let client =
+            config.create_with_context(QuietContext::default()).map_err(|error| refused(&error))?;
+        Ok(Self { config, client, servers, runtime })
     }
 
     /// Nobody answers: what librdkafka said of it, or else these words.
     fn unreachable(&self, otherwise: &str) -> TopicError {
         self.client.poll(REMARKS_WAIT);
-        let remark = self.client.client().context().0.or(otherwise);
-        TopicError::Unreachable { servers: self.servers.clone(), remark }
+        self.client.client().context().0.trouble(&self.servers, otherwise)
     }
 
     /// A client for changes and settings, which most processes never need.
@@ -278,6 +255,16 @@ impl Admin {
             .ok()?;
         let resource = results.into_iter().next()?.ok()?;
         resource.get("max.message.bytes")?.value.as_ref()?.parse().ok()
+    }
+}
+
+/// librdkafka makes no client: of the contents of Secrets, or else of the options.
+pub(super) fn refused(error: &KafkaError) -> TopicError {
+    let remark = complaint(error);
+    if remark.contains("ssl.") || remark.contains("sasl.") {
+        TopicError::Credentials { remark }
+    } else {
+        TopicError::Settings { remark }
     }
 }
 

@@ -274,6 +274,7 @@ impl Engine {
         match self.outbox.health() {
             Health::Waiting(waiting) => waiting.tell(side),
             Health::Flowing if known => {
+                side.gate(Gate::Configuration).open();
                 side.gate(Gate::Brokers).open();
                 side.gate(Gate::Topic).open();
             }

@@ -11,11 +11,12 @@ const PIPELINE_FLAGS: [(&str, &str); 4] = [
     ("--topic", "KAFKA_TOPIC"),
     ("--transport", "COMPRESSION_CODEC"),
 ];
-const PROCESS_FLAGS: [(&str, &str); 4] = [
+const PROCESS_FLAGS: [(&str, &str); 5] = [
     ("--admin", "BATCHPIPE_ADMIN"),
     ("--grace-period", "BATCHPIPE_GRACE_PERIOD"),
     ("--json", ""),
     ("--limit", "BATCHPIPE_STAY"),
+    ("--file", "BATCHPIPE_SECRETS"),
 ];
 
 fn help(command: &str) -> String {

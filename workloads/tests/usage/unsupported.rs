@@ -42,26 +42,11 @@ fn a_sink_that_is_not_supported_is_named() {
 }
 
 #[test]
-fn security_that_is_not_supported_is_named_rather_than_left_out() {
-    let sasl = "sasl: {mechanism: PLAIN, username: me, password: {secret: me, key: password}}";
-    for (setting, field) in [("tls: {}", "spec.kafka.tls"), (sasl, "spec.kafka.sasl")] {
-        for command in ["produce", "consume", "run"] {
-            let text = |brokers: &str| {
-                pipeline(brokers, GENERATOR, BLACKHOLE)
-                    .replace("kafka: {", &format!("kafka: {{{setting}, "))
-            };
-            refuse(&[command], text).refused(&[field]);
-        }
-    }
-}
-
-#[test]
 fn what_is_not_supported_is_valid_with_a_note_that_says_the_same() {
-    let text = pipeline("x:1", "{http: {}}", "{kafka: {topic: records}}")
-        .replace("kafka: {boot", "kafka: {tls: {}, boot");
+    let text = pipeline("x:1", "{http: {}}", "{kafka: {topic: records}}");
     let ended = run(batchpipe(&["validate"]).env("BATCHPIPE_PIPELINE", &text));
     assert_eq!(ended.code, Some(0), "{ended:#?}");
-    for field in ["spec.kafka.tls", "spec.producer.source.http", "spec.consumer.sink.kafka"] {
+    for field in ["spec.producer.source.http", "spec.consumer.sink.kafka"] {
         let note = format!("note: with this version it cannot run: {field}: ");
         assert!(ended.stderr.contains(&note), "{note}: {ended:#?}");
     }

@@ -31,7 +31,7 @@ impl ClientContext for Context {
         self.remark.note(&error, reason);
         match error {
             KafkaError::Global(RDKafkaErrorCode::AllBrokersDown) => {
-                self.health.set_down(self.remark.unreachable(&self.servers, reason));
+                self.health.set(&(&self.remark.trouble(&self.servers, reason)).into());
             }
             KafkaError::Global(RDKafkaErrorCode::Fatal) => {
                 let _ = self.reports.send(Report::fatal(self.generation));

@@ -11,12 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use batchpipe_api::conditions::reasons;
 use rdkafka::producer::{Producer, ProducerContext, ThreadedProducer};
 
 use crate::kafka::{
     client::Cluster,
-    topics::{self, Admin, TopicError, Waiting},
+    topics::{self, Admin, TopicError},
+    waiting::Waiting,
 };
 
 /// How often the topic is looked at while all is well, and while it is not.
@@ -45,11 +45,6 @@ impl Health {
         self.partitions.store(partitions, Ordering::Release);
     }
 
-    /// No broker is connected; says so in these words.
-    pub(super) fn set_down(&self, what: String) {
-        self.set(&Waiting { reason: reasons::BROKERS_UNREACHABLE, what });
-    }
-
     /// A message arrived, or the topic was seen.
     pub(super) fn set_up(&self) {
         if self.lock().take().is_some() {
@@ -57,7 +52,8 @@ impl Health {
         }
     }
 
-    fn set(&self, now: &Waiting) {
+    /// Something has to change outside.
+    pub(super) fn set(&self, now: &Waiting) {
         let before = self.lock().replace(now.clone());
         if now.is_news_after(before.as_ref()) {
             tracing::warn!("{}; trying again", now.what);
@@ -87,11 +83,11 @@ impl Health {
         let (health, cluster, topic) = (Arc::clone(self), cluster.clone(), topic.to_owned());
         let is_in_trouble = self.lock().is_some();
         std::thread::spawn(move || {
-            if !is_in_trouble {
+            if is_in_trouble {
+                health.note(ask(&cluster, &topic), &topic);
+            } else {
                 let servers = &cluster.bootstrap_servers;
                 health.note(topics::partitions(producer.client(), servers, &topic), &topic);
-            } else if let Ok(admin) = Admin::new(&cluster.client_config()) {
-                health.note(admin.partitions(&topic), &topic);
             }
             health.is_looking.store(false, Ordering::Release);
         });
@@ -111,9 +107,20 @@ impl Health {
     }
 }
 
+fn ask(cluster: &Cluster, topic: &str) -> Result<Option<u32>, TopicError> {
+    Admin::new(&cluster.access()?)?.partitions(topic)
+}
+
 #[cfg(test)]
 mod tests {
+    use batchpipe_api::conditions::reasons;
+
     use super::*;
+
+    fn away() -> Waiting {
+        let (servers, remark) = ("b:1".to_owned(), "connection refused".to_owned());
+        (&TopicError::Unreachable { servers, remark }).into()
+    }
 
     #[test]
     fn what_is_seen_of_the_topic_becomes_readiness() {
@@ -122,7 +129,7 @@ mod tests {
         assert_eq!((health.waiting(), health.partitions()), (None, 7));
         health.note(Ok(None), "t");
         assert_eq!(health.waiting().map(|waiting| waiting.reason), Some(reasons::TOPIC_MISSING));
-        health.set_down("connection refused".to_owned());
+        health.set(&away());
         assert_eq!(
             health.waiting().map(|waiting| waiting.reason),
             Some(reasons::BROKERS_UNREACHABLE)
@@ -135,7 +142,7 @@ mod tests {
     fn trouble_is_looked_at_more_often() {
         let (health, now) = (Health::default(), Instant::now());
         assert_eq!(health.next_look(now), now + PERIODS.0);
-        health.set_down("gone".to_owned());
+        health.set(&away());
         assert_eq!(health.next_look(now), now + PERIODS.1);
     }
 }

@@ -11,30 +11,30 @@ use std::{
 use batchpipe_api::conditions::reasons;
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use rdkafka::{
-    error::{KafkaError, RDKafkaErrorCode},
+    error::RDKafkaErrorCode,
     message::{Header, OwnedHeaders},
-    producer::{BaseRecord, Producer, PurgeConfig, ThreadedProducer},
+    producer::{BaseRecord, Producer, PurgeConfig},
 };
 
-use super::{Message, Report, Settings, context::Context, health::Health};
+use super::{
+    Message, Report, Settings,
+    connect::{Client, Connected, connect},
+    context::Context,
+    health::Health,
+};
 use crate::{
     backoff::Backoff,
-    kafka::{
-        log::Remark,
-        topics::{Admin, TopicError, Waiting},
-    },
+    kafka::{log::Remark, renewal::Renewal, topics::TopicError, waiting::Waiting},
 };
 
 /// The first and the longest wait before a new client is made.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// The longest wait for files.
+const SECRET_RETRY: Duration = Duration::from_secs(1);
 /// How long a client that is taken down may wait for answers to requests that are on their way.
 const INFLIGHT_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a limit that was learned is relied on.
 const SIZE_PERIOD: Duration = Duration::from_mins(1);
-/// Room for the record batch around a message, in bytes.
-const FRAMING_BYTES: usize = 256;
-
-type Client = ThreadedProducer<Context>;
 
 /// What [`Link::open`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,27 +47,9 @@ pub(super) enum Linking {
 
 enum State {
     Closed { retry_at: Option<Instant> },
-    Opening(Receiver<Result<(Client, u32), Trouble>>),
+    Opening(Receiver<Result<Connected, TopicError>>),
     Open(Client),
     Closing { client: Client, until: Option<Instant>, backoff: bool },
-}
-
-/// Why no client could be made.
-#[derive(Debug, thiserror::Error)]
-enum Trouble {
-    #[error(transparent)]
-    Topic(#[from] TopicError),
-    #[error("librdkafka refuses the settings: {0}")]
-    Client(#[from] KafkaError),
-}
-
-impl From<Trouble> for Waiting {
-    fn from(trouble: Trouble) -> Self {
-        match &trouble {
-            Trouble::Topic(error) => error.into(),
-            Trouble::Client(_) => internal(&trouble.to_string()),
-        }
-    }
 }
 
 fn internal(what: &str) -> Waiting {
@@ -88,6 +70,8 @@ pub(super) struct Link {
     ask_size: bool,
     /// When the limit was last asked for again.
     sized: Option<Instant>,
+    /// Watches over the credentials of the open client.
+    renewal: Option<Renewal>,
 }
 
 impl Link {
@@ -102,6 +86,7 @@ impl Link {
             size_limit: None,
             ask_size: false,
             sized: None,
+            renewal: None,
         }
     }
 
@@ -191,15 +176,30 @@ impl Link {
                 Err(TryRecvError::Disconnected) => {
                     self.fail(now, internal("the connecting thread died"))
                 }
-                Ok(Err(trouble)) => self.fail(now, trouble.into()),
-                Ok(Ok((client, partitions))) => {
-                    self.problem = None;
-                    self.health.set_partitions(partitions);
-                    self.health.set_up();
-                    self.state = State::Open(client);
+                Ok(Err(error)) => self.fail(now, (&error).into()),
+                Ok(Ok(connected)) => {
+                    self.install(connected, settings);
                     Linking::Opened
                 }
             },
+        }
+    }
+
+    fn install(&mut self, connected: Connected, settings: &Settings) {
+        let Connected { client, partitions, revision } = connected;
+        self.problem = None;
+        self.health.set_partitions(partitions);
+        self.health.set_up();
+        self.renewal = Some(Renewal::new(&settings.cluster, &settings.topic.name, revision));
+        self.state = State::Open(client);
+    }
+
+    /// Takes the client down when the credentials changed and the new ones work; the next one has them.
+    pub(super) fn renew(&mut self, now: Instant) {
+        if matches!(self.state, State::Open(_))
+            && self.renewal.as_mut().is_some_and(|renewal| renewal.is_due(now))
+        {
+            self.close(false);
         }
     }
 
@@ -207,8 +207,11 @@ impl Link {
         if problem.is_news_after(self.problem.as_ref()) {
             tracing::warn!("{}; trying again", problem.what);
         }
+        // Looking at files costs nothing.
+        let is_local = problem.reason == reasons::SECRET_MISSING;
         self.problem = Some(problem);
-        let at = now + self.backoff.next_wait();
+        let wait = self.backoff.next_wait();
+        let at = now + if is_local { wait.min(SECRET_RETRY) } else { wait };
         self.state = State::Closed { retry_at: Some(at) };
         Linking::RetryAt(at)
     }
@@ -292,20 +295,4 @@ impl Link {
         // Joins librdkafka's threads.
         std::thread::spawn(move || drop(state));
     }
-}
-
-fn connect(
-    settings: &Settings,
-    known_limit: Option<usize>,
-    ask_limit: bool,
-    context: Context,
-) -> Result<(Client, u32), Trouble> {
-    let admin = Admin::new(&settings.cluster.client_config())?;
-    let partitions = admin.ensure(&settings.topic)?;
-    let asked = if ask_limit { admin.max_message_bytes(&settings.topic.name) } else { None };
-    let limit = asked.map(|limit| limit.saturating_sub(FRAMING_BYTES)).or(known_limit);
-    let bytes = limit.unwrap_or(settings.max_message_bytes).min(settings.max_message_bytes);
-    let config =
-        settings.cluster.producer_config(&settings.transport, bytes, settings.window_bytes);
-    Ok((config.create_with_context(context)?, partitions))
 }

@@ -2,9 +2,14 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use crate::kafka::credentials::SecretError;
+
 /// Why a topic cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReaderError {
+    /// The credentials cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// librdkafka refuses the settings.
     #[error("librdkafka refuses the settings of the reader")]
     Settings(#[source] KafkaError),

@@ -94,7 +94,7 @@ impl Reader {
         options: Options,
         shutdown: &Shutdown,
     ) -> Result<Self, ReaderError> {
-        let mut config = cluster.reader_config(FETCH_BYTES);
+        let mut config = cluster.access()?.reader_config(FETCH_BYTES);
         config.set("enable.partition.eof", "true");
         let mut reader = Self {
             client: config

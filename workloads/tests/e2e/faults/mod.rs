@@ -14,4 +14,4 @@ mod recreation;
 mod retention;
 mod sizes;
 mod stops;
-mod support;
+pub(crate) mod support;

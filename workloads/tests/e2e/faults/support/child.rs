@@ -16,28 +16,35 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::{PATIENCE, until};
 
 /// A running `batchpipe`. Dropping it kills it.
-pub(in super::super) struct Child {
+pub(crate) struct Child {
     process: std::process::Child,
     /// Standard output.
-    pub(in super::super) output: PathBuf,
+    pub(crate) output: PathBuf,
     log: PathBuf,
 }
 
 /// How a run ended.
-pub(in super::super) struct Ended {
-    pub(in super::super) status: ExitStatus,
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
     /// Its exit report, if it came to write one.
-    pub(in super::super) report: Option<ExitReport>,
+    pub(crate) report: Option<ExitReport>,
 }
 
 impl Child {
     /// Starts the command; `name` distinguishes its output files in `folder`.
-    pub(super) fn start(folder: &Path, name: &str, args: &[&str], output: Stdio) -> Self {
+    pub(super) fn start(
+        folder: &Path,
+        name: &str,
+        args: &[&str],
+        environment: &[(&str, PathBuf)],
+        output: Stdio,
+    ) -> Self {
         let (out, log) = (folder.join(format!("{name}.out")), folder.join(format!("{name}.log")));
         let process = Command::new(env!("CARGO_BIN_EXE_batchpipe"))
             .args(args)
             .env_remove("KAFKA_BROKER")
             .env_remove("KAFKA_TOPIC")
+            .envs(environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(File::create(&log).unwrap())
@@ -46,37 +53,37 @@ impl Child {
         Self { process, output: out, log }
     }
 
-    pub(in super::super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.process.id()
     }
 
-    pub(in super::super) fn process(&mut self) -> &mut std::process::Child {
+    pub(crate) fn process(&mut self) -> &mut std::process::Child {
         &mut self.process
     }
 
-    pub(in super::super) fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.process), signal).unwrap();
     }
 
     /// Whether it still runs.
-    pub(in super::super) fn runs(&mut self) -> bool {
+    pub(crate) fn runs(&mut self) -> bool {
         self.process.try_wait().unwrap().is_none()
     }
 
     /// Asks it to stop and waits for that.
-    pub(in super::super) fn terminate(self) -> Ended {
+    pub(crate) fn terminate(self) -> Ended {
         self.signal(Signal::TERM);
         self.wait()
     }
 
     /// Kills it.
-    pub(in super::super) fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.signal(Signal::KILL);
         self.process.wait().unwrap();
     }
 
     /// Waits for its end.
-    pub(in super::super) fn wait(mut self) -> Ended {
+    pub(crate) fn wait(mut self) -> Ended {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.process.try_wait().unwrap() {
@@ -90,7 +97,7 @@ impl Child {
     }
 
     /// What it logged so far.
-    pub(in super::super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
@@ -105,7 +112,7 @@ impl Child {
     }
 
     /// Asks the admin server; status code and body.
-    pub(in super::super) fn get(&self, path: &str) -> (u16, String) {
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.admin()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -116,35 +123,35 @@ impl Child {
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
-    pub(in super::super) fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.get("/readyz").0 == 200
     }
 
-    pub(in super::super) fn await_ready(&self) {
+    pub(crate) fn await_ready(&self) {
         until("it is ready", || self.is_ready());
     }
 
     /// Waits until it says that it is not ready, and why, in these words.
-    pub(in super::super) fn await_unready(&self, words: &str) {
+    pub(crate) fn await_unready(&self, words: &str) {
         until(&format!("/readyz says {words}"), || {
             let (status, body) = self.get("/readyz");
             status == 503 && body.contains(words)
         });
     }
 
-    pub(in super::super) fn report(&self) -> Report {
+    pub(crate) fn report(&self) -> Report {
         serde_json::from_str(&self.get("/status").1).unwrap()
     }
 
     /// Waits until it has accounted for so many records, however.
-    pub(in super::super) fn await_accepted(&self, records: u64) {
+    pub(crate) fn await_accepted(&self, records: u64) {
         until(&format!("{records} records are accepted"), || {
             self.report().accounting.accepted >= records
         });
     }
 
     /// Waits until so many records are delivered.
-    pub(in super::super) fn await_delivered(&self, records: u64) {
+    pub(crate) fn await_delivered(&self, records: u64) {
         until(&format!("{records} records are delivered"), || {
             self.report().accounting.delivered >= records
         });
@@ -153,7 +160,7 @@ impl Child {
 
 impl Ended {
     /// The report of a run that ended well: exit code 0, every record accounted for.
-    pub(in super::super) fn well(&self) -> ExitReport {
+    pub(crate) fn well(&self) -> ExitReport {
         assert!(self.status.success(), "ended with {}: {:?}", self.status, self.report);
         let report = self.report.unwrap();
         let settled = report.delivered + report.dead_lettered + report.released;

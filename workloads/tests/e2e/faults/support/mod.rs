@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(super) use self::{
+pub(crate) use self::{
     child::{Child, Ended},
     records::Records,
     scene::Scene,
@@ -20,15 +20,15 @@ pub(super) use self::{
 };
 
 /// How long anything that should happen may take on a busy machine.
-pub(super) const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Waits until something holds; the test fails when it does not in time.
-pub(super) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     until_within(PATIENCE, what, &mut holds);
 }
 
 /// Waits until something holds, at most so long.
-pub(super) fn until_within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until_within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + limit;
     while !holds() {
         assert!(Instant::now() < deadline, "not within {} s: {what}", limit.as_secs());

@@ -14,21 +14,21 @@ use batchpipe_workloads::source::{
 
 /// Checksums of all records of an input, by their numbers.
 #[derive(Clone, Debug, Default)]
-pub(in super::super) struct Records(Vec<u32>);
+pub(crate) struct Records(Vec<u32>);
 
 /// The checksum of a record of which only the number is known.
 const ANY: u32 = 0;
 
 impl Records {
     /// Writes `total` records to a file, one a line.
-    pub(in super::super) fn write(path: &Path, total: usize) -> Self {
+    pub(crate) fn write(path: &Path, total: usize) -> Self {
         let mut records = Self::default();
         records.append(&mut BufWriter::new(File::create(path).unwrap()), total);
         records
     }
 
     /// Writes `more` records behind those that were written before.
-    pub(in super::super) fn append(&mut self, file: &mut impl Write, more: usize) {
+    pub(crate) fn append(&mut self, file: &mut impl Write, more: usize) {
         for number in self.0.len()..self.0.len() + more {
             // Hard to compress, as real measurements are.
             let noise = (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -41,7 +41,7 @@ impl Records {
     }
 
     /// The records of the generator's profile `seed`, which are the same in every run.
-    pub(in super::super) fn of_seed(total: usize) -> Self {
+    pub(crate) fn of_seed(total: usize) -> Self {
         let mut source = GeneratorSource::new(GeneratorOptions {
             profile: ProfileName::from_name("seed").unwrap(),
             seed: 0,
@@ -62,11 +62,11 @@ impl Records {
     }
 
     /// Records of which only the numbers are known.
-    pub(in super::super) fn numbered(total: usize) -> Self {
+    pub(crate) fn numbered(total: usize) -> Self {
         Self(vec![ANY; total])
     }
 
-    pub(in super::super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 

@@ -15,17 +15,19 @@ use tempfile::TempDir;
 use super::{Child, Ended, Records, Tally};
 
 /// A pipeline and where its files are.
-pub(in super::super) struct Scene {
-    pub(in super::super) folder: TempDir,
-    pub(in super::super) topic: String,
+pub(crate) struct Scene {
+    pub(crate) folder: TempDir,
+    pub(crate) topic: String,
     /// The pipeline's `spec`, to be changed by the test.
-    pub(in super::super) spec: Value,
+    pub(crate) spec: Value,
+    /// Variables of the command.
+    pub(crate) environment: Vec<(&'static str, PathBuf)>,
     runs: AtomicU32,
 }
 
 impl Scene {
     /// A pipeline from `input` (a file) to `output` (files) over a topic of this name, with three partitions.
-    pub(in super::super) fn new(kafka: &Kafka, topic: &str) -> Self {
+    pub(crate) fn new(kafka: &Kafka, topic: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (input, output) = (folder.path().join("input"), folder.path().join("output"));
         let spec = json!({
@@ -42,21 +44,22 @@ impl Scene {
                 "sink": {"file": {"path": output, "roll": {"maxBytes": "1Mi", "interval": "1s"}}},
             },
         });
-        Self { folder, topic: topic.to_owned(), spec, runs: AtomicU32::new(0) }
+        let (topic, runs) = (topic.to_owned(), AtomicU32::new(0));
+        Self { folder, topic, spec, environment: Vec::new(), runs }
     }
 
     /// The file that the producer reads.
-    pub(in super::super) fn input(&self) -> PathBuf {
+    pub(crate) fn input(&self) -> PathBuf {
         self.folder.path().join("input")
     }
 
     /// The folder that the consumer writes to.
-    pub(in super::super) fn output(&self) -> PathBuf {
+    pub(crate) fn output(&self) -> PathBuf {
         self.folder.path().join("output")
     }
 
     /// Records come from the generator's profile `seed` at this pace.
-    pub(in super::super) fn generate(&mut self, records_per_second: u32, limit: usize) {
+    pub(crate) fn generate(&mut self, records_per_second: u32, limit: usize) {
         let generator = json!({
             "profile": "seed", "recordsPerSecond": records_per_second, "limit": limit,
         });
@@ -64,29 +67,29 @@ impl Scene {
     }
 
     /// Has the producer compress so hard that a test can stop it in the middle of its input on any machine.
-    pub(in super::super) fn slow_down(&mut self) {
+    pub(crate) fn slow_down(&mut self) {
         self.spec["compression"] = json!({"codec": "zstd", "level": 15});
     }
 
     /// The opposite.
-    pub(in super::super) fn speed_up(&mut self) {
+    pub(crate) fn speed_up(&mut self) {
         self.spec["compression"] = json!({"codec": "zstd", "level": 1});
     }
 
     /// Writes the input.
-    pub(in super::super) fn write_input(&self, total: usize) -> Records {
+    pub(crate) fn write_input(&self, total: usize) -> Records {
         Records::write(&self.input(), total)
     }
 
     /// Starts the command with this pipeline.
-    pub(in super::super) fn start(&self, command: &str, args: &[&str]) -> Child {
+    pub(crate) fn start(&self, command: &str, args: &[&str]) -> Child {
         let name = self.next_name(command);
         let output = File::create(self.folder.path().join(format!("{name}.out"))).unwrap();
         self.start_with(&name, command, args, output.into())
     }
 
     /// Starts the command with its output going to a pipe.
-    pub(in super::super) fn start_piped(&self, command: &str) -> Child {
+    pub(crate) fn start_piped(&self, command: &str) -> Child {
         let name = self.next_name(command);
         self.start_with(&name, command, &[], Stdio::piped())
     }
@@ -106,48 +109,48 @@ impl Scene {
         fs::write(&path, pipeline.to_string()).unwrap();
         let file = path.display().to_string();
         let args = [&[command, "-f", &file, "--json"], args].concat();
-        Child::start(self.folder.path(), name, &args, output)
+        Child::start(self.folder.path(), name, &args, &self.environment, output)
     }
 
-    pub(in super::super) fn produce(&self) -> Child {
+    pub(crate) fn produce(&self) -> Child {
         self.start("produce", &[])
     }
 
-    pub(in super::super) fn consume(&self) -> Child {
+    pub(crate) fn consume(&self) -> Child {
         self.start("consume", &[])
     }
 
     /// Produces the whole input.
-    pub(in super::super) fn produce_all(&self) -> Ended {
+    pub(crate) fn produce_all(&self) -> Ended {
         self.produce().wait()
     }
 
     /// Consumes what is there.
-    pub(in super::super) fn consume_all(&self) -> Ended {
+    pub(crate) fn consume_all(&self) -> Ended {
         self.start("consume", &["--until-caught-up"]).wait()
     }
 
     /// Counts what the file sink has.
-    pub(in super::super) fn tally_output(&self, records: &Records) -> Tally {
+    pub(crate) fn tally_output(&self, records: &Records) -> Tally {
         let mut tally = Tally::new(records);
         tally.folder(&self.output());
         tally
     }
 
     /// How many complete files the file sink has.
-    pub(in super::super) fn complete_files(&self) -> usize {
+    pub(crate) fn complete_files(&self) -> usize {
         let Ok(entries) = fs::read_dir(self.output()) else { return 0 };
         let names = entries.map(|entry| entry.unwrap().path());
         names.filter(|path| path.extension().is_some_and(|end| end == "ndjson")).count()
     }
 
     /// The file source's checkpoint.
-    pub(in super::super) fn checkpoint(&self) -> PathBuf {
+    pub(crate) fn checkpoint(&self) -> PathBuf {
         self.folder.path().join(format!("input{CHECKPOINT_SUFFIX}"))
     }
 
     /// Counts what the topic has.
-    pub(in super::super) fn tally_topic(&self, kafka: &Kafka, records: &Records) -> Tally {
+    pub(crate) fn tally_topic(&self, kafka: &Kafka, records: &Records) -> Tally {
         let mut tally = Tally::new(records);
         for message in super::read_topic(kafka, &self.topic) {
             tally.text(&message.open().1);

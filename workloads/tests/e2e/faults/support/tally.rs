@@ -5,23 +5,23 @@ use std::{fs, path::Path};
 use super::Records;
 
 /// How often each record came out.
-pub(in super::super) struct Tally {
+pub(crate) struct Tally {
     records: Records,
     counts: Vec<u32>,
     /// Lines that are no record of the input.
     strange: Vec<String>,
     /// The numbers in the order in which they came, for tests that look at it.
-    pub(in super::super) order: Vec<usize>,
+    pub(crate) order: Vec<usize>,
 }
 
 impl Tally {
-    pub(in super::super) fn new(records: &Records) -> Self {
+    pub(crate) fn new(records: &Records) -> Self {
         let counts = vec![0; records.len()];
         Self { records: records.clone(), counts, strange: Vec::new(), order: Vec::new() }
     }
 
     /// Counts one line.
-    pub(in super::super) fn line(&mut self, line: &[u8]) {
+    pub(crate) fn line(&mut self, line: &[u8]) {
         match number(line).filter(|number| self.records.has(*number, line)) {
             Some(number) => {
                 self.counts[number] += 1;
@@ -32,13 +32,13 @@ impl Tally {
     }
 
     /// Counts all lines of a text; the last one must be complete.
-    pub(in super::super) fn text(&mut self, text: &[u8]) {
+    pub(crate) fn text(&mut self, text: &[u8]) {
         let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines.for_each(|line| self.line(line));
     }
 
     /// Counts the complete files of a file sink, in the order of their names.
-    pub(in super::super) fn folder(&mut self, folder: &Path) {
+    pub(crate) fn folder(&mut self, folder: &Path) {
         let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let mut files: Vec<_> =
             entries.filter(|path| path.extension().is_some_and(|end| end == "ndjson")).collect();
@@ -51,24 +51,24 @@ impl Tally {
     }
 
     /// Counts what a stdout sink printed: all lines but the exit report.
-    pub(in super::super) fn output(&mut self, path: &Path) {
+    pub(crate) fn output(&mut self, path: &Path) {
         let text = fs::read(path).unwrap();
         let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines.filter(|line| !line.starts_with(br#"{"role":"#)).for_each(|line| self.line(line));
     }
 
     /// Numbers of the records that never came.
-    pub(in super::super) fn lost(&self) -> Vec<usize> {
+    pub(crate) fn lost(&self) -> Vec<usize> {
         (0..self.counts.len()).filter(|number| self.counts[*number] == 0).collect()
     }
 
     /// How many came too many.
-    pub(in super::super) fn duplicates(&self) -> u64 {
+    pub(crate) fn duplicates(&self) -> u64 {
         self.counts.iter().map(|count| u64::from(count.saturating_sub(1))).sum()
     }
 
     /// Fails when a record was lost or altered; prints the numbers.
-    pub(in super::super) fn check_complete(&self, test: &str) {
+    pub(crate) fn check_complete(&self, test: &str) {
         let (lost, duplicates) = (self.lost(), self.duplicates());
         println!(
             "{test}: {} records in, {} lost, {duplicates} duplicated, {} altered",
@@ -82,13 +82,13 @@ impl Tally {
     }
 
     /// Fails also when one came twice.
-    pub(in super::super) fn check_exact(&self, test: &str) {
+    pub(crate) fn check_exact(&self, test: &str) {
         self.check_complete(test);
         self.check_no_duplicates(test);
     }
 
     /// Fails when a record was altered or came twice.
-    pub(in super::super) fn check_no_duplicates(&self, test: &str) {
+    pub(crate) fn check_no_duplicates(&self, test: &str) {
         assert!(self.strange.is_empty(), "{test}: altered: {:?}", self.strange.first());
         let twice: Vec<_> =
             (0..self.counts.len()).filter(|number| self.counts[*number] > 1).take(5).collect();

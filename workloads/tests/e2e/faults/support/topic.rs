@@ -19,10 +19,10 @@ use super::PATIENCE;
 const LIMITS: Limits = Limits { max_bytes: 64 << 20, max_records: 1_000_000 };
 
 /// One message of a topic.
-pub(in super::super) struct TopicMessage {
-    pub(in super::super) partition: i32,
-    pub(in super::super) offset: i64,
-    pub(in super::super) value: Vec<u8>,
+pub(crate) struct TopicMessage {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) value: Vec<u8>,
     headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
@@ -40,13 +40,13 @@ impl TopicMessage {
     }
 
     /// Why it is a dead letter.
-    pub(in super::super) fn dead_letter(&self) -> Option<DeadLetterHeader> {
+    pub(crate) fn dead_letter(&self) -> Option<DeadLetterHeader> {
         let (_, value) = self.headers.iter().find(|(name, _)| name == "batchpipe-dlq")?;
         Some(DeadLetterHeader::parse(value.as_ref()?).unwrap())
     }
 
     /// Its envelope and its text; a marker has none.
-    pub(in super::super) fn open(&self) -> (Envelope, Vec<u8>) {
+    pub(crate) fn open(&self) -> (Envelope, Vec<u8>) {
         let headers: Headers<'_> =
             self.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
         let content = Content { value: Some(&self.value), headers };
@@ -60,7 +60,7 @@ impl TopicMessage {
 }
 
 /// Every message that is in the topic now, partition by partition in order.
-pub(in super::super) fn read_topic(kafka: &Kafka, topic: &str) -> Vec<TopicMessage> {
+pub(crate) fn read_topic(kafka: &Kafka, topic: &str) -> Vec<TopicMessage> {
     let ends = kafka.end_offsets(topic).unwrap();
     let starts = kafka.begin_offsets(topic).unwrap();
     let mut all = Vec::new();
