@@ -122,8 +122,8 @@ impl ProcessArgs {
     /// Whether the process idles when its work is done.
     pub(super) fn stays() -> Result<bool, ConfigError> {
         let value = std::env::var_os(STAY_VARIABLE).unwrap_or_default();
-        switch(&value.to_string_lossy())
-            .ok_or_else(|| ConfigError::Switch { name: STAY_VARIABLE, found: value })
+        let is_on = switch(&value.to_string_lossy());
+        is_on.ok_or(ConfigError::Switch { name: STAY_VARIABLE, found: value })
     }
 }
 

@@ -163,7 +163,7 @@ impl Context {
         let leaving = self.leaving_of(partitions);
         if is_lost {
             self.assignments.lose(partitions);
-            leaving.iter().for_each(|assigned| assigned.lose());
+            lose(&leaving);
         }
         let mut left = self.assignments.finish(partitions, Instant::now() + REVOCATION_PATIENCE);
         for partition in partitions {
@@ -179,7 +179,7 @@ impl Context {
                  delivered since the last time");
         }
         // From now on it is for others to tell how far these are.
-        leaving.iter().for_each(|assigned| assigned.lose());
+        lose(&leaving);
     }
 
     fn numbers(&self, list: &TopicPartitionList) -> Vec<i32> {
@@ -257,12 +257,20 @@ impl ConsumerContext for Context {
             let partitions = self.numbers(list);
             tracing::info!(?partitions, "partitions are assigned");
             if !self.is_ended() {
-                partitions.into_iter().for_each(|partition| self.assignments.add(partition));
+                for partition in partitions {
+                    self.assignments.add(partition);
+                }
             }
             self.side.gate(Gate::Group).open();
             self.wake();
         }
         self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+fn lose(partitions: &[Arc<Assigned>]) {
+    for assigned in partitions {
+        assigned.lose();
     }
 }
 
