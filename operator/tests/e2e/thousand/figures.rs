@@ -24,7 +24,7 @@ impl Figures {
 
     /// What was added since.
     pub(super) fn since(&self, before: &Self) -> Self {
-        let earlier = |name| before.0.get(name).copied().unwrap_or(0);
+        let earlier = |name: &String| before.0.get(name).copied().unwrap_or(0);
         let of =
             |(name, value): (&String, &u64)| (name.clone(), value.saturating_sub(earlier(name)));
         Self(self.0.iter().map(of).collect())
