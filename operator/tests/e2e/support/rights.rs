@@ -141,9 +141,9 @@ fn pairs_of(rule: &Value) -> Vec<Pair> {
 
 /// The API server's own view of roles is a moment late.
 fn await_role(cluster: &ControlPlane, kubeconfig: &Path, role: &Value) {
-    let Some(rule) = list(&role["rules"]).first() else { return };
-    let Pair { resource, verb } = pairs_of(rule).swap_remove(0);
-    let object = rule["resourceNames"][0].as_str().map(|it| format!("/{it}")).unwrap_or_default();
+    let Some(first) = list(&role["rules"]).first() else { return };
+    let Pair { resource, verb } = pairs_of(first).swap_remove(0);
+    let object = first["resourceNames"][0].as_str().map(|it| format!("/{it}")).unwrap_or_default();
     let scope = match role["metadata"]["namespace"].as_str() {
         Some(namespace) => format!("--namespace={namespace}"),
         None => "--all-namespaces".to_owned(),
