@@ -141,17 +141,17 @@ fn pairs_of(rule: &Value) -> Vec<Pair> {
 
 /// The API server's own view of roles is a moment late.
 fn await_role(cluster: &ControlPlane, kubeconfig: &Path, role: &Value) {
-    let Some(rule) = list(&role["rules"]).first() else { return };
-    let Pair { resource, verb } = pairs_of(rule).swap_remove(0);
-    let name = rule["resourceNames"][0].as_str().map(|it| format!("/{it}")).unwrap_or_default();
-    let place = match role["metadata"]["namespace"].as_str() {
+    let Some(first) = list(&role["rules"]).first() else { return };
+    let Pair { resource, verb } = pairs_of(first).swap_remove(0);
+    let object = first["resourceNames"][0].as_str().map(|it| format!("/{it}")).unwrap_or_default();
+    let scope = match role["metadata"]["namespace"].as_str() {
         Some(namespace) => format!("--namespace={namespace}"),
         None => "--all-namespaces".to_owned(),
     };
     wait_for(&format!("the right to {verb} {resource}"), || {
         let mut command = cluster.kubectl_command();
         command.env("KUBECONFIG", kubeconfig);
-        command.args(["auth", "can-i", &verb, &format!("{resource}{name}"), &place, "--quiet"]);
+        command.args(["auth", "can-i", &verb, &format!("{resource}{object}"), &scope, "--quiet"]);
         command.status().unwrap().success().then_some(())
     });
 }
