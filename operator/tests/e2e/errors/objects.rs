@@ -171,11 +171,15 @@ fn whatever_fails_about_one_object_is_tried_seldom_said_and_mended_without_harm_
     sleep(WINDOW.saturating_sub(begun.elapsed()));
     let seen = operator.faults.seen().split_off(before);
     let objects = place.list("batchpipelines");
+    let tries_of = |subject: &Subject| seen.iter().filter(|it| subject.is_hit(it)).count();
+    for subject in &subjects {
+        println!("{:>3} tries in {} s: {}", tries_of(subject), WINDOW.as_secs(), subject.name);
+    }
     for subject in &subjects {
         let Subject { kind, name, .. } = subject;
-        let tries = seen.iter().filter(|request| subject.is_hit(request)).count();
-        println!("{tries:>3} tries in {} s: {name}", WINDOW.as_secs());
-        assert!((1..=MOST).contains(&tries), "{name} was tried {tries} times");
+        let about = || seen.iter().filter(|it| it.path.contains(name)).collect::<Vec<_>>();
+        let tries = tries_of(subject);
+        assert!((1..=MOST).contains(&tries), "{name} was tried {tries} times: {:?}", about());
         let object = objects.iter().find(|it| it["metadata"]["name"] == **name).unwrap();
         if *kind != "status" {
             assert_eq!(ready(object)["reason"], "ApiError", "{name}: {object}");
