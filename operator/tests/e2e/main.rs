@@ -12,4 +12,5 @@ mod outage;
 mod path;
 mod process;
 mod quiet;
+mod stale;
 mod support;

@@ -18,8 +18,8 @@ const WINDOW: Duration = Duration::from_mins(1);
 const MOST: usize = 12;
 /// The longest wait between two tries is a minute.
 const RECOVERY: Duration = Duration::from_secs(75);
-/// Others are not delayed by more than this.
-const SOON: Duration = Duration::from_secs(5);
+/// Others are not delayed by more than this, on a busy machine.
+const SOON: Duration = Duration::from_secs(15);
 const KINDS: [&str; 6] = ["get", "apply", "delete", "status", "topic", "kafka"];
 
 /// A pipeline to which something happens.
