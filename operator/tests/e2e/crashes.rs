@@ -1,7 +1,8 @@
 //! The operator ends in the middle of its work, at every single request of every scenario, before it was sent or before
 //! its answer was read: the next one brings the cluster to the same end, in the same steps, and then is quiet.
 //!
-//! Every request counts: lists and watches of the start, the Lease, reads, writes of children and status, Events.
+//! Every request counts: lists and watches of the start (in two scenarios, since they are the same in all), the Lease,
+//! reads, writes of children and status, Events.
 
 mod crash;
 mod essence;

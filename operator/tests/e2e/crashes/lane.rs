@@ -37,7 +37,7 @@ const QUIET_LOOKS: usize = 2;
 pub(super) struct Lane {
     scenario: Scenario,
     fault: Fault,
-    /// It crashes at this request, counted from 0, and at each that is the number of lanes further on.
+    /// It crashes so many requests after the scenario's first, and at each that is the number of lanes further on.
     first: usize,
 }
 
@@ -102,7 +102,12 @@ impl Lane {
         let operator = run.operator(Faults::none());
         run.await_goal(&operator, self.scenario.back);
         operator.crash();
-        let way = |step| Way { step, next: Some(self.first + 1), plans: 0, expected: None };
+        let way = |step| Way {
+            step,
+            next: Some(self.scenario.from + self.first),
+            plans: 0,
+            expected: None,
+        };
         let mut ways = [way(self.scenario.there), way(self.scenario.back)];
         while ways.iter().any(|way| way.next.is_some()) {
             for way in &mut ways {

@@ -9,6 +9,8 @@ pub(super) struct Scenario {
     pub(super) name: &'static str,
     /// How many lanes share its plans.
     pub(super) lanes: usize,
+    /// The first request at which it crashes.
+    pub(super) from: usize,
     /// Makes what is there before the first step.
     pub(super) set_up: fn(&Place),
     pub(super) there: Step,
