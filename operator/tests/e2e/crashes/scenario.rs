@@ -1,7 +1,6 @@
 //! A scenario: two steps that undo each other, so that it can be gone through again and again in one namespace.
 
-use super::place::Place;
-use crate::support::wait_for;
+use crate::support::{Place, wait_for};
 
 /// Two steps, there and back.
 #[derive(Clone, Copy)]
@@ -10,6 +9,8 @@ pub(super) struct Scenario {
     pub(super) name: &'static str,
     /// How many lanes share its plans.
     pub(super) lanes: usize,
+    /// The first request at which it crashes.
+    pub(super) from: usize,
     /// Makes what is there before the first step.
     pub(super) set_up: fn(&Place),
     pub(super) there: Step,
