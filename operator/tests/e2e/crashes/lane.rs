@@ -239,9 +239,9 @@ impl Run<'_> {
         let mut options = options(&self.place.namespace, "operator");
         // No renewals in between: what is asked does not depend on how long it takes.
         options.lease.timing = Timing {
-            duration: Duration::from_secs(180),
-            renew_deadline: Duration::from_secs(120),
-            retry: Duration::from_secs(60),
+            duration: Duration::from_mins(3),
+            renew_deadline: Duration::from_mins(2),
+            retry: Duration::from_mins(1),
         };
         Operator::at(self.kubeconfig, options, faults)
     }

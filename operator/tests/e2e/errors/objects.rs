@@ -156,14 +156,18 @@ fn whatever_fails_about_one_object_is_tried_seldom_said_and_mended_without_harm_
     let operator = Operator::at(&cluster.kubeconfig(), options, faults);
     let subjects = Subject::all();
     let early: Vec<_> = subjects.iter().filter(|subject| !subject.is_late()).collect();
-    early.iter().for_each(|subject| subject.make(&place));
+    for subject in &early {
+        subject.make(&place);
+    }
     place.create("batchpipelines", &pipeline("good"));
     let names = early.iter().map(|subject| (subject.name.as_str(), "AsDesired"));
     await_all(&place, Duration::from_mins(2), &names.collect::<Vec<_>>());
 
     switch.set(true);
     let (begun, before) = (Instant::now(), operator.faults.count());
-    subjects.iter().for_each(|subject| subject.act(&place));
+    for subject in &subjects {
+        subject.act(&place);
+    }
     set(&place, "good", &json!({"image": "example.com/batchpipe:good"}));
     within(SOON, "a change of the one that is well", || {
         (image(&place, "good")? == "example.com/batchpipe:good").then_some(())

@@ -57,8 +57,8 @@ impl Operator {
             let defaults = KubeConfigOptions::default();
             let config = kube::Config::from_custom_kubeconfig(kubeconfig, &defaults).await.unwrap();
             let transport = client::transport(config).unwrap();
-            let faulty = transport.with_layer(&layer_fn(|inner| around.layer(inner)));
-            let client = client::layered(faulty, &given).build();
+            let around_it = transport.with_layer(&layer_fn(|inner| around.layer(inner)));
+            let client = client::layered(around_it, &given).build();
             run(client, options, given, asked).await.unwrap();
             tell.send(()).unwrap();
         });
