@@ -19,7 +19,7 @@ use batchpipe_testbed::{ControlPlane, shared_control_plane};
 pub(crate) use self::{
     faults::{Fault, Faults, Request},
     namespace::{CHILDREN, Namespace, manifest},
-    operator::{IMAGE, Operator, options},
+    operator::{IMAGE, Operator, lasting, options},
     place::Place,
     server::Server,
 };

@@ -109,6 +109,15 @@ fn log() {
     }
 }
 
+/// Leadership without renewals in between: what is asked does not depend on how long it takes.
+pub(crate) const fn lasting() -> Timing {
+    Timing {
+        duration: Duration::from_mins(3),
+        renew_deadline: Duration::from_mins(2),
+        retry: Duration::from_mins(1),
+    }
+}
+
 /// What an operator of one namespace is told. Leadership is short, so that tests of it are.
 pub(crate) fn options(namespace: &str, identity: &str) -> Options {
     let timing = Timing {
