@@ -4,6 +4,7 @@
 //! Every request counts: lists and watches of the start (in two scenarios, since they are the same in all), the Lease,
 //! reads, writes of children and status, Events.
 
+mod acts;
 mod crash;
 mod essence;
 mod lane;

@@ -20,7 +20,7 @@ use batchpipe_testbed::{ControlPlane, shared_control_plane};
 pub(crate) use self::{
     faults::{Fault, Faults, Request},
     namespace::{CHILDREN, Namespace, manifest},
-    operator::{IMAGE, Operator, options},
+    operator::{IMAGE, Operator, lasting, options},
     place::Place,
     rights::{Pair, Rights, kubeconfig},
     server::Server,

@@ -41,11 +41,11 @@ impl Snapshot {
         };
         let mut things = BTreeMap::new();
         for pipeline in pipelines {
-            things.insert(key("batchpipelines", &pipeline), thing(pipeline, essence_of_pipeline));
+            things.insert(key("batchpipelines", &pipeline), thing(&pipeline, essence_of_pipeline));
         }
         for kind in KINDS {
             for child in place.list(kind).into_iter().filter(is_ours) {
-                let mut thing = thing(child.clone(), essence_of_child);
+                let mut thing = thing(&child, essence_of_child);
                 for uid in uids.iter().filter_map(Value::as_str) {
                     thing.essence = thing.essence.replace(uid, "UID");
                 }
@@ -82,7 +82,7 @@ fn key(kind: &str, object: &Value) -> String {
     format!("{kind}/{}", object["metadata"]["name"].as_str().unwrap_or_default())
 }
 
-fn thing(object: Value, essence: fn(Value) -> Value) -> Thing {
+fn thing(object: &Value, essence: fn(&Value) -> Value) -> Thing {
     let metadata = &object["metadata"];
     Thing {
         uid: metadata["uid"].as_str().unwrap_or_default().to_owned(),
@@ -91,7 +91,8 @@ fn thing(object: Value, essence: fn(Value) -> Value) -> Thing {
     }
 }
 
-fn essence_of_child(mut object: Value) -> Value {
+fn essence_of_child(object: &Value) -> Value {
+    let mut object = object.clone();
     let fields = object.as_object_mut().unwrap();
     fields.remove("status");
     // Given by the API server, one after the other.
@@ -108,7 +109,7 @@ fn essence_of_child(mut object: Value) -> Value {
 }
 
 /// The status without times, messages and numbers of the data; generations as whether they are the newest.
-fn essence_of_pipeline(object: Value) -> Value {
+fn essence_of_pipeline(object: &Value) -> Value {
     let generation = object["metadata"]["generation"].clone();
     let mut status = object["status"].as_object().cloned().unwrap_or_default();
     status.remove("data");

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use batchpipe_operator::{client::Verb, lease::Timing};
+use batchpipe_operator::client::Verb;
 use serde_json::json;
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     essence::Snapshot,
     scenario::{Scenario, Step},
 };
-use crate::support::{Fault, Faults, Operator, Place, Server, options, within};
+use crate::support::{Fault, Faults, Operator, Place, Server, lasting, options, within};
 
 /// How long a plan may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -237,12 +237,7 @@ impl Run<'_> {
 
     fn operator(&self, faults: Faults) -> Operator {
         let mut options = options(&self.place.namespace, "operator");
-        // No renewals in between: what is asked does not depend on how long it takes.
-        options.lease.timing = Timing {
-            duration: Duration::from_secs(180),
-            renew_deadline: Duration::from_secs(120),
-            retry: Duration::from_secs(60),
-        };
+        options.lease.timing = lasting();
         Operator::at(self.kubeconfig, options, faults)
     }
 }

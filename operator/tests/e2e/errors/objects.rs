@@ -10,7 +10,7 @@ use batchpipe_operator::client::Verb;
 use serde_json::{Value, json};
 
 use super::each::{FAULTS, Switch};
-use crate::support::{Fault, Operator, Place, Request, attended, options, within};
+use crate::support::{Fault, Operator, Place, Request, attended, lasting, options, within};
 
 /// How long everything fails.
 const WINDOW: Duration = Duration::from_mins(1);
@@ -153,17 +153,23 @@ fn whatever_fails_about_one_object_is_tried_seldom_said_and_mended_without_harm_
     });
     let mut options = options(&place.namespace, "operator");
     options.concurrency = 64;
+    // A leader that begins anew forgets what has failed: here it leads all the time, however busy the machine is.
+    options.lease.timing = lasting();
     let operator = Operator::at(&cluster.kubeconfig(), options, faults);
     let subjects = Subject::all();
     let early: Vec<_> = subjects.iter().filter(|subject| !subject.is_late()).collect();
-    early.iter().for_each(|subject| subject.make(&place));
+    for subject in &early {
+        subject.make(&place);
+    }
     place.create("batchpipelines", &pipeline("good"));
     let names = early.iter().map(|subject| (subject.name.as_str(), "AsDesired"));
     await_all(&place, Duration::from_mins(2), &names.collect::<Vec<_>>());
 
     switch.set(true);
     let (begun, before) = (Instant::now(), operator.faults.count());
-    subjects.iter().for_each(|subject| subject.act(&place));
+    for subject in &subjects {
+        subject.act(&place);
+    }
     set(&place, "good", &json!({"image": "example.com/batchpipe:good"}));
     within(SOON, "a change of the one that is well", || {
         (image(&place, "good")? == "example.com/batchpipe:good").then_some(())
@@ -176,12 +182,14 @@ fn whatever_fails_about_one_object_is_tried_seldom_said_and_mended_without_harm_
         println!("{:>3} tries in {} s: {}", tries_of(subject), WINDOW.as_secs(), subject.name);
     }
     for subject in &subjects {
-        let Subject { kind, name, .. } = subject;
+        let Subject { kind, name, fault } = subject;
         let about = || seen.iter().filter(|it| it.path.contains(name)).collect::<Vec<_>>();
         let tries = tries_of(subject);
         assert!((1..=MOST).contains(&tries), "{name} was tried {tries} times: {:?}", about());
         let object = objects.iter().find(|it| it["metadata"]["name"] == **name).unwrap();
-        if *kind != "status" {
+        // What the server has done although its answer broke off is found when it is looked for again.
+        let is_done = *fault == Fault::HalfOpen && ["apply", "delete"].contains(kind);
+        if *kind != "status" && !is_done {
             assert_eq!(ready(object)["reason"], "ApiError", "{name}: {object}");
         }
     }

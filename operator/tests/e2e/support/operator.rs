@@ -57,8 +57,8 @@ impl Operator {
             let defaults = KubeConfigOptions::default();
             let config = kube::Config::from_custom_kubeconfig(kubeconfig, &defaults).await.unwrap();
             let transport = client::transport(config).unwrap();
-            let faulty = transport.with_layer(&layer_fn(|inner| around.layer(inner)));
-            let client = client::layered(faulty, &given).build();
+            let around_it = transport.with_layer(&layer_fn(|inner| around.layer(inner)));
+            let client = client::layered(around_it, &given).build();
             run(client, options, given, asked).await.unwrap();
             tell.send(()).unwrap();
         });
@@ -106,6 +106,15 @@ fn log() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     if std::env::var_os("BATCHPIPE_LOG").is_some() {
         ONCE.call_once(|| batchpipe_operator::telemetry::init().unwrap());
+    }
+}
+
+/// Leadership without renewals in between: what is asked does not depend on how long it takes.
+pub(crate) const fn lasting() -> Timing {
+    Timing {
+        duration: Duration::from_mins(3),
+        renew_deadline: Duration::from_mins(2),
+        retry: Duration::from_mins(1),
     }
 }
 

@@ -65,8 +65,8 @@ impl Server {
     }
 
     /// Changes an object by a merge patch.
-    pub(crate) fn merge(&self, path: &str, patch: &Value) {
-        self.send(Method::PATCH, path, Some(patch)).unwrap();
+    pub(crate) fn merge(&self, path: &str, change: &Value) {
+        self.send(Method::PATCH, path, Some(change)).unwrap();
     }
 
     /// Deletes an object, which may be gone already; `policy` says what becomes of its dependents.
