@@ -116,18 +116,24 @@ fn drained(input: &DecideInput<'_>) -> Decision {
             is_drained: true,
             ..stopped(input, "the pipeline is drained")
         },
-        Drain::Waiting(draining, waits_for) => {
-            let decision = running(input);
-            // Without a consumer nothing would ever be worked off.
-            let fewest = i32::from(input.object.spec.consumer.is_some());
-            let consumer = decision.replicas.consumer.max(fewest);
-            Decision {
-                replicas: Replicas { producer: 0, consumer },
-                draining: Some(draining),
-                waits_for: Some(waits_for),
-                ..decision
-            }
+        Drain::Ending(draining) => {
+            let waits_for = "its end to be noted; then the consumer is stopped".to_owned();
+            Decision { is_drained: true, ..draining_on(input, draining, waits_for) }
         }
+        Drain::Waiting(draining, waits_for) => draining_on(input, draining, waits_for),
+    }
+}
+
+fn draining_on(input: &DecideInput<'_>, draining: DrainingStatus, waits_for: String) -> Decision {
+    let decision = running(input);
+    // Without a consumer nothing would ever be worked off.
+    let fewest = i32::from(input.object.spec.consumer.is_some());
+    let consumer = decision.replicas.consumer.max(fewest);
+    Decision {
+        replicas: Replicas { producer: 0, consumer },
+        draining: Some(draining),
+        waits_for: Some(waits_for),
+        ..decision
     }
 }
 

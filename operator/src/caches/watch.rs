@@ -1,6 +1,10 @@
 //! One watch: lists, follows, and starts anew for ever, with its own backoff. It tells which pipelines to look at.
 
-use std::{fmt::Debug, pin::pin, time::Duration};
+use std::{
+    fmt::Debug,
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use futures_util::StreamExt;
 use kube::{
@@ -20,6 +24,8 @@ use crate::{backoff::Backoff, error::chain};
 const WATCH_SECONDS: u32 = 60;
 /// How long a failed watch waits at most: an API server that is back is seen soon.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// After so long without a failure, the next one is a new beginning.
+const LONG_AGO: Duration = Duration::from_mins(1);
 /// After so many failures in a row the list is read again: the version to go on from may be one that the API server
 /// will never know, for example after etcd was restored.
 const FAILURES_BEFORE_LIST: u32 = 5;
@@ -78,7 +84,7 @@ where
         let mut config = watcher::Config::default().timeout(WATCH_SECONDS);
         config.label_selector.clone_from(&self.watch.selector);
         let mut events = pin!(watcher(self.watch.api.clone(), config));
-        let mut failures = 0;
+        let (mut failures, mut failed_at) = (0, Instant::now());
         self.is_listed = false;
         while failures < FAILURES_BEFORE_LIST {
             let Ok(event) = tokio::time::timeout(self.patience(), events.next()).await else {
@@ -87,14 +93,19 @@ where
             };
             match event {
                 Some(Ok(event)) => {
-                    // `Init` comes before the list was asked for.
-                    if !matches!(event, Event::Init) {
+                    // A list that works says nothing of the watch that follows it.
+                    if matches!(event, Event::Apply(_) | Event::Delete(_)) {
                         failures = 0;
                         backoff.reset();
                     }
                     self.take(&event.modify(self.watch.prune));
                 }
                 Some(Err(error)) => {
+                    if failed_at.elapsed() >= LONG_AGO {
+                        failures = 0;
+                        backoff.reset();
+                    }
+                    failed_at = Instant::now();
                     failures += 1;
                     self.failed(&error);
                     tokio::time::sleep(backoff.next_wait()).await;

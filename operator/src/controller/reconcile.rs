@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use batchpipe_api::{
-    conditions::types,
+    conditions::{reasons, types},
     pipeline::BatchPipeline,
     report::Role,
     status::{BatchPipelineStatus, Phase},
@@ -26,7 +26,7 @@ use crate::{
     error::chain,
     observe::{Expected, Observed, ObservedSide, side},
     pipeline::{Pipeline, validate},
-    resolve::{ResolveError, resolve},
+    resolve::{ResolveError, Unresolved, resolve},
     status::{Facts, Outcome, summarize},
 };
 
@@ -70,16 +70,8 @@ pub(super) async fn reconcile(ctx: &Context, key: &Key) -> Looked {
     let uid = object.uid().unwrap_or_default();
     let mut memory = ctx.memories.of(key, &uid);
     let object = memory.refresh(&object);
-    match look(ctx, set, &object, &mut memory).await {
-        Ok((outcome, observed)) => {
-            conclude(ctx, key, &object, &Pass { outcome, observed }, memory).await
-        }
-        Err(error) => {
-            tracing::warn!(pipeline = %key, error = chain(&error), "cannot be looked after now");
-            ctx.metrics.failed("ApiError");
-            Looked::new("error", Next::Retry)
-        }
-    }
+    let pass = look(ctx, set, &object, &mut memory).await;
+    conclude(ctx, key, &object, &pass, memory).await
 }
 
 /// What was found out and done.
@@ -88,16 +80,11 @@ struct Pass {
     observed: Observed,
 }
 
-async fn look(
-    ctx: &Context,
-    set: &CacheSet,
-    object: &BatchPipeline,
-    memory: &mut Memory,
-) -> Result<(Outcome, Observed), ResolveError> {
+async fn look(ctx: &Context, set: &CacheSet, object: &BatchPipeline, memory: &mut Memory) -> Pass {
     let observed = observe(ctx, set, object).await;
-    let pipeline = match pipeline(ctx, set, object).await? {
+    let pipeline = match pipeline(ctx, set, object).await {
         Ok(pipeline) => pipeline,
-        Err(outcome) => return Ok((outcome, observed)),
+        Err(outcome) => return Pass { outcome, observed },
     };
     let now = Timestamp::now();
     let input = DecideInput { object, observed: &observed, memory: &memory.decision, now };
@@ -105,7 +92,7 @@ async fn look(
     memory.decision = decision.memory.clone();
     let resources = build(&pipeline, decision.replicas, &ctx.settings);
     let applied = apply(ctx, &pipeline, &resources).await;
-    Ok((Outcome::Applied(applied, decision), observed))
+    Pass { outcome: Outcome::Applied(applied, decision), observed }
 }
 
 /// What can be carried out, or why nothing can.
@@ -113,16 +100,20 @@ async fn pipeline(
     ctx: &Context,
     set: &CacheSet,
     object: &BatchPipeline,
-) -> Result<Result<Pipeline, Outcome>, ResolveError> {
+) -> Result<Pipeline, Outcome> {
     let all = set.pipelines.store().state();
     if let Some(conflict) = conflict::winner(object, all.iter().map(Arc::as_ref)) {
-        return Ok(Err(Outcome::Conflict(conflict.message)));
+        return Err(Outcome::Conflict(conflict.message));
     }
-    let kafka = match resolve(&ctx.client, object).await? {
-        Ok(kafka) => kafka,
-        Err(unresolved) => return Ok(Err(Outcome::Unresolved(unresolved))),
-    };
-    Ok(validate(object, kafka, &ctx.settings).map_err(Outcome::Invalid))
+    let resolved = resolve(&ctx.client, object).await;
+    let kafka = resolved.unwrap_or_else(|error| Err(unread(&error)));
+    validate(object, kafka.map_err(Outcome::Unresolved)?, &ctx.settings).map_err(Outcome::Invalid)
+}
+
+/// What is not known because the API server does not say it.
+fn unread(error: &ResolveError) -> Unresolved {
+    let message = format!("{}; it is tried again", chain(error));
+    Unresolved { reason: reasons::API_ERROR, message }
 }
 
 async fn observe(ctx: &Context, set: &CacheSet, object: &BatchPipeline) -> Observed {
@@ -179,6 +170,11 @@ async fn conclude(
 
 /// Writes down what was done and what failed.
 fn note(ctx: &Context, key: &Key, outcome: &Outcome) {
+    if let Outcome::Unresolved(unresolved) = outcome {
+        let Unresolved { reason, message } = unresolved;
+        tracing::warn!(pipeline = %key, reason, "{message}");
+        ctx.metrics.failed(reason);
+    }
     let Outcome::Applied(applied, _) = outcome else { return };
     if !applied.written.is_empty() || !applied.deleted.is_empty() {
         let (written, deleted) = (applied.written.join(", "), applied.deleted.join(", "));
@@ -205,6 +201,7 @@ fn next(outcome: &Outcome, status: &BatchPipelineStatus) -> Next {
     match outcome {
         Outcome::Applied(applied, _) if !applied.failures.is_empty() => Next::Retry,
         Outcome::Applied(..) => Next::After(period(status)),
+        Outcome::Unresolved(unresolved) if unresolved.reason == reasons::API_ERROR => Next::Retry,
         Outcome::Invalid(_) => Next::After(OTHERWISE),
         Outcome::Conflict(_) | Outcome::Unresolved(_) => Next::After(WHILE_WAITING),
     }

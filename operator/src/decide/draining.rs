@@ -24,8 +24,11 @@ const NAMED: usize = 8;
 /// How far draining is.
 #[derive(Debug, PartialEq)]
 pub(super) enum Drain {
-    /// Nothing is left.
+    /// Nothing is left, and the status says so.
     Done(DrainingStatus),
+    /// Nothing is left, which the status has to say before the consumer may be stopped: whoever comes after a crash
+    /// in between could not find it out any more, and would start consumers to ask them.
+    Ending(DrainingStatus),
     /// Something is left, or it is not known; the text says what is waited for.
     Waiting(DrainingStatus, String),
 }
@@ -165,7 +168,7 @@ impl Fresh {
             let text = format!("a consumer pod to report on {}", partitions(&unknown));
             Drain::Waiting(draining, text)
         } else {
-            Drain::Done(draining)
+            Drain::Ending(draining)
         }
     }
 }

@@ -6,7 +6,6 @@
 mod crash;
 mod essence;
 mod lane;
-mod place;
 mod scenario;
 mod scenarios;
 
@@ -17,26 +16,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use batchpipe_testbed::ControlPlane;
-
 use self::{
     lane::{Lane, Tally},
     scenario::Scenario,
 };
-use crate::support::{Fault, Server, attend, install};
+use crate::support::{Fault, attended};
 
 /// So many plans run at the same time.
 const AT_ONCE: usize = 8;
-
-/// A control plane of its own, with Strimzi's kinds and with somebody who makes pods ready.
-fn own() -> (ControlPlane, Server) {
-    let cluster = batchpipe_testbed::control_plane().unwrap();
-    install(&cluster);
-    scenarios::install_strimzi(&cluster);
-    let server = Server::of(&cluster);
-    attend(&server);
-    (cluster, server)
-}
 
 /// The lanes of all scenarios, or of those whose name is in `BATCHPIPE_CRASHES`.
 fn lanes() -> Vec<Lane> {
@@ -54,7 +41,7 @@ fn lanes() -> Vec<Lane> {
 #[test]
 fn a_crash_at_any_request_of_any_scenario_changes_nothing_in_the_end() {
     let begun = Instant::now();
-    let (cluster, server) = own();
+    let (cluster, server) = attended();
     let kubeconfig = cluster.kubeconfig();
     let (waiting, tallies) = (Mutex::new(lanes()), Mutex::new(Vec::<Tally>::new()));
     thread::scope(|scope| {

@@ -1,5 +1,9 @@
 //! The API server refuses or fails: tries are bounded, everything else goes on, and it ends well by itself.
 
+mod each;
+mod objects;
+mod operator;
+
 use std::{
     collections::BTreeSet,
     sync::{

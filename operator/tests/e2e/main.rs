@@ -15,5 +15,6 @@ mod process;
 mod quiet;
 mod rbac;
 mod scaling;
+mod stale;
 mod support;
 mod thousand;

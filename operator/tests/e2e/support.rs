@@ -4,10 +4,13 @@ mod attendant;
 mod faults;
 mod namespace;
 mod operator;
+mod place;
 mod rights;
 mod server;
+mod strimzi;
 
 use std::{
+    sync::LazyLock,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -16,11 +19,13 @@ use batchpipe_testbed::{ControlPlane, shared_control_plane};
 
 pub(crate) use self::{
     attendant::attend,
-    faults::{Fault, Faults},
+    faults::{Fault, Faults, Request},
     namespace::{CHILDREN, Namespace, manifest},
     operator::{IMAGE, Operator, options},
+    place::Place,
     rights::{Pair, Rights, kubeconfig},
     server::Server,
+    strimzi::install_strimzi,
 };
 
 /// How long anything may take on a busy machine.
@@ -41,6 +46,19 @@ pub(crate) fn install(cluster: &ControlPlane) {
     let established = ["wait", "--for=condition=Established", "crd/batchpipelines.batchpipe.dev"];
     // kubectl gives up when it asks before the first condition is there.
     wait_for("the kind", || cluster.kubectl(&established).ok());
+}
+
+/// Another cluster, with Strimzi's kinds and with somebody who makes pods ready.
+pub(crate) fn attended() -> (&'static ControlPlane, Server) {
+    static ATTENDED: LazyLock<(ControlPlane, Server)> = LazyLock::new(|| {
+        let cluster = batchpipe_testbed::control_plane().unwrap();
+        install(&cluster);
+        install_strimzi(&cluster);
+        let server = Server::of(&cluster);
+        attend(&server);
+        (cluster, server)
+    });
+    (&ATTENDED.0, ATTENDED.1.clone())
 }
 
 /// Waits until `found` gives something; says what was awaited when it does not.

@@ -95,8 +95,18 @@ fn all_is_drained_when_every_partition_was_seen_at_its_end_after_the_last_produc
     assert_eq!(early.replicas.consumer, 2);
     let late = pass(110, &mut object, &consumers(worked_off(), 104));
     assert!(late.is_drained);
-    assert_eq!((late.replicas.producer, late.replicas.consumer), (0, 0));
     assert_eq!(late.draining.unwrap().since, Some(Time(moment(100))));
+}
+
+#[test]
+fn the_consumer_is_stopped_only_after_the_status_says_that_all_is_drained() {
+    let mut object = both();
+    let worked_off = || consumers(vec![consumer_pod("a", vec![lag(0, 5, 5)])], 200);
+    let seen = pass(100, &mut object, &worked_off());
+    assert_eq!((seen.is_drained, seen.replicas.consumer), (true, 2));
+    let noted = pass(101, &mut object, &worked_off());
+    assert_eq!((noted.is_drained, noted.replicas.consumer), (true, 0));
+    assert_eq!(noted.waits_for, None);
 }
 
 #[test]

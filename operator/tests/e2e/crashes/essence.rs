@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::place::Place;
+use crate::support::Place;
 
 /// What may be there.
 const KINDS: [&str; 6] = [

@@ -14,17 +14,22 @@ use serde_json::json;
 use super::{
     crash::Crash,
     essence::Snapshot,
-    place::Place,
     scenario::{Scenario, Step},
 };
-use crate::support::{Fault, Faults, Operator, options, within};
+use crate::support::{Fault, Faults, Operator, Place, Server, options, within};
 
 /// How long a plan may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(2);
-/// Without a crash, nothing more happens when nothing was asked for so long.
-const REST: Duration = Duration::from_secs(2);
-/// The same when the end is known and there.
-const SHORT_REST: Duration = Duration::from_millis(400);
+/// While the end is not known yet, nothing more happens when nothing was asked for so long.
+const LONG_REST: Duration = Duration::from_secs(2);
+/// A pause in which it is worth looking whether the end is there.
+const REST: Duration = Duration::from_millis(100);
+/// When the end is there, nothing more happens when nothing was asked for so long.
+const REST_AT_END: Duration = Duration::from_millis(250);
+/// How often to look at the cluster while the operator asks nothing.
+const COMPARE_EVERY: Duration = Duration::from_millis(500);
+/// So many requests are made before the first look: one list, eight lists and watches, and two about the Lease.
+const START: usize = 19;
 /// So many looks in a row have to write nothing.
 const QUIET_LOOKS: usize = 2;
 
@@ -67,12 +72,30 @@ struct Run<'a> {
     fault: Fault,
 }
 
+impl End {
+    fn lines(&self) -> Vec<String> {
+        let essence = self.essence.lines().map(str::to_owned);
+        let became = self.became.iter().map(|(key, what)| format!("{key}: {what}"));
+        let counts = self.counts.iter().map(|(what, count)| format!("{what:?}: {count}"));
+        essence.chain(became).chain(counts).collect()
+    }
+
+    /// What is found and not expected, and what is expected and not found.
+    fn differences(&self, expected: &Self) -> String {
+        let (found, expected) = (self.lines(), expected.lines());
+        let more = found.iter().filter(|line| !expected.contains(line));
+        let less = expected.iter().filter(|line| !found.contains(line));
+        let more = more.map(|line| format!("\n  found    {line}"));
+        more.chain(less.map(|line| format!("\n  expected {line}"))).collect()
+    }
+}
+
 impl Lane {
     pub(super) const fn new(scenario: Scenario, fault: Fault, first: usize) -> Self {
         Self { scenario, fault, first }
     }
 
-    pub(super) fn run(&self, server: &crate::support::Server, kubeconfig: &Path) -> [Tally; 2] {
+    pub(super) fn run(&self, server: &Server, kubeconfig: &Path) -> [Tally; 2] {
         let place = Place::new(server, self.scenario.name);
         let run = Run { place: &place, kubeconfig, fault: self.fault };
         (self.scenario.set_up)(&place);
@@ -111,41 +134,24 @@ impl Run<'_> {
         );
         let crash = Crash::at(k, self.fault);
         let operator = self.operator(crash.faults.clone());
-        let has_crashed = within(PATIENCE, &what, || {
-            if crash.is_over() {
-                Some(true)
-            } else {
-                self.is_there(&operator, &expected).then_some(false)
-            }
-        });
-        let mut all = vec![crash.faults];
-        let operator = if has_crashed {
-            (way.plans, way.next) = (way.plans + 1, Some(k + lanes));
-            operator.crash();
-            self.second(&expected, &what, &mut all)
-        } else {
+        let mut all = vec![crash.faults.clone()];
+        let operator = if self.await_end(&operator, &expected, &what, || crash.is_over()) {
             way.next = None;
             operator
+        } else {
+            (way.plans, way.next) = (way.plans + 1, Some(k + lanes));
+            operator.crash();
+            let second = self.operator(Faults::none());
+            all.push(second.faults.clone());
+            self.await_end(&second, &expected, &what, || false);
+            second
         };
         self.stays_quiet(&operator, &what);
         operator.crash();
         let after = Snapshot::of(self.place);
         let found =
             End { essence: after.essence(), became: after.since(&before), counts: counts(&all) };
-        assert_eq!(found, expected, "{what}");
-    }
-
-    /// The operator that comes after the crash.
-    fn second(&self, expected: &End, what: &str, all: &mut Vec<Faults>) -> Operator {
-        let operator = self.operator(Faults::none());
-        all.push(operator.faults.clone());
-        let begun = Instant::now();
-        while !self.is_there(&operator, expected) {
-            if begun.elapsed() > PATIENCE {
-                assert_eq!(Snapshot::of(self.place).essence(), expected.essence, "{what}");
-            }
-        }
-        operator
+        assert!(found == expected, "{what}:{}", found.differences(&expected));
     }
 
     fn reference(&self, step: Step, before: &Snapshot) -> End {
@@ -161,23 +167,54 @@ impl Run<'_> {
     /// Waits for the goal, and until nothing more happens.
     fn await_goal(&self, operator: &Operator, step: Step) {
         within(PATIENCE, &format!("{} in {}", step.name, self.place.namespace), || {
-            let is_there = operator.looks() > 0 || self.place.list("batchpipelines").is_empty();
-            let rests = is_there && rests(operator, REST);
+            let rests = has_looked(operator) && rests(operator, LONG_REST);
             (rests && step.goal.is_reached(self.place)).then_some(())
         });
     }
 
-    /// Whether all is as expected, and nothing more is asked.
-    fn is_there(&self, operator: &Operator, expected: &End) -> bool {
-        rests(operator, SHORT_REST / 4)
-            && (operator.looks() > 0 || operator.faults.count() > 18)
-            && Snapshot::of(self.place).essence() == expected.essence
-            && rests(operator, SHORT_REST)
+    /// Waits until all is as expected and nothing more is asked; `false`: it crashed before.
+    fn await_end(
+        &self,
+        operator: &Operator,
+        expected: &End,
+        what: &str,
+        has_crashed: impl Fn() -> bool,
+    ) -> bool {
+        let begun = Instant::now();
+        let mut found = String::new();
+        let (mut count, mut since, mut compared) = (0, begun, None);
+        while !has_crashed() {
+            sleep(Duration::from_millis(15));
+            let now = operator.faults.count();
+            if now != count || !operator.faults.is_at_rest() {
+                (count, since) = (now, Instant::now());
+            }
+            let is_same = found == expected.essence;
+            if is_same && since.elapsed() >= REST_AT_END {
+                return true;
+            }
+            // To compare costs most of all: only after something was done, or when the cluster itself goes on.
+            let is_due = compared.is_none_or(|(at, then): (Instant, usize)| {
+                then != count || (!is_same && at.elapsed() >= COMPARE_EVERY)
+            });
+            if is_due && since.elapsed() >= REST && has_looked(operator) {
+                found = Snapshot::of(self.place).essence();
+                compared = Some((Instant::now(), count));
+            }
+            if begun.elapsed() > PATIENCE {
+                let found = End { essence: found, ..expected.clone() };
+                panic!("{what}: not within {PATIENCE:?}:{}", found.differences(expected));
+            }
+        }
+        false
     }
 
-    /// Makes the operator look again and again: it has nothing to write any more.
+    /// Makes the operator look again and again: it has nothing to write any more. Events follow
+    /// only what was written, maybe a little later.
     fn stays_quiet(&self, operator: &Operator, what: &str) {
-        let writes = operator.faults.writes().len();
+        let written =
+            || operator.faults.writes().into_iter().filter(|it| !it.path.contains("/events"));
+        let writes = written().count();
         for look in 0..QUIET_LOOKS {
             let looks = operator.looks();
             let pipelines = self.place.list("batchpipelines");
@@ -188,7 +225,7 @@ impl Run<'_> {
                 self.place.merge("batchpipelines", name, &patch);
             }
             within(PATIENCE, what, || (operator.looks() >= looks + pipelines.len()).then_some(()));
-            let now = operator.faults.writes();
+            let now: Vec<_> = written().collect();
             assert_eq!(now.len(), writes, "{what}: it goes on to write {:?}", &now[writes..]);
         }
     }
@@ -203,6 +240,11 @@ impl Run<'_> {
         };
         Operator::at(self.kubeconfig, options, faults)
     }
+}
+
+/// Whether it has looked at what is there, or would have if there were something.
+fn has_looked(operator: &Operator) -> bool {
+    operator.looks() > 0 || operator.faults.count() >= START
 }
 
 /// Whether nothing is asked for a while.

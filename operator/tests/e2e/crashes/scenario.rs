@@ -1,7 +1,6 @@
 //! A scenario: two steps that undo each other, so that it can be gone through again and again in one namespace.
 
-use super::place::Place;
-use crate::support::wait_for;
+use crate::support::{Place, wait_for};
 
 /// Two steps, there and back.
 #[derive(Clone, Copy)]

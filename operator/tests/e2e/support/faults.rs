@@ -5,9 +5,10 @@ use std::{
     future::pending,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use batchpipe_operator::client::{Answer, Call, Verb};
@@ -45,6 +46,8 @@ pub(crate) enum Fault {
     Reset,
     /// The answer begins, and then nothing more comes, without a word.
     HalfOpen,
+    /// The answer begins, and what follows comes only when nothing is held back any more: see [`Faults::hold`].
+    Held,
 }
 
 /// What was asked so far, and the rule by which requests fail.
@@ -53,6 +56,7 @@ pub(crate) struct Faults {
     seen: Arc<Mutex<Vec<Request>>>,
     answered: Arc<Mutex<Vec<(Request, u16)>>>,
     under_way: Arc<AtomicUsize>,
+    is_holding: Arc<AtomicBool>,
     rule: Arc<dyn Fn(&Request) -> Fault + Send + Sync>,
 }
 
@@ -68,6 +72,7 @@ impl Faults {
             seen: Arc::default(),
             answered: Arc::default(),
             under_way: Arc::default(),
+            is_holding: Arc::default(),
             rule: Arc::new(rule),
         }
     }
@@ -95,6 +100,11 @@ impl Faults {
     /// Whether the server has answered everything that was sent.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.under_way.load(Ordering::SeqCst) == 0
+    }
+
+    /// Holds back what follows in answers with [`Fault::Held`], or lets all of it go, in its order.
+    pub(crate) fn hold(&self, is_holding: bool) {
+        self.is_holding.store(is_holding, Ordering::SeqCst);
     }
 
     /// A service that fails by the rule.
@@ -132,9 +142,10 @@ where
             Fault::NeverSent => return Box::pin(pending()),
             Fault::Status(code) => return Box::pin(async move { Ok(refusal(code)) }),
             Fault::Reset => return Box::pin(async { Err(cut()) }),
-            Fault::None | Fault::AnswerLost | Fault::HalfOpen => {}
+            Fault::None | Fault::AnswerLost | Fault::HalfOpen | Fault::Held => {}
         }
         let (answer, answered) = (self.inner.call(call), Arc::clone(&self.faults.answered));
+        let is_holding = Arc::clone(&self.faults.is_holding);
         Box::pin(async move {
             let answer = answer.await;
             if let Ok(answer) = &answer {
@@ -144,6 +155,7 @@ where
             match fault {
                 Fault::AnswerLost => pending().await,
                 Fault::HalfOpen => answer.map(silenced),
+                Fault::Held => answer.map(|answer| held(answer, is_holding)),
                 _ => answer,
             }
         })
@@ -174,6 +186,23 @@ fn cut() -> BoxError {
 fn silenced(answer: Answer) -> Answer {
     let never = StreamBody::new(futures_util::stream::pending());
     answer.map(|_| Box::new(never) as Box<DynBody>)
+}
+
+/// The same answer, whose parts do not come while something is held back.
+fn held(answer: Answer, is_holding: Arc<AtomicBool>) -> Answer {
+    answer.map(|body| {
+        let frames = futures_util::stream::unfold(body, move |mut body| {
+            let is_holding = Arc::clone(&is_holding);
+            async move {
+                let frame = body.frame().await?;
+                while is_holding.load(Ordering::SeqCst) {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                Some((frame, body))
+            }
+        });
+        Box::new(StreamBody::new(Box::pin(frames))) as Box<DynBody>
+    })
 }
 
 fn refusal(code: u16) -> Answer {
