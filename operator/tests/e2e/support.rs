@@ -18,12 +18,14 @@ use std::{
 use batchpipe_testbed::{ControlPlane, shared_control_plane};
 
 pub(crate) use self::{
+    attendant::attend,
     faults::{Fault, Faults, Request},
     namespace::{CHILDREN, Namespace, manifest},
     operator::{IMAGE, Operator, lasting, options},
     place::Place,
     rights::{Pair, Rights, kubeconfig},
     server::Server,
+    strimzi::install_strimzi,
 };
 
 /// How long anything may take on a busy machine.
@@ -51,9 +53,9 @@ pub(crate) fn attended() -> (&'static ControlPlane, Server) {
     static ATTENDED: LazyLock<(ControlPlane, Server)> = LazyLock::new(|| {
         let cluster = batchpipe_testbed::control_plane().unwrap();
         install(&cluster);
-        strimzi::install_strimzi(&cluster);
+        install_strimzi(&cluster);
         let server = Server::of(&cluster);
-        attendant::attend(&server);
+        attend(&server);
         (cluster, server)
     });
     (&ATTENDED.0, ATTENDED.1.clone())

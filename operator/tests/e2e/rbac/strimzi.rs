@@ -2,37 +2,14 @@
 
 use std::sync::Once;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Namespace, cluster, manifest};
+use crate::support::{Namespace, cluster, install_strimzi, manifest};
 
 /// Installs the kinds, once.
 pub(super) fn install() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let all = [("Kafka", "kafkas"), ("KafkaUser", "kafkausers"), ("KafkaTopic", "kafkatopics")];
-        let kinds: Vec<Value> = all.iter().map(|(kind, plural)| definition(kind, plural)).collect();
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": kinds}).to_string();
-        cluster().kubectl_with_input(&["apply", "--server-side", "-f", "-"], &list).unwrap();
-        for (_, plural) in all {
-            let definition = format!("crd/{plural}.kafka.strimzi.io");
-            cluster().kubectl(&["wait", "--for=condition=Established", &definition]).unwrap();
-        }
-    });
-}
-
-fn definition(kind: &str, plural: &str) -> Value {
-    let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {"name": format!("{plural}.kafka.strimzi.io")},
-        "spec": {
-            "group": "kafka.strimzi.io", "scope": "Namespaced",
-            "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()},
-            "versions": [{"name": "v1", "served": true, "storage": true,
-                "schema": {"openAPIV3Schema": schema}}],
-        },
-    })
+    ONCE.call_once(|| install_strimzi(cluster()));
 }
 
 /// A Kafka, its user, and a pipeline with both.
