@@ -7,6 +7,7 @@
 use std::{
     sync::{Arc, PoisonError},
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, Sender};
@@ -17,6 +18,9 @@ use rdkafka::{
 };
 
 use super::{assignment::Assigned, group::Context};
+
+/// How long to wait before a commit is tried again.
+const RETRY_WAIT: Duration = Duration::from_millis(50);
 
 /// The thread that commits what workers reached.
 pub(super) struct Committer {
@@ -79,6 +83,34 @@ pub(super) fn commit(
     commit_all(client, || partitions.to_vec())
 }
 
+/// The same before partitions are given back: tried again until `deadline` while the group is merely not ready for it.
+/// With the group protocol `consumer`, a new epoch may be on its way to us.
+pub(super) fn commit_by(
+    client: &BaseConsumer<Context>,
+    partitions: &[Arc<Assigned>],
+    deadline: Instant,
+) -> KafkaResult<()> {
+    loop {
+        let Err(error) = commit(client, partitions) else { return Ok(()) };
+        let passes = error.rdkafka_error_code().is_some_and(passes_soon);
+        if !passes || client.assignment_lost() || Instant::now() >= deadline {
+            return Err(error);
+        }
+        std::thread::sleep(RETRY_WAIT);
+    }
+}
+
+const fn passes_soon(code: Code) -> bool {
+    matches!(
+        code,
+        Code::StaleMemberEpoch
+            | Code::RebalanceInProgress
+            | Code::CoordinatorLoadInProgress
+            | Code::CoordinatorNotAvailable
+            | Code::NotCoordinator
+    )
+}
+
 fn commit_all(
     client: &BaseConsumer<Context>,
     partitions: impl FnOnce() -> Vec<Arc<Assigned>>,
@@ -128,5 +160,6 @@ mod tests {
         assert!(!is_final(Code::RebalanceInProgress));
         assert!(!is_final(Code::StaleMemberEpoch));
         assert!(is_final(Code::GroupAuthorizationFailed));
+        assert!(passes_soon(Code::StaleMemberEpoch) && !passes_soon(Code::IllegalGeneration));
     }
 }

@@ -23,7 +23,7 @@ use rdkafka::{
 use super::{
     Config,
     assignment::{Assigned, Assignments},
-    commits::commit,
+    commits::commit_by,
     membership::Membership,
 };
 use crate::{
@@ -165,7 +165,8 @@ impl Context {
             self.assignments.lose(partitions);
             lose(&leaving);
         }
-        let mut left = self.assignments.finish(partitions, Instant::now() + REVOCATION_PATIENCE);
+        let deadline = Instant::now() + REVOCATION_PATIENCE;
+        let mut left = self.assignments.finish(partitions, deadline);
         for partition in partitions {
             self.side.forget_lag(*partition);
         }
@@ -174,7 +175,7 @@ impl Context {
         if is_lost {
             return;
         }
-        if let Err(error) = commit(consumer, &left) {
+        if let Err(error) = commit_by(consumer, &left, deadline) {
             tracing::warn!(%error, ?partitions, "offsets could not be committed; others deliver again what was \
                  delivered since the last time");
         }

@@ -31,9 +31,23 @@ impl Membership {
                 self.stage.store(stage, Ordering::Release);
                 self.has_asked.fetch_or(stage != OUT, Ordering::AcqRel);
             }
+            "HEARTBEAT" => self.note_heartbeat(text),
             // Told right before the request to leave is sent, or when there is nothing to leave.
             "NOREJOIN" => self.has_left.store(true, Ordering::Release),
             _ => {}
+        }
+    }
+
+    /// With the group protocol `consumer` the first heartbeat is the request to join, and its answer the generation;
+    /// librdkafka leaves without a word in between.
+    fn note_heartbeat(&self, text: &str) {
+        if text.contains("ConsumerGroupHeartbeat of member id") {
+            if !self.has_asked.swap(true, Ordering::AcqRel) {
+                self.stage.store(JOINING, Ordering::Release);
+            }
+        } else if text.contains("ConsumerGroupHeartbeat response received for") {
+            let settle = |stage| (stage < CHANGING).then_some(STEADY);
+            let _ = self.stage.fetch_update(Ordering::AcqRel, Ordering::Acquire, settle);
         }
     }
 
@@ -103,6 +117,20 @@ mod tests {
         assert!(!heard(&["wait-join"]).is_settled());
         assert!(!heard(&["wait-join", "init"]).is_settled(), "joined anew in a moment");
         assert!(heard(&["wait-join", "steady"]).is_settled());
+    }
+
+    #[test]
+    fn the_first_heartbeat_of_the_new_protocol_asks_to_join_and_its_answer_settles_that() {
+        let membership = Membership::default();
+        let sent =
+            "[thrd:main]: kafka:9092/1: ConsumerGroupHeartbeat of member id \"m\", group id \"g\"";
+        let answer = "[thrd:main]: ConsumerGroupHeartbeat response received for member id \"m\" with epoch 1";
+        membership.note("HEARTBEAT", sent);
+        assert!(membership.is_joining() && !membership.is_settled());
+        membership.note("HEARTBEAT", answer);
+        assert!(!membership.is_joining() && membership.is_settled());
+        membership.note("HEARTBEAT", sent);
+        assert!(membership.is_settled(), "only the first one asks");
     }
 
     #[test]
