@@ -51,6 +51,12 @@ fn a_crash_at_any_request_of_any_scenario_changes_nothing_in_the_end() {
             scope.spawn(|| {
                 while let Some(lane) = take(&waiting) {
                     let tally = lane.run(&server, &kubeconfig);
+                    for Tally { step, plans, .. } in &tally {
+                        println!(
+                            "{:>5} s: {plans} crashes in a lane of: {step}",
+                            begun.elapsed().as_secs()
+                        );
+                    }
                     tallies.lock().unwrap().extend(tally);
                 }
             });
