@@ -151,7 +151,7 @@ fn consumers(input: &DecideInput<'_>) -> (i32, Option<ScalingStatus>, ScalingMem
     let side = &input.observed.consumer;
     let scale = Scale {
         limits: scaling,
-        current: side.deployment.as_ref().map_or(0, |it| it.desired_replicas),
+        current: current(input),
         load: scaling::load(side),
         partitions: Partitions::of(side).count,
         assumed_partitions: input.object.spec.topic.partitions,
@@ -160,6 +160,18 @@ fn consumers(input: &DecideInput<'_>) -> (i32, Option<ScalingStatus>, ScalingMem
         scaling::scale(&scale, &input.memory.scaling, input.now);
     let reason = format!("{reason}{}", overrides(consumer, desired_replicas));
     (desired_replicas, Some(ScalingStatus { desired_replicas, reason }), learned)
+}
+
+/// The number that the consumers' Deployment asks for. Before anything was measured, what an earlier process has said
+/// last counts as well: the cache of a new leader may be older than that, and must not take pods away.
+fn current(input: &DecideInput<'_>) -> i32 {
+    let deployment = input.observed.consumer.deployment.as_ref();
+    let asked = deployment.map_or(0, |it| it.desired_replicas);
+    let said = input.object.status.as_ref().and_then(|status| status.scaling.as_ref());
+    match said {
+        Some(said) if !input.memory.scaling.has_measured() => asked.max(said.desired_replicas),
+        _ => asked,
+    }
 }
 
 fn overrides(consumer: &Consumer, desired: i32) -> String {

@@ -1,6 +1,7 @@
 //! observe: what runs now, from the caches, and what the pods say of themselves at `/status`. Reads only.
 
 mod blocked;
+mod credible;
 mod lag;
 mod reports;
 mod side;
@@ -13,7 +14,7 @@ use k8s_openapi::jiff::Timestamp;
 pub use self::{
     lag::{Measured, Partitions},
     reports::{ADMIN_PORT, Answer, Answers, Reports},
-    side::{Expected, side},
+    side::{Expected, observe_deployment, side},
 };
 
 /// One side of a pipeline as it is.
@@ -112,6 +113,14 @@ impl Observed {
         match role {
             Role::Producer => &self.producer,
             Role::Consumer => &self.consumer,
+        }
+    }
+
+    /// One of the sides, to be corrected.
+    pub const fn side_mut(&mut self, role: Role) -> &mut ObservedSide {
+        match role {
+            Role::Producer => &mut self.producer,
+            Role::Consumer => &mut self.consumer,
         }
     }
 }

@@ -60,6 +60,7 @@ impl Writer<'_> {
             }
         }
         self.remove_unwanted(desired).await;
+        self.remove_unseen(desired).await;
     }
 
     async fn one<K: Child>(&mut self, wanted: Wanted) {
@@ -82,7 +83,14 @@ impl Writer<'_> {
         // The cache holds only what carries our label: this may be relabelled, somebody else's, or not seen yet.
         let found = api.get_opt(&wanted.name).await;
         match found.map_err(|error| self.failed::<K>("get", &wanted.name, &error))? {
-            Some(live) => self.change(&api, &live, wanted).await,
+            Some(live) => {
+                if let Some(deployment) = live.deployment() {
+                    let is_ours = standing(&live, &self.pipeline.uid) == Standing::Ours;
+                    let answer = Some(deployment).filter(|_| is_ours);
+                    self.ctx.written.found(&self.pipeline.uid, &wanted.name, answer);
+                }
+                self.change(&api, &live, wanted).await
+            }
             None => self.send(&api, wanted, json!({"resourceVersion": NO_VERSION})).await,
         }
     }
@@ -134,6 +142,7 @@ impl Writer<'_> {
             desired: wanted.fingerprint.clone(),
             version: live.resource_version(),
             kept: kept(&value),
+            answer: live.deployment(),
         };
         self.ctx.written.note(&self.pipeline.uid, &K::kind(&()), &wanted.name, write);
         Ok(true)
@@ -156,6 +165,33 @@ impl Writer<'_> {
             match self.api::<K>().delete(&name, &params).await {
                 Ok(_) => self.applied.deleted.push(format!("{} {name}", K::kind(&()))),
                 Err(kube::Error::Api(status)) if status.code == 404 => {}
+                Err(error) => {
+                    let failure = self.failed::<K>("delete", &name, &error);
+                    self.applied.failures.push(failure);
+                }
+            }
+        }
+    }
+
+    /// Deletes what was made and is no longer wanted before the cache has shown it.
+    async fn remove_unseen<K: Child>(&mut self, desired: &[K]) {
+        let (kind, owner) = (K::kind(&()), &self.pipeline.uid);
+        let names: Vec<_> = desired.iter().map(ResourceExt::name_any).collect();
+        for live in self.ctx.written.unseen(owner, &kind) {
+            let name = live.name_any();
+            let here =
+                kube::runtime::reflector::ObjectRef::new(&name).within(&self.pipeline.namespace);
+            if names.contains(&name) || K::cached(&self.set.children).store().get(&here).is_some() {
+                continue;
+            }
+            let preconditions = Preconditions { uid: live.uid(), resource_version: None };
+            let params = DeleteParams::background().preconditions(preconditions);
+            match self.api::<K>().delete(&name, &params).await {
+                Ok(_) => self.applied.deleted.push(format!("{kind} {name}")),
+                // It is gone, or another one has its name by now, which the cache will show.
+                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
+                    self.ctx.written.remove(owner, &kind, &name);
+                }
                 Err(error) => {
                     let failure = self.failed::<K>("delete", &name, &error);
                     self.applied.failures.push(failure);

@@ -1,6 +1,6 @@
 //! The kinds of children, and where the cache of each is.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
 use k8s_openapi::{
     NamespaceResourceScope,
@@ -29,11 +29,20 @@ pub(super) trait Child:
 {
     /// What exists of it.
     fn cached(children: &Children) -> &Cached<Self>;
+
+    /// Itself, if it is a kind that decisions are made from.
+    fn deployment(&self) -> Option<Arc<Deployment>> {
+        None
+    }
 }
 
 impl Child for Deployment {
     fn cached(children: &Children) -> &Cached<Self> {
         &children.deployments
+    }
+
+    fn deployment(&self) -> Option<Arc<Deployment>> {
+        Some(Arc::new(self.clone()))
     }
 }
 

@@ -1,14 +1,16 @@
 //! What this process wrote last, and how the API server keeps it.
 //!
-//! Two things follow that the cache alone cannot tell: whether it lags behind our own write, and whether what looks
-//! like a difference is how the API server, or somebody's admission webhook, wants it: to apply that again and again
-//! would never end.
+//! Three things follow that the cache alone cannot tell: whether it lags behind our own write; what a Deployment is
+//! until the cache has caught up; and whether what looks like a difference is how the API server, or somebody's
+//! admission webhook, wants it: to apply that again and again would never end.
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::{Resource, ResourceExt};
 use serde_json::{Map, Value};
 
 /// A child, by the uid of its pipeline, its kind and its name.
@@ -19,7 +21,7 @@ type Place = (String, String, String);
 pub struct Written(Mutex<BTreeMap<Place, Write>>);
 
 /// One write.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Write {
     /// Fingerprint of what was sent.
     pub(super) desired: String,
@@ -27,6 +29,8 @@ pub(super) struct Write {
     pub(super) version: Option<String>,
     /// Fingerprint of what the API server made of it.
     pub(super) kept: String,
+    /// The API server's answer, as long as the cache is not known to have it.
+    pub(super) answer: Option<Arc<Deployment>>,
 }
 
 impl Written {
@@ -36,6 +40,45 @@ impl Written {
 
     pub(super) fn note(&self, uid: &str, kind: &str, name: &str, write: Write) {
         self.lock().insert(place(uid, kind, name), write);
+    }
+
+    /// The newest Deployment that is known: the API server's answer to our write, until the cache has caught up with it.
+    pub fn newest(
+        &self,
+        uid: &str,
+        name: &str,
+        cached: Option<Arc<Deployment>>,
+    ) -> Option<Arc<Deployment>> {
+        let mut all = self.lock();
+        let Some(write) = all.get_mut(&place(uid, &Deployment::kind(&()), name)) else {
+            return cached;
+        };
+        let version = cached.as_ref().and_then(|it| it.resource_version());
+        if cached.is_some() && !is_older(version.as_deref(), write.version.as_deref()) {
+            write.answer = None;
+        }
+        write.answer.clone().or(cached)
+    }
+
+    /// The Deployments of a pipeline that the cache was not known to have.
+    pub(super) fn unseen(&self, uid: &str, kind: &str) -> Vec<Arc<Deployment>> {
+        let all = self.lock();
+        let ours = all.iter().filter(|((owner, of, _), _)| owner == uid && of == kind);
+        ours.filter_map(|(_, write)| write.answer.clone()).collect()
+    }
+
+    /// What was read of a Deployment that the cache does not have; absent: it is not ours any more.
+    pub(super) fn found(&self, uid: &str, name: &str, answer: Option<Arc<Deployment>>) {
+        if let Some(write) = self.lock().get_mut(&place(uid, &Deployment::kind(&()), name)) {
+            write.version =
+                answer.as_ref().map_or(write.version.take(), |it| it.resource_version());
+            write.answer = answer;
+        }
+    }
+
+    /// Forgets one write.
+    pub(super) fn remove(&self, uid: &str, kind: &str, name: &str) {
+        self.lock().remove(&place(uid, kind, name));
     }
 
     /// Forgets a pipeline that is gone.
@@ -99,7 +142,31 @@ mod tests {
     use super::*;
 
     fn write(live: &Value) -> Write {
-        Write { desired: "d".to_owned(), version: Some("10".to_owned()), kept: kept(live) }
+        let (desired, version) = ("d".to_owned(), Some("10".to_owned()));
+        Write { desired, version, kept: kept(live), answer: None }
+    }
+
+    fn deployment(version: &str) -> Arc<Deployment> {
+        let mut deployment = Deployment::default();
+        deployment.metadata.resource_version = Some(version.to_owned());
+        Arc::new(deployment)
+    }
+
+    fn newest(written: &Written, cached: Option<&str>) -> Option<String> {
+        written.newest("u", "a", cached.map(deployment))?.resource_version()
+    }
+
+    #[test]
+    fn what_the_api_server_answered_counts_until_the_cache_has_caught_up() {
+        let written = Written::default();
+        assert_eq!(newest(&written, Some("9")).as_deref(), Some("9"));
+        let version = Some("10".to_owned());
+        let write = Write { version, answer: Some(deployment("10")), ..Write::default() };
+        written.note("u", "Deployment", "a", write);
+        assert_eq!(newest(&written, Some("9")).as_deref(), Some("10"));
+        assert_eq!(newest(&written, None).as_deref(), Some("10"), "not seen yet");
+        assert_eq!(newest(&written, Some("11")).as_deref(), Some("11"));
+        assert_eq!(newest(&written, None), None, "seen, and gone since");
     }
 
     fn live(version: &str, image: &str) -> Value {

@@ -8,7 +8,7 @@ use batchpipe_api::{
     report::Role,
     status::{BatchPipelineStatus, Phase},
 };
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{api::apps::v1::Deployment, jiff::Timestamp};
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 
 use super::{
@@ -24,7 +24,7 @@ use crate::{
     context::Context,
     decide::{DecideInput, decide},
     error::chain,
-    observe::{Expected, Observed, ObservedSide, side},
+    observe::{Expected, Observed, ObservedSide, observe_deployment, side},
     pipeline::{Pipeline, validate},
     resolve::{ResolveError, Unresolved, resolve},
     status::{Facts, Outcome, summarize},
@@ -81,7 +81,7 @@ struct Pass {
 }
 
 async fn look(ctx: &Context, set: &CacheSet, object: &BatchPipeline, memory: &mut Memory) -> Pass {
-    let observed = observe(ctx, set, object).await;
+    let mut observed = observe(ctx, set, object).await;
     let pipeline = match pipeline(ctx, set, object).await {
         Ok(pipeline) => pipeline,
         Err(outcome) => return Pass { outcome, observed },
@@ -92,7 +92,30 @@ async fn look(ctx: &Context, set: &CacheSet, object: &BatchPipeline, memory: &mu
     memory.decision = decision.memory.clone();
     let resources = build(&pipeline, decision.replicas, &ctx.settings);
     let applied = apply(ctx, &pipeline, &resources).await;
+    see_written(ctx, set, object, &mut observed);
     Pass { outcome: Outcome::Applied(applied, decision), observed }
+}
+
+/// What was just written counts at once, whatever the cache still shows.
+fn see_written(ctx: &Context, set: &CacheSet, object: &BatchPipeline, observed: &mut Observed) {
+    for role in [Role::Producer, Role::Consumer] {
+        if let Some(newest) = deployment(ctx, set, object, role) {
+            observed.side_mut(role).deployment = Some(observe_deployment(&newest));
+        }
+    }
+}
+
+/// The newest Deployment of a side that is known.
+fn deployment(
+    ctx: &Context,
+    set: &CacheSet,
+    object: &BatchPipeline,
+    role: Role,
+) -> Option<Arc<Deployment>> {
+    let name = names::side(object.name(), role);
+    let here = ObjectRef::new(&name).within(&object.namespace().unwrap_or_default());
+    let cached = set.children.deployments.store().get(&here);
+    ctx.written.newest(&object.uid().unwrap_or_default(), &name, cached)
 }
 
 /// What can be carried out, or why nothing can.
@@ -128,8 +151,7 @@ async fn observe_side(
     role: Role,
 ) -> ObservedSide {
     let namespace = object.namespace().unwrap_or_default();
-    let here = ObjectRef::new(&names::side(object.name(), role)).within(&namespace);
-    let deployment = set.children.deployments.store().get(&here);
+    let deployment = deployment(ctx, set, object, role);
     let selector = labels::selector(object.name(), role);
     let pods = set.children.pods.store().state_filter(|pod| {
         let labels = pod.labels();

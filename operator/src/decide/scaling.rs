@@ -38,7 +38,9 @@ pub(super) struct Scale {
 pub struct ScalingMemory {
     /// Records per second that one pod can deliver.
     capacity: Option<f64>,
-    /// The last measurement.
+    /// Whether anything was ever measured.
+    has_measured: bool,
+    /// The last measurement, if it is not long ago.
     last: Option<Sample>,
     /// When the number was changed last, and why.
     changed: Option<(Timestamp, String)>,
@@ -68,10 +70,11 @@ pub(super) fn scale(
     let (fewest, most) = bounds(scale, &memory);
     let current = scale.current.clamp(fewest, most);
     let keep = |text: &str| text.to_owned();
+    if memory.last.is_none_or(|last| now.duration_since(last.at) > LONGEST_GAP) {
+        // Nobody knows what was in between.
+        (memory.quiet, memory.last) = (None, None);
+    }
     let Some(load) = scale.load else {
-        if memory.last.is_none_or(|last| now.duration_since(last.at) > LONGEST_GAP) {
-            memory.quiet = None;
-        }
         return (current, keep("lag or rates are unknown, the number is kept"), memory);
     };
     let need = Need::learn(scale, &load, &mut memory);
@@ -111,12 +114,18 @@ fn bounds(scale: &Scale, memory: &ScalingMemory) -> (i32, i32) {
 }
 
 impl ScalingMemory {
+    /// Whether anything was measured yet.
+    pub(super) const fn has_measured(&self) -> bool {
+        self.has_measured
+    }
+
     /// Takes in a new measurement.
     fn learn(&mut self, load: &Load) {
         let growth = self.last.map_or(0.0, |last| {
             let seconds = load.at.duration_since(last.at).as_secs_f64();
             (load.lag_records - last.lag_records) / seconds
         });
+        self.has_measured = true;
         self.last = Some(Sample { at: load.at, lag_records: load.lag_records, growth });
         let per_pod = load.delivered_per_second / f64::from(load.pods.max(1));
         self.capacity = match (self.capacity, load.busy_per_second) {

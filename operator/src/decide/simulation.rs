@@ -1,10 +1,14 @@
 //! A small world for scaling: records arrive, pods deliver so many in a second, and the decision of each 15 s is
 //! carried out 10 s later. Only numbers; what scaling sees is what reports would say.
 
+use batchpipe_api::report::PartitionLag;
 use k8s_openapi::jiff::Timestamp;
 
-use super::scaling::{Load, Scale, ScalingMemory, scale};
-use crate::observe::testing::moment;
+use super::scaling::{Scale, ScalingMemory, load, scale};
+use crate::observe::{
+    ObservedPod, ObservedSide,
+    testing::{consumer_pod, lag, moment, pod, settled},
+};
 
 /// How often is decided, in seconds.
 const PERIOD: i64 = 15;
@@ -18,6 +22,8 @@ pub(super) struct World {
     /// Records that one pod can deliver in a second.
     pub(super) capacity: f64,
     pub(super) partitions: i32,
+    /// So many pods can run; others are made and never start.
+    pub(super) room: i32,
     pub(super) lag: f64,
     pub(super) memory: ScalingMemory,
     second: i64,
@@ -39,6 +45,7 @@ impl World {
             scale,
             capacity,
             partitions,
+            room: i32::MAX,
             lag: 0.0,
             memory: ScalingMemory::default(),
             second: 0,
@@ -70,29 +77,59 @@ impl World {
             self.scale.current = pods;
             self.starting = None;
         }
-        let able = self.capacity * f64::from(self.scale.current.min(self.partitions));
+        let able = self.capacity * f64::from(self.working());
         let delivered = able.min(self.lag + arriving);
         self.lag += arriving - delivered;
         self.delivered.push(delivered);
     }
 
-    fn load(&self, arriving: f64) -> Load {
+    /// Pods that run.
+    fn running(&self) -> i32 {
+        self.scale.current.min(self.room)
+    }
+
+    /// Pods that have a partition.
+    fn working(&self) -> i32 {
+        self.running().min(self.partitions)
+    }
+
+    /// What the pods that run report, and those that do not.
+    fn side(&self, arriving: f64) -> ObservedSide {
         let recent = &self.delivered[self.delivered.len().saturating_sub(30)..];
         let seconds = i32::try_from(recent.len()).unwrap();
         let rate = recent.iter().sum::<f64>() / f64::from(seconds);
         let lag_seconds = if self.lag < 1.0 { 0.0 } else { self.lag / arriving.max(1.0) };
-        Load {
-            lag_records: self.lag,
-            lag_seconds,
-            delivered_per_second: rate,
-            busy_per_second: (lag_seconds >= 1.0).then(|| rate / f64::from(self.scale.current)),
-            pods: self.scale.current,
-            at: self.now(),
-        }
+        let pods = (0..self.scale.current).map(|number| {
+            if number >= self.running() {
+                return ObservedPod { is_ready: false, ..pod(&format!("pod-{number}")) };
+            }
+            let is_its = |partition: &i32| partition % self.running() == number;
+            let lags = (0..self.partitions).filter(is_its).map(|partition| PartitionLag {
+                records: Some(self.share()),
+                seconds: Some(lag_seconds),
+                ..lag(partition, 0, 0)
+            });
+            let mut pod = consumer_pod(&format!("pod-{number}"), lags.collect());
+            pod.asked_at = Some(self.now());
+            let report = pod.report.as_mut().unwrap();
+            report.partitions = Some(self.partitions);
+            if number < self.working() {
+                report.rates.records_per_second = rate / f64::from(self.working());
+            }
+            pod
+        });
+        settled(pods.collect())
+    }
+
+    /// What is left of one partition, in records.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a lag is small")]
+    fn share(&self) -> u64 {
+        (self.lag / f64::from(self.partitions)) as u64
     }
 
     fn decide(&mut self, arriving: f64) -> Step {
-        self.scale.load = self.starting.is_none().then(|| self.load(arriving));
+        self.scale.load =
+            self.starting.is_none().then(|| self.side(arriving)).and_then(|side| load(&side));
         self.scale.partitions = Some(self.partitions);
         let asked = self.starting.map_or(self.scale.current, |(_, pods)| pods);
         let asking = Scale { current: asked, ..self.scale };

@@ -71,3 +71,19 @@ fn what_was_seen_of_the_producer_is_remembered_in_every_state() {
     none.producer.deployment = Some(deployment(0));
     assert_eq!(of(&object, &none).memory.producer_seen_at, None);
 }
+
+#[test]
+fn a_new_leader_with_an_old_cache_takes_no_pods_away() {
+    let spec = json!({"sink": {"stdout": {}}, "scaling": {"maxReplicas": 8}});
+    let mut object = object("Running", &spec);
+    let mut observed =
+        Observed { consumer: settled(vec![pod("a"), pod("b")]), ..Observed::default() };
+    let said = ScalingStatus { desired_replicas: 5, reason: String::new() };
+    object.status = Some(batchpipe_api::status::BatchPipelineStatus {
+        scaling: Some(said),
+        ..Default::default()
+    });
+    assert_eq!(of(&object, &observed).replicas.consumer, 5);
+    observed.consumer.deployment = Some(deployment(6));
+    assert_eq!(of(&object, &observed).replicas.consumer, 6, "what it asks for may be newer");
+}

@@ -12,7 +12,9 @@ use k8s_openapi::{
 };
 use kube::core::PartialObjectMeta;
 
-use super::{Answers, ObservedDeployment, ObservedPod, ObservedSide, blocked::blocked};
+use super::{
+    Answers, ObservedDeployment, ObservedPod, ObservedSide, blocked::blocked, credible::is_credible,
+};
 
 /// Where a Deployment's controller numbers its `ReplicaSet`s.
 const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -29,7 +31,9 @@ pub struct Expected<'a> {
 impl Expected<'_> {
     /// A workload that does not know its configuration yet says no topic.
     fn accepts(self, report: &Report) -> bool {
-        report.role == self.role && (report.topic == self.topic || report.topic.is_empty())
+        report.role == self.role
+            && (report.topic == self.topic || report.topic.is_empty())
+            && is_credible(report)
     }
 }
 
@@ -102,7 +106,8 @@ pub(super) fn has_ended(pod: &Pod) -> bool {
     matches!(phase, Some("Succeeded" | "Failed"))
 }
 
-fn observe_deployment(deployment: &Deployment) -> ObservedDeployment {
+/// What a Deployment says of itself.
+pub fn observe_deployment(deployment: &Deployment) -> ObservedDeployment {
     let status = deployment.status.clone().unwrap_or_default();
     let is_current = status.observed_generation >= deployment.metadata.generation;
     let conditions = status.conditions.unwrap_or_default();

@@ -3,7 +3,7 @@
 use batchpipe_api::report::Role;
 
 use super::{
-    Facts, Outcome,
+    Facts,
     trouble::{Trouble, trouble},
 };
 use crate::observe::{ObservedDeployment, ObservedSide};
@@ -51,8 +51,7 @@ impl Health {
         let wanted = decided.or_else(|| deployment.map(|it| it.desired_replicas)).unwrap_or(1);
         let trouble = trouble(side);
         let kind = if facts.asks_for(role) {
-            let was_written = was_written(role, facts);
-            kind(side, wanted, was_written, trouble.as_ref())
+            kind(side, wanted, trouble.as_ref())
         } else {
             Kind::NotRequested
         };
@@ -69,15 +68,15 @@ impl Health {
     }
 }
 
-fn kind(side: &ObservedSide, wanted: i32, was_written: bool, trouble: Option<&Trouble>) -> Kind {
+fn kind(side: &ObservedSide, wanted: i32, trouble: Option<&Trouble>) -> Kind {
     let Some(deployment) = &side.deployment else {
         return if wanted == 0 && side.pods.is_empty() { Kind::Zero } else { Kind::Changing };
     };
     if wanted == 0 {
-        let is_over = deployment.replicas == 0 && side.pods.is_empty();
+        let is_over = deployment.is_current && deployment.replicas == 0 && side.pods.is_empty();
         return if is_over { Kind::Zero } else { Kind::Stopping };
     }
-    let is_same = !was_written && deployment.is_current && deployment.desired_replicas == wanted;
+    let is_same = deployment.is_current && deployment.desired_replicas == wanted;
     if is_same && has_all(deployment, wanted) {
         Kind::Settled
     } else if is_same && is_stuck(deployment, trouble) {
@@ -101,11 +100,4 @@ fn is_stuck(deployment: &ObservedDeployment, trouble: Option<&Trouble>) -> bool 
     deployment.stuck.is_some()
         || deployment.replica_failure.is_some()
         || (needs_somebody && !deployment.is_rolled_out)
-}
-
-/// What was just written is not in what was observed before.
-fn was_written(role: Role, facts: &Facts<'_>) -> bool {
-    let Outcome::Applied(applied, _) = facts.outcome else { return false };
-    let name = format!("Deployment {}-{role}", facts.object.name());
-    applied.written.contains(&name)
 }

@@ -22,7 +22,8 @@ pub(in crate::decide) struct Load {
     pub(in crate::decide) at: Timestamp,
 }
 
-/// The load of a side; absent when a pod or a partition says nothing.
+/// The load of a side; absent when a ready pod or a partition says nothing. A pod that cannot start says nothing, and
+/// has nothing to do.
 pub(in crate::decide) fn load(side: &ObservedSide) -> Option<Load> {
     let partitions = Partitions::of(side);
     let all = partitions.all()?;
@@ -33,7 +34,7 @@ pub(in crate::decide) fn load(side: &ObservedSide) -> Option<Load> {
         lag_seconds = lag_seconds.max(measured.lag.seconds?);
     }
     let (mut delivered_per_second, mut busy, mut pods) = (0.0, Vec::new(), 0);
-    for pod in side.staying() {
+    for pod in side.staying().filter(|pod| pod.is_ready || pod.report.is_some()) {
         let report = pod.report.as_ref()?;
         pods += 1;
         delivered_per_second += report.rates.records_per_second;

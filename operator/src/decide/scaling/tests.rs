@@ -5,7 +5,10 @@ use batchpipe_api::units::Timespan;
 use super::{need::thousands, *};
 use crate::{
     decide::simulation::{Step, World},
-    observe::testing::{consumer_pod, lag, moment, settled, stall},
+    observe::{
+        ObservedPod,
+        testing::{consumer_pod, lag, moment, pod, settled, stall},
+    },
 };
 
 fn asked(current: i32, load: Option<Load>) -> Scale {
@@ -100,6 +103,9 @@ fn the_load_is_unknown_when_a_pod_or_a_partition_says_nothing() {
     let mut silent = pods.clone();
     silent[0].report = None;
     assert_eq!(load(&settled(silent)), None);
+    let mut pending = pods.clone();
+    pending.push(ObservedPod { is_ready: false, ..pod("c") });
+    assert_eq!(load(&settled(pending)), Some(found), "a pod that cannot start holds up nothing");
     let mut unassigned = pods;
     unassigned[1].report.as_mut().unwrap().lag.clear();
     assert_eq!(load(&settled(unassigned)), None);
@@ -188,4 +194,40 @@ fn a_backlog_is_worked_off_and_the_number_comes_back() {
     assert_eq!(steps.iter().map(|step| step.pods).max(), Some(6));
     assert_eq!(steps.last().unwrap().pods, 1);
     assert!(turns(&steps) <= 1);
+}
+
+#[test]
+fn where_room_is_limited_pods_that_cannot_start_do_not_freeze_the_number() {
+    let mut world = World::new(asked(1, None), 1000.0, 6);
+    world.room = 3;
+    let burst = world.run(600, |_| 4000.0);
+    assert_eq!(burst.last().unwrap().pods, 6, "{:?}", burst.last());
+    let after = world.run(7200, |_| 500.0);
+    assert!(world.lag < 30.0 * 500.0, "a lag of {} stays", world.lag);
+    assert_eq!(after.last().unwrap().pods, 1, "{:?}", after.last());
+}
+
+#[test]
+fn a_time_without_looking_is_no_quiet_time() {
+    let quiet = |second: i64| {
+        let at = moment(second);
+        let load = Load {
+            lag_records: 0.0,
+            lag_seconds: 0.0,
+            busy_per_second: None,
+            at,
+            ..behind(0.0, 0.0, 4)
+        };
+        Scale { current: 4, ..asked(4, Some(Load { delivered_per_second: 100.0, ..load })) }
+    };
+    let (_, _, mut memory) = scale(&quiet(0), &ScalingMemory::default(), moment(0));
+    let (pods, why, learned) = scale(&quiet(600), &memory, moment(600));
+    assert_eq!(pods, 4, "{why}");
+    memory = learned;
+    for second in (610..900).step_by(10) {
+        let (pods, why, learned) = scale(&quiet(second), &memory, moment(second));
+        assert_eq!(pods, 4, "{second}: {why}");
+        memory = learned;
+    }
+    assert_eq!(scale(&quiet(900), &memory, moment(900)).0, 3);
 }

@@ -96,6 +96,13 @@ fn a_report_counts_only_from_the_same_side_and_topic() {
 }
 
 #[test]
+fn a_report_of_more_partitions_than_there_can_be_does_not_count() {
+    let report = Report { partitions: Some(i32::MAX), ..report(Role::Consumer) };
+    let answers = [("uid-a".to_owned(), Answer { report, asked_at: moment(1) })];
+    assert_eq!(observe(&[pod("a", "r10")], &answers.into()).pods[0].report, None);
+}
+
+#[test]
 fn a_deployment_says_how_far_its_rollout_is() {
     let found = observe_deployment(&deployment(&json!({
         "observedGeneration": 3, "replicas": 3, "updatedReplicas": 1, "readyReplicas": 2,
