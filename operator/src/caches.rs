@@ -109,6 +109,12 @@ impl Caches {
         Self { sets }
     }
 
+    /// Nothing is watched.
+    #[cfg(test)]
+    pub(crate) const fn none() -> Self {
+        Self { sets: Vec::new() }
+    }
+
     /// The set that a namespace belongs to.
     pub fn of(&self, namespace: &str) -> Option<&CacheSet> {
         self.sets.iter().find(|set| set.scope().is_none_or(|scope| scope == namespace))

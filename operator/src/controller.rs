@@ -69,6 +69,7 @@ impl Controller {
                 self.ctx.metrics.leads(true);
                 self.lead(leadership, stop).await;
                 self.ctx.metrics.leads(false);
+                self.ctx.forget_all();
             }
         }
     }

@@ -43,6 +43,17 @@ impl Written {
         self.lock().retain(|(owner, _, _), _| owner != uid);
     }
 
+    #[cfg(test)]
+    pub(crate) fn note_any(&self, uid: &str) {
+        let write = Write { desired: String::new(), version: None, kept: String::new() };
+        self.note(uid, "Deployment", "any", write);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, Write>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
