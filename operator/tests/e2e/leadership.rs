@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use batchpipe_operator::lease::Timing;
 
-use crate::support::{Faults, Namespace, Operator, cluster, options, wait_for, within};
+use crate::support::{Fault, Faults, Namespace, Operator, cluster, options, wait_for, within};
 
 fn timing(namespace: Namespace<'_>) -> Timing {
     options(namespace.name, "any").lease.timing
@@ -48,6 +48,20 @@ fn a_leader_that_crashed_is_replaced_within_the_lease_and_five_seconds() {
     let limit = timing(namespace).duration + Duration::from_secs(5);
     within(limit, "the second to lead", || second.leads().then_some(()));
     second.stop();
+}
+
+#[test]
+fn a_leader_that_stops_while_a_write_is_unanswered_lets_the_lease_run_out() {
+    let namespace = Namespace::new(cluster(), "unanswered");
+    let faults = Faults::new(|request| match request.is_write() {
+        true => Fault::AnswerLost,
+        false => Fault::None,
+    });
+    let operator = Operator::with(namespace, "first", faults);
+    namespace.pipeline("demo", "");
+    wait_for("a write", || (!operator.faults.writes().is_empty()).then_some(()));
+    operator.stop();
+    assert_eq!(holder(namespace), "first", "its write may still be carried out");
 }
 
 #[test]
