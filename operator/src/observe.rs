@@ -12,8 +12,8 @@ use k8s_openapi::jiff::Timestamp;
 
 pub use self::{
     lag::{Measured, Partitions},
-    reports::{ADMIN_PORT, Answer, Answers, Reports},
-    side::{Expected, side},
+    reports::{Answer, Answers, Reports},
+    side::{Expected, made_by, side},
 };
 
 /// One side of a pipeline as it is.

@@ -24,7 +24,7 @@ use crate::{
     context::Context,
     decide::{DecideInput, decide},
     error::chain,
-    observe::{Expected, Observed, ObservedSide, side},
+    observe::{Expected, Observed, ObservedSide, made_by, side},
     pipeline::{Pipeline, validate},
     resolve::{ResolveError, resolve},
     status::{Facts, Outcome, summarize},
@@ -149,7 +149,8 @@ async fn observe_side(
     let replica_sets = set.children.replica_sets.store().state_filter(|it| {
         it.owner_references().iter().any(|reference| Some(reference.uid.as_str()) == owner)
     });
-    let answers = ctx.reports.of(&pods).await;
+    let ours = made_by(deployment.as_deref(), &replica_sets, &pods);
+    let answers = ctx.reports.of(&ours).await;
     let expected = Expected { role, topic: object.topic_name() };
     side(expected, deployment.as_deref(), &replica_sets, &pods, &answers)
 }
