@@ -126,8 +126,11 @@ async fn pipeline(
 }
 
 async fn observe(ctx: &Context, set: &CacheSet, object: &BatchPipeline) -> Observed {
-    let producer = observe_side(ctx, set, object, Role::Producer).await;
-    Observed { producer, consumer: observe_side(ctx, set, object, Role::Consumer).await }
+    let (producer, consumer) = tokio::join!(
+        observe_side(ctx, set, object, Role::Producer),
+        observe_side(ctx, set, object, Role::Consumer),
+    );
+    Observed { producer, consumer }
 }
 
 async fn observe_side(
