@@ -1,5 +1,6 @@
 //! One child: is it there, is it ours, is it as wanted; and the one request that makes it so.
 
+use batchpipe_api::conditions::reasons;
 use kube::{
     Api, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
@@ -38,6 +39,11 @@ struct Wanted {
 impl Writer<'_> {
     /// Applies all children of a kind, and deletes those that are no longer wanted.
     pub(super) async fn kind<K: Child>(&mut self, desired: &[K]) {
+        self.kind_only(desired, |_| true).await;
+    }
+
+    /// The same, but what may not be written now stays as it is.
+    pub(super) async fn kind_only<K: Child>(&mut self, desired: &[K], may: fn(&K) -> bool) {
         let cached = K::cached(&self.set.children);
         if let Some(why) = cached.refused() {
             for object in desired {
@@ -46,7 +52,7 @@ impl Writer<'_> {
             }
             return;
         }
-        for object in desired {
+        for object in desired.iter().filter(|it| may(*it)) {
             match Wanted::of(object) {
                 Ok(wanted) => self.one::<K>(wanted).await,
                 Err(error) => {
@@ -60,6 +66,11 @@ impl Writer<'_> {
             }
         }
         self.remove_unwanted(desired).await;
+    }
+
+    /// Whether something else has the name of something that was to be written.
+    pub(super) fn is_something_taken(&self) -> bool {
+        self.applied.failures.iter().any(|failure| failure.reason == reasons::CONFLICT)
     }
 
     async fn one<K: Child>(&mut self, wanted: Wanted) {
