@@ -160,7 +160,7 @@ impl Writer<'_> {
         };
         for live in K::cached(&self.set.children).store().state_filter(is_unwanted) {
             let name = live.name_any();
-            match self.api::<K>().delete(&name, &deletion(&live)).await {
+            match self.api::<K>().delete(&name, &deletion(&*live)).await {
                 Ok(_) => self.applied.deleted.push(format!("{} {name}", K::kind(&()))),
                 Err(kube::Error::Api(status)) if status.code == 404 => {}
                 Err(error) => {
