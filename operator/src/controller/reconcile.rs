@@ -143,13 +143,11 @@ async fn observe_side(
     let here = ObjectRef::new(&names::side(object.name(), role)).within(&namespace);
     let deployment = set.children.deployments.store().get(&here);
     let selector = labels::selector(object.name(), role);
-    let pods = set.children.pods.store().state_filter(|pod| {
-        let labels = pod.labels();
-        pod.namespace().as_deref() == Some(&namespace)
-            && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
-    });
+    let mut pods = set.children.pods.of(&Key::of(object));
+    pods.retain(|pod| selector.iter().all(|(key, value)| pod.labels().get(key) == Some(value)));
     let owner = deployment.as_ref().and_then(|it| it.metadata.uid.as_deref());
-    let replica_sets = set.children.replica_sets.store().state_filter(|it| {
+    let mut replica_sets = set.children.replica_sets.of(&Key::of(object));
+    replica_sets.retain(|it| {
         it.owner_references().iter().any(|reference| Some(reference.uid.as_str()) == owner)
     });
     let ours = made_by(deployment.as_deref(), &replica_sets, &pods);
