@@ -10,6 +10,7 @@ use crate::{
     controller::memory::{Memories, Memory},
     metrics::Metrics,
     observe::Reports,
+    resolve::Recent,
     settings::Settings,
 };
 
@@ -27,6 +28,8 @@ pub struct Context {
     pub written: Written,
     /// Which `KafkaTopic`s were seen.
     pub topics: SeenTopics,
+    /// What Strimzi's objects came to lately.
+    pub resolved: Recent,
     /// What is kept of each pipeline between two looks.
     pub memories: Memories,
     /// Counters and gauges.
@@ -99,6 +102,7 @@ mod tests {
             reports: Reports::default(),
             written: Written::default(),
             topics: SeenTopics::default(),
+            resolved: Recent::default(),
             memories: Memories::default(),
             metrics: Metrics::default(),
         }

@@ -119,6 +119,7 @@ fn context(
         reports: Reports::default(),
         written: crate::apply::Written::default(),
         topics: crate::apply::SeenTopics::default(),
+        resolved: crate::resolve::Recent::default(),
         memories: crate::controller::memory::Memories::default(),
         metrics: instruments.metrics.clone(),
     }

@@ -26,7 +26,7 @@ use crate::{
     error::chain,
     observe::{Expected, Observed, ObservedSide, made_by, side},
     pipeline::{Pipeline, validate},
-    resolve::{ResolveError, resolve},
+    resolve::ResolveError,
     status::{Facts, Outcome, summarize},
 };
 
@@ -118,7 +118,7 @@ async fn pipeline(
     if let Some(conflict) = conflict::winner(object, all.iter().map(Arc::as_ref)) {
         return Ok(Err(Outcome::Conflict(conflict.message)));
     }
-    let kafka = match resolve(&ctx.client, object).await? {
+    let kafka = match ctx.resolved.resolve(&ctx.client, object).await? {
         Ok(kafka) => kafka,
         Err(unresolved) => return Ok(Err(Outcome::Unresolved(unresolved))),
     };
