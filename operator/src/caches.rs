@@ -20,7 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::index::Index;
 pub use self::{
-    key::{INSTANCE, Key, MANAGED_BY, PIPELINE_UID, owner},
+    key::{Key, owner},
     prune::is_applied_by_us,
     set::{CacheSet, Children},
 };

@@ -8,7 +8,8 @@ use std::{
 
 use kube::{Resource, ResourceExt, runtime::watcher::Event};
 
-use super::{INSTANCE, Key};
+use super::Key;
+use crate::build::labels::INSTANCE;
 
 /// The names of objects by the pipeline that their label names. Clones are the same index.
 #[derive(Clone, Debug, Default)]

@@ -21,12 +21,12 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch as channel;
 
 use super::{
-    Cached, Health, Key, MANAGED_BY, Supplies, Touched,
+    Cached, Health, Key, Supplies, Touched,
     index::Index,
     key, prune,
     watch::{Concerns, Watch, follow},
 };
-use crate::settings::FIELD_MANAGER;
+use crate::{build::labels::MANAGED_BY, settings::FIELD_MANAGER};
 
 /// What pipelines are made of.
 #[derive(Clone, Debug)]
