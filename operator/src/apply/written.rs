@@ -11,6 +11,8 @@ use std::{
 
 use serde_json::{Map, Value};
 
+use crate::fingerprint;
+
 /// A child, by the uid of its pipeline, its kind and its name.
 type Place = (String, String, String);
 
@@ -91,12 +93,9 @@ pub(super) fn kept(live: &Value) -> String {
     fingerprint(&Value::Object(object))
 }
 
-/// A short text that differs when the value does. FNV-1a: the same in every version of this program.
+/// A short text that differs when the value does.
 pub(super) fn fingerprint(value: &Value) -> String {
-    let hash = value.to_string().bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    format!("{hash:016x}")
+    fingerprint::fingerprint(&value.to_string())
 }
 
 fn place(uid: &str, kind: &str, name: &str) -> Place {
