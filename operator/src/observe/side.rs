@@ -65,7 +65,10 @@ pub fn made_by<P: Borrow<Pod> + Clone>(
     pods: &[P],
 ) -> Vec<P> {
     let sets = OurSets::new(deployment, replica_sets);
-    pods.iter().filter(|pod| sets.is_newest(Borrow::<Pod>::borrow(*pod)).is_some()).cloned().collect()
+    pods.iter()
+        .filter(|pod| sets.is_newest(Borrow::<Pod>::borrow(*pod)).is_some())
+        .cloned()
+        .collect()
 }
 
 /// The uids of the `ReplicaSet`s of one Deployment.

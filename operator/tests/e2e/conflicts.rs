@@ -51,9 +51,8 @@ fn what_runs_can_be_paused_also_when_its_identity_was_taken() {
     namespace.await_reason("demo", "Ready", "Conflict");
     namespace.pipeline("demo", "  state: Paused");
     wait_for("no pods", || {
-        let replicas = |side| {
-            namespace.get(&format!("deployment/demo-{side}"))["spec"]["replicas"].as_i64()
-        };
+        let replicas =
+            |side| namespace.get(&format!("deployment/demo-{side}"))["spec"]["replicas"].as_i64();
         (replicas("producer") == Some(0) && replicas("consumer") == Some(0)).then_some(())
     });
     operator.stop();
