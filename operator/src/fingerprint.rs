@@ -1,7 +1,7 @@
 //! A short text that differs when a longer one does. Pure.
 
 /// Sixteen characters that stay the same for ever, in every version of this program: FNV-1a, 64 bits.
-pub fn fingerprint(text: &str) -> String {
+pub(crate) fn fingerprint(text: &str) -> String {
     let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
     format!("{:016x}", text.bytes().fold(0xcbf2_9ce4_8422_2325, step))
 }

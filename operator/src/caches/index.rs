@@ -18,7 +18,7 @@ pub(super) struct Index(Arc<RwLock<Names>>);
 #[derive(Debug, Default)]
 struct Names {
     /// Of each pipeline.
-    names: HashMap<Key, BTreeSet<String>>,
+    by_pipeline: HashMap<Key, BTreeSet<String>>,
     /// What each object was noted under, by namespace and name: its label may change.
     noted: BTreeMap<(String, String), Key>,
     /// The objects of a list that is not whole yet.
@@ -28,7 +28,7 @@ struct Names {
 impl Index {
     /// The names of the objects whose label names this pipeline.
     pub(super) fn names(&self, key: &Key) -> Vec<String> {
-        self.read().names.get(key).into_iter().flatten().cloned().collect()
+        self.read().by_pipeline.get(key).into_iter().flatten().cloned().collect()
     }
 
     /// Takes what a watch says, as the cache does: a list counts when it is whole.
@@ -63,23 +63,23 @@ impl Index {
 
 impl Names {
     fn insert(&mut self, place: (String, String), key: Key) {
-        self.names.entry(key.clone()).or_default().insert(place.1.clone());
+        self.by_pipeline.entry(key.clone()).or_default().insert(place.1.clone());
         self.noted.insert(place, key);
     }
 
     fn remove(&mut self, place: &(String, String)) {
         let Some(key) = self.noted.remove(place) else { return };
-        if let Some(names) = self.names.get_mut(&key) {
+        if let Some(names) = self.by_pipeline.get_mut(&key) {
             names.remove(&place.1);
             if names.is_empty() {
-                self.names.remove(&key);
+                self.by_pipeline.remove(&key);
             }
         }
     }
 
     fn replace(&mut self) {
         let listed = std::mem::take(&mut self.listed);
-        self.names.clear();
+        self.by_pipeline.clear();
         self.noted.clear();
         for (place, key) in listed {
             self.insert(place, key);
@@ -153,6 +153,6 @@ mod tests {
         let index = Index::default();
         index.take(&Event::Apply(pod("one", "x")));
         index.take(&Event::Delete(pod("one", "x")));
-        assert!(index.read().names.is_empty() && index.read().noted.is_empty());
+        assert!(index.read().by_pipeline.is_empty() && index.read().noted.is_empty());
     }
 }

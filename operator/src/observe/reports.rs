@@ -126,7 +126,7 @@ impl Reports {
             tracing::debug!(uid, ip, error, "a pod says nothing");
         });
         let heard = match report {
-            Ok(report) => Heard::Answer(Answer { report, asked_at }),
+            Ok(report) => Heard::Answer(Box::new(Answer { report, asked_at })),
             // The limit for connecting may be noticed a moment before the one for all of it.
             Err(_) if at.elapsed() >= TIMEOUT / 2 => Heard::Silence,
             Err(_) => Heard::Nothing,

@@ -84,7 +84,7 @@ mod tests {
     fn an_answer_counts_for_thirty_seconds_and_for_the_same_question_only() {
         let (recent, now) = (Recent::default(), Instant::now());
         recent.note(ask("me"), answer("k:1"), now);
-        let just_before = now + MAX_AGE - Duration::from_millis(1);
+        let just_before = now + Duration::from_millis(29_999);
         assert_eq!(recent.get(&ask("me"), just_before), Some(answer("k:1")));
         assert_eq!(recent.get(&ask("me"), now + MAX_AGE), None);
         assert_eq!(recent.get(&ask("you"), now), None);

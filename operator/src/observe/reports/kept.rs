@@ -16,7 +16,7 @@ const LONGEST_SILENCE: Duration = Duration::from_mins(1);
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Heard {
     /// It spoke.
-    Answer(Answer),
+    Answer(Box<Answer>),
     /// It is known at once that it says nothing of use.
     Nothing,
     /// It was waited for in vain: to ask it again costs as much.
@@ -27,7 +27,7 @@ impl Heard {
     /// What it said.
     pub(super) fn answer(self) -> Option<Answer> {
         match self {
-            Self::Answer(answer) => Some(answer),
+            Self::Answer(answer) => Some(*answer),
             Self::Nothing | Self::Silence => None,
         }
     }
@@ -98,7 +98,8 @@ mod tests {
     use crate::observe::testing::report;
 
     fn answer() -> Heard {
-        Heard::Answer(Answer { report: report(Role::Consumer), asked_at: Timestamp::UNIX_EPOCH })
+        let asked_at = Timestamp::UNIX_EPOCH;
+        Heard::Answer(Box::new(Answer { report: report(Role::Consumer), asked_at }))
     }
 
     /// How long each of these in a row counts.
