@@ -35,7 +35,7 @@ use k8s_openapi::api::{
 };
 use kube::core::DynamicObject;
 
-pub use self::{container::CONTAINER, environment::ADMIN_PORT};
+pub use self::{container::CONTAINER, environment::ADMIN_PORT, quantity::is_same_amount};
 use crate::{decide::Replicas, pipeline::Pipeline, settings::Settings};
 
 /// Everything that should exist for one pipeline, in the order in which it is applied.
@@ -73,15 +73,8 @@ pub fn build(pipeline: &Pipeline, replicas: Replicas, settings: &Settings) -> Re
             .map(|role| disruption_budget::build_disruption_budget(pipeline, role))
             .collect(),
         deployments: each
-            .map(|role| deployment::build_deployment(pipeline, role, count(replicas, role)))
+            .map(|role| deployment::build_deployment(pipeline, role, replicas.of(role)))
             .collect(),
-    }
-}
-
-const fn count(replicas: Replicas, role: Role) -> i32 {
-    match role {
-        Role::Producer => replicas.producer,
-        Role::Consumer => replicas.consumer,
     }
 }
 

@@ -3,17 +3,24 @@
 //! One set of watches for each namespace that is looked after, or one for all of them. Each watch has its own backoff
 //! and its own health: one that is refused does not stop the others, and says so.
 
+mod index;
 mod key;
 mod prune;
 mod set;
 mod watch;
 
-use kube::{Client, Resource, runtime::reflector::Store};
+use std::sync::Arc;
+
+use kube::{
+    Client, Resource,
+    runtime::reflector::{ObjectRef, Store},
+};
 use tokio::sync::{mpsc, watch as channel};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::index::Index;
 pub use self::{
-    key::{INSTANCE, Key, MANAGED_BY, PIPELINE_UID, owner},
+    key::{Key, owner},
     prune::is_applied_by_us,
     set::{CacheSet, Children},
 };
@@ -47,6 +54,7 @@ where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
     store: Store<K>,
+    index: Index,
     health: channel::Receiver<Health>,
 }
 
@@ -57,6 +65,12 @@ where
     /// What exists.
     pub const fn store(&self) -> &Store<K> {
         &self.store
+    }
+
+    /// What exists with the label of a pipeline.
+    pub fn of(&self, key: &Key) -> Vec<Arc<K>> {
+        let here = |name: &String| ObjectRef::new(name).within(&key.namespace);
+        self.index.names(key).iter().filter_map(|name| self.store.get(&here(name))).collect()
     }
 
     /// Why this kind cannot be seen; absent while it can.
@@ -107,6 +121,12 @@ impl Caches {
             some => some.iter().map(|namespace| set(Some(namespace))).collect(),
         };
         Self { sets }
+    }
+
+    /// Nothing is watched.
+    #[cfg(test)]
+    pub(crate) const fn none() -> Self {
+        Self { sets: Vec::new() }
     }
 
     /// The set that a namespace belongs to.

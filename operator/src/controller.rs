@@ -38,6 +38,16 @@ const TIDY_EVERY: Duration = Duration::from_mins(5);
 /// How long looks may take to come to their end when the process is to stop.
 const LAST_LOOKS: Duration = Duration::from_secs(5);
 
+/// How a controller came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Ending {
+    /// Everything that it sent was answered.
+    InOrder,
+    /// Something that it sent was not awaited: it may still be carried out.
+    GivenUp,
+}
+
 /// The loop.
 pub struct Controller {
     ctx: Arc<Context>,
@@ -62,15 +72,18 @@ impl Controller {
     }
 
     /// Looks after pipelines while this process leads, until it is stopped.
-    pub async fn run(mut self, leadership: &Leadership, stop: &CancellationToken) {
+    pub async fn run(mut self, leadership: &Leadership, stop: &CancellationToken) -> Ending {
+        let mut ending = Ending::InOrder;
         while !stop.is_cancelled() {
             self.stand_by(leadership, stop).await;
             if !stop.is_cancelled() {
                 self.ctx.metrics.leads(true);
-                self.lead(leadership, stop).await;
+                ending = self.lead(leadership, stop).await;
                 self.ctx.metrics.leads(false);
+                self.ctx.forget_all();
             }
         }
+        ending
     }
 
     /// Hears of changes without doing anything: the caches stay warm, and the channel stays empty.
@@ -84,7 +97,7 @@ impl Controller {
         }
     }
 
-    async fn lead(&mut self, leadership: &Leadership, stop: &CancellationToken) {
+    async fn lead(&mut self, leadership: &Leadership, stop: &CancellationToken) -> Ending {
         self.queue = Queue::default();
         self.touch_all();
         let mut ended = std::pin::pin!(leadership.ended());
@@ -98,7 +111,7 @@ impl Controller {
                     // Whatever they wait for, the next leader looks again.
                     self.looks.shutdown().await;
                     self.looking.clear();
-                    return;
+                    return Ending::GivenUp;
                 }
                 () = stop.cancelled() => return self.finish().await,
                 Some(touched) = self.touched.recv() => self.touch(&touched),
@@ -158,14 +171,16 @@ impl Controller {
     }
 
     /// Lets looks that have begun come to their end.
-    async fn finish(&mut self) {
+    async fn finish(&mut self) -> Ending {
         let all = async { while self.looks.join_next().await.is_some() {} };
-        if tokio::time::timeout(LAST_LOOKS, all).await.is_err() {
-            tracing::warn!(
-                "reconciliations are given up in the middle; the next process goes on with them"
-            );
-            self.looks.shutdown().await;
+        if tokio::time::timeout(LAST_LOOKS, all).await.is_ok() {
+            return Ending::InOrder;
         }
+        tracing::warn!(
+            "reconciliations are given up in the middle; the next process goes on with them"
+        );
+        self.looks.shutdown().await;
+        Ending::GivenUp
     }
 }
 

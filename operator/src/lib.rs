@@ -25,6 +25,7 @@ pub mod controller;
 pub mod decide;
 pub mod error;
 pub mod events;
+mod fingerprint;
 pub mod lease;
 pub mod metrics;
 pub mod observe;

@@ -13,8 +13,8 @@ use k8s_openapi::jiff::Timestamp;
 
 pub use self::{
     lag::{Measured, Partitions},
-    reports::{ADMIN_PORT, Answer, Answers, Reports},
-    side::{Expected, observe_deployment, side},
+    reports::{Answer, Answers, Reports},
+    side::{Expected, made_by, observe_deployment, side},
 };
 
 /// One side of a pipeline as it is.

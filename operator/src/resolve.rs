@@ -5,6 +5,7 @@
 
 pub mod cluster;
 mod kafka;
+mod recent;
 mod strimzi;
 mod user;
 
@@ -17,6 +18,8 @@ use kube::{
     Api, Client,
     core::{ApiResource, DynamicObject, GroupVersionKind, Status},
 };
+
+pub use self::recent::Recent;
 
 /// Strimzi's API group.
 pub const STRIMZI_GROUP: &str = "kafka.strimzi.io";

@@ -16,7 +16,7 @@ use crate::{
     caches::{Caches, Supplies},
     client::Instruments,
     context::Context,
-    controller::Controller,
+    controller::{Controller, Ending},
     error::words,
     lease::{self, Elector},
     observe::Reports,
@@ -90,11 +90,15 @@ async fn watch_and_lead(
     // The elector goes on while the controller comes to its end, so that its last writes are still allowed.
     let finished = CancellationToken::new();
     let looking = async {
-        controller.run(&instruments.leadership, stop).await;
+        let ending = controller.run(&instruments.leadership, stop).await;
         finished.cancel();
+        ending
     };
-    tokio::join!(looking, elector.run(&finished));
-    elector.release().await;
+    let (ending, ()) = tokio::join!(looking, elector.run(&finished));
+    match ending {
+        Ending::InOrder => elector.release().await,
+        Ending::GivenUp => elector.abandon(),
+    }
 }
 
 fn context(
@@ -115,6 +119,7 @@ fn context(
         reports: Reports::default(),
         written: crate::apply::Written::default(),
         topics: crate::apply::SeenTopics::default(),
+        resolved: crate::resolve::Recent::default(),
         memories: crate::controller::memory::Memories::default(),
         metrics: instruments.metrics.clone(),
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use batchpipe_api::{conditions::reasons, pipeline::BatchPipeline};
-use batchpipe_operator::resolve::{ResolveError, ResolvedKafka, Unresolved, resolve};
+use batchpipe_operator::resolve::{Recent, ResolveError, ResolvedKafka, Unresolved, resolve};
 use http::{Request, Response};
 use kube::{Client, client::Body};
 use serde_json::{Value, json};
@@ -24,6 +24,14 @@ type Outcome = Result<Result<ResolvedKafka, Unresolved>, ResolveError>;
 
 /// Resolves a pipeline; also returns what was asked.
 async fn run(kafka: &Value, script: Script) -> (Outcome, Vec<String>) {
+    let (client, asked) = served(script);
+    let outcome = resolve(&client, &pipeline(kafka)).await;
+    let asked = asked.lock().unwrap().clone();
+    (outcome, asked)
+}
+
+/// A client of a server that answers by the script; also what it was asked.
+fn served(script: Script) -> (Client, Arc<Mutex<Vec<String>>>) {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&asked);
     let script = Arc::new(script);
@@ -37,9 +45,29 @@ async fn run(kafka: &Value, script: Script) -> (Outcome, Vec<String>) {
         let response = Response::builder().status(code).body(Body::from(body)).unwrap();
         async move { Ok::<_, Infallible>(response) }
     });
-    let outcome = resolve(&Client::new(server, "default"), &pipeline(kafka)).await;
-    let asked = asked.lock().unwrap().clone();
-    (outcome, asked)
+    (Client::new(server, "default"), asked)
+}
+
+#[tokio::test]
+async fn what_was_resolved_is_not_read_again_for_a_while() {
+    let (client, asked) = served([(KAFKA, (200, kafka())), (USER, (200, user()))].into());
+    let recent = Recent::default();
+    for _ in 0..3 {
+        let resolved = recent.resolve(&client, &pipeline(&strimzi())).await.unwrap().unwrap();
+        assert_eq!(resolved.cluster, "lab");
+    }
+    assert_eq!(asked.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn what_was_not_resolved_is_read_again_at_once() {
+    let (client, asked) = served([(KAFKA, refusal(404, "NotFound", "lab"))].into());
+    let recent = Recent::default();
+    for _ in 0..2 {
+        let unresolved = recent.resolve(&client, &pipeline(&strimzi())).await.unwrap().unwrap_err();
+        assert_eq!(unresolved.reason, reasons::KAFKA_NOT_FOUND);
+    }
+    assert_eq!(asked.lock().unwrap().len(), 2);
 }
 
 fn pipeline(kafka: &Value) -> BatchPipeline {

@@ -1,7 +1,8 @@
 //! One child: is it there, is it ours, is it as wanted; and the one request that makes it so.
 
+use batchpipe_api::conditions::reasons;
 use kube::{
-    Api, ResourceExt,
+    Api, Resource, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
 };
 use serde_json::{Value, json};
@@ -38,6 +39,11 @@ struct Wanted {
 impl Writer<'_> {
     /// Applies all children of a kind, and deletes those that are no longer wanted.
     pub(super) async fn kind<K: Child>(&mut self, desired: &[K]) {
+        self.kind_only(desired, |_| true).await;
+    }
+
+    /// The same, but what may not be written now stays as it is.
+    pub(super) async fn kind_only<K: Child>(&mut self, desired: &[K], may: fn(&K) -> bool) {
         let cached = K::cached(&self.set.children);
         if let Some(why) = cached.refused() {
             for object in desired {
@@ -46,7 +52,7 @@ impl Writer<'_> {
             }
             return;
         }
-        for object in desired {
+        for object in desired.iter().filter(|it| may(*it)) {
             match Wanted::of(object) {
                 Ok(wanted) => self.one::<K>(wanted).await,
                 Err(error) => {
@@ -61,6 +67,11 @@ impl Writer<'_> {
         }
         self.remove_unwanted(desired).await;
         self.remove_unseen(desired).await;
+    }
+
+    /// Whether something else has the name of something that was to be written.
+    pub(super) fn is_something_taken(&self) -> bool {
+        self.applied.failures.iter().any(|failure| failure.reason == reasons::CONFLICT)
     }
 
     async fn one<K: Child>(&mut self, wanted: Wanted) {
@@ -158,11 +169,7 @@ impl Writer<'_> {
         };
         for live in K::cached(&self.set.children).store().state_filter(is_unwanted) {
             let name = live.name_any();
-            // What the cache shows may be old: an object that was changed since is looked at again first.
-            let preconditions =
-                Preconditions { uid: live.uid(), resource_version: live.resource_version() };
-            let params = DeleteParams::background().preconditions(preconditions);
-            match self.api::<K>().delete(&name, &params).await {
+            match self.api::<K>().delete(&name, &deletion(&*live)).await {
                 Ok(_) => self.applied.deleted.push(format!("{} {name}", K::kind(&()))),
                 Err(kube::Error::Api(status)) if status.code == 404 => {}
                 Err(error) => {
@@ -228,5 +235,28 @@ impl Wanted {
         let fingerprint = fingerprint(&value);
         value["metadata"]["annotations"][APPLIED] = fingerprint.clone().into();
         Ok(Self { name: object.name_any(), object: value, fingerprint })
+    }
+}
+
+/// Of this object and no other of its name. Not of this version: the status of a Deployment whose pods come and go is
+/// written again and again, and then no deletion would ever be in time.
+fn deletion(live: &impl Resource) -> DeleteParams {
+    let preconditions = Preconditions { uid: live.meta().uid.clone(), resource_version: None };
+    DeleteParams::background().preconditions(preconditions)
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::apps::v1::Deployment;
+
+    use super::*;
+
+    #[test]
+    fn a_deletion_is_about_one_object_whatever_happened_to_it_since() {
+        let mut live = Deployment::default();
+        live.metadata.uid = Some("u".to_owned());
+        live.metadata.resource_version = Some("7".to_owned());
+        let conditions = deletion(&live).preconditions.unwrap();
+        assert_eq!((conditions.uid.as_deref(), conditions.resource_version), (Some("u"), None));
     }
 }

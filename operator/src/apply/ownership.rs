@@ -2,7 +2,7 @@
 
 use kube::{Resource, ResourceExt};
 
-use crate::caches::{PIPELINE_UID, is_applied_by_us};
+use crate::{build::labels::PIPELINE_UID, caches::is_applied_by_us};
 
 /// Annotation with the fingerprint of what was applied last: by it, fields that are no longer wanted are found.
 pub const APPLIED: &str = "batchpipe.dev/applied";

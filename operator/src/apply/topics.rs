@@ -11,7 +11,7 @@ use kube::{Api, ResourceExt, api::PostParams, core::DynamicObject};
 
 use super::{Applied, Failure, failure::Attempt};
 use crate::{
-    context::Context, pipeline::Pipeline, resolve::strimzi_resource, settings::FIELD_MANAGER,
+    build::topic::topic_resource, context::Context, pipeline::Pipeline, settings::FIELD_MANAGER,
 };
 
 /// How long a topic that was seen counts as being there. They are not watched: the cluster may not even know the kind.
@@ -75,9 +75,8 @@ async fn create(
         let (kind, resource) = ("KafkaTopic", "kafkatopics.kafka.strimzi.io");
         Attempt { verb, kind, resource, namespace: &pipeline.namespace, name: &name }.failed(error)
     };
-    let resource = strimzi_resource("KafkaTopic", "kafkatopics");
     let api: Api<DynamicObject> =
-        Api::namespaced_with(ctx.client.clone(), &pipeline.namespace, &resource);
+        Api::namespaced_with(ctx.client.clone(), &pipeline.namespace, &topic_resource());
     if api.get_opt(&name).await.map_err(|error| failed("get", &error))?.is_some() {
         return Ok(false);
     }

@@ -13,6 +13,8 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::{Resource, ResourceExt};
 use serde_json::{Map, Value};
 
+use crate::fingerprint;
+
 /// A child, by the uid of its pipeline, its kind and its name.
 type Place = (String, String, String);
 
@@ -86,6 +88,17 @@ impl Written {
         self.lock().retain(|(owner, _, _), _| owner != uid);
     }
 
+    #[cfg(test)]
+    pub(crate) fn note_any(&self, uid: &str) {
+        let write = Write { desired: String::new(), version: None, kept: String::new() };
+        self.note(uid, "Deployment", "any", write);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, Write>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -123,12 +136,9 @@ pub(super) fn kept(live: &Value) -> String {
     fingerprint(&Value::Object(object))
 }
 
-/// A short text that differs when the value does. FNV-1a: the same in every version of this program.
+/// A short text that differs when the value does.
 pub(super) fn fingerprint(value: &Value) -> String {
-    let hash = value.to_string().bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    format!("{hash:016x}")
+    fingerprint::fingerprint(&value.to_string())
 }
 
 fn place(uid: &str, kind: &str, name: &str) -> Place {

@@ -99,7 +99,7 @@ mod tests {
         let metadata = build_deployment(&pipeline(TELEMETRY), Role::Producer, 1).metadata;
         let owner = &metadata.owner_references.unwrap()[0];
         assert_eq!((owner.name.as_str(), owner.controller), ("telemetry", Some(true)));
-        assert_eq!(metadata.annotations.unwrap()[labels::UID_ANNOTATION], owner.uid);
+        assert_eq!(metadata.annotations.unwrap()[labels::PIPELINE_UID], owner.uid);
         assert_eq!(metadata.namespace.as_deref(), Some("default"));
     }
 }

@@ -16,13 +16,15 @@ pub const INSTANCE: &str = "app.kubernetes.io/instance";
 /// The side, or what else an object is for.
 pub const COMPONENT: &str = "app.kubernetes.io/component";
 const PART_OF: &str = "app.kubernetes.io/part-of";
-const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Who made it; its value is the field manager. What is watched is found by it.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The value of [`NAME`] on children.
 pub const PROGRAM: &str = "batchpipe";
 /// The value of [`NAME`] on the operator's own pods, set by the chart.
 pub const OPERATOR: &str = "batchpipe-operator";
-/// Which object a child was made for: names can be used again, uids cannot.
-pub const UID_ANNOTATION: &str = "batchpipe.dev/pipeline-uid";
+/// Annotation with the pipeline that a child was made for: names can be used again, uids cannot. It tells our children
+/// from those of a namesake, also after their owner reference was removed.
+pub const PIPELINE_UID: &str = "batchpipe.dev/pipeline-uid";
 
 /// The labels of a child.
 pub fn common(pipeline: &str, component: &str) -> BTreeMap<String, String> {

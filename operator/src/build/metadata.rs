@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::labels::{UID_ANNOTATION, common, pairs};
+use super::labels::{PIPELINE_UID, common, pairs};
 use crate::pipeline::Pipeline;
 
 /// Metadata of a child that goes when its pipeline goes.
@@ -17,7 +17,7 @@ pub(super) fn unowned(pipeline: &Pipeline, name: String, component: &str) -> Obj
         name: Some(name),
         namespace: Some(pipeline.namespace.clone()),
         labels: Some(common(&pipeline.name, component)),
-        annotations: Some(pairs([(UID_ANNOTATION, &pipeline.uid)])),
+        annotations: Some(pairs([(PIPELINE_UID, &pipeline.uid)])),
         ..ObjectMeta::default()
     }
 }

@@ -2,6 +2,8 @@
 
 use batchpipe_api::report::Role;
 
+use crate::fingerprint::fingerprint;
+
 /// The longest name of an object that is a DNS subdomain.
 const LONGEST_SUBDOMAIN: usize = 253;
 
@@ -41,12 +43,6 @@ fn is_subdomain(name: &str) -> bool {
             && bytes.iter().all(|byte| is_plain(*byte) || *byte == b'-')
     };
     name.len() <= LONGEST_SUBDOMAIN && name.split('.').all(is_label)
-}
-
-/// Sixteen characters that stay the same for ever for the same text: FNV-1a, 64 bits.
-fn fingerprint(text: &str) -> String {
-    let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    format!("{:016x}", text.bytes().fold(0xcbf2_9ce4_8422_2325, step))
 }
 
 #[cfg(test)]

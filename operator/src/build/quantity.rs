@@ -35,16 +35,40 @@ fn canonical_quantity(amount: &Quantity) -> Quantity {
 }
 
 fn canonical_text(text: &str) -> Option<String> {
+    let (thousandths, is_binary) = parse(text)?;
+    let written = if is_binary { binary(thousandths) } else { None };
+    Some(written.unwrap_or_else(|| decimal(thousandths)))
+}
+
+/// Whether two texts say the same amount: `1000m` is `1`, and `1e3` is `1k`.
+pub fn is_same_amount(a: &str, b: &str) -> bool {
+    amount(a).is_some_and(|amount_of_a| amount(b) == Some(amount_of_a))
+}
+
+/// In thousandths.
+fn amount(text: &str) -> Option<u128> {
+    with_exponent(text).or_else(|| parse(text).map(|(thousandths, _)| thousandths))
+}
+
+/// Only read, never written: the API server leaves such a text as it is.
+fn with_exponent(text: &str) -> Option<u128> {
+    let (number, power) = text.split_once(['e', 'E'])?;
+    let power = power.parse::<i32>().ok()?.checked_add(3)?;
+    thousandths(number, 10u128.checked_pow(u32::try_from(power).ok()?)?)
+}
+
+/// Thousandths, and whether they were written with a suffix of 1024.
+fn parse(text: &str) -> Option<(u128, bool)> {
     let suffixed = |suffix: &str| text.strip_suffix(suffix);
     for (suffix, power) in BINARY {
         if let Some(number) = suffixed(suffix) {
             let thousandths = thousandths(number, 1024u128.pow(power) * 1000)?.min(MOST);
-            return Some(binary(thousandths).unwrap_or_else(|| decimal(thousandths)));
+            return Some((thousandths, true));
         }
     }
     let unit = DECIMAL.iter().find_map(|(suffix, power)| Some((suffixed(suffix)?, *power)));
     let (number, power) = unit.unwrap_or((text, PLAIN));
-    thousandths(number, 1000u128.pow(power)).map(decimal)
+    Some((thousandths(number, 1000u128.pow(power))?, false))
 }
 
 /// The number times its unit, which is given in thousandths; what is left of a thousandth counts as a whole one.
@@ -155,6 +179,19 @@ mod tests {
     fn what_cannot_be_read_stays() {
         for written in ["", "much", "-1", "1e3", "1.x", ".5"] {
             assert_eq!(stored(written), written);
+        }
+    }
+
+    #[test]
+    fn amounts_are_compared_by_value() {
+        let same =
+            [("1", "1000m"), ("1Gi", "1024Mi"), ("0.5", "500m"), ("1k", "1000"), ("1e3", "1k")];
+        for (a, b) in same {
+            assert!(is_same_amount(a, b), "{a} {b}");
+        }
+        let other = [("1", "1001m"), ("1G", "1Gi"), ("x", "y"), ("1", ""), ("1E", "1e1")];
+        for (a, b) in other.into_iter().chain([("9007199254740993", "9007199254740992")]) {
+            assert!(!is_same_amount(a, b), "{a} {b}");
         }
     }
 

@@ -5,12 +5,7 @@ use std::fmt;
 use batchpipe_api::pipeline::{BatchPipeline, KIND};
 use kube::{ResourceExt, api::ObjectMeta, runtime::reflector::ObjectRef};
 
-/// Label that all children have in common; its value is the field manager.
-pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// Label that names the pipeline.
-pub const INSTANCE: &str = "app.kubernetes.io/instance";
-/// Annotation that tells our children from those of a namesake, also after their owner reference was removed.
-pub const PIPELINE_UID: &str = "batchpipe.dev/pipeline-uid";
+use crate::build::labels::{INSTANCE, PIPELINE_UID};
 
 /// A pipeline's place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

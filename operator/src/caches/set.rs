@@ -21,10 +21,12 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch as channel;
 
 use super::{
-    Cached, Health, Key, MANAGED_BY, Supplies, Touched, key, prune,
+    Cached, Health, Key, Supplies, Touched,
+    index::Index,
+    key, prune,
     watch::{Concerns, Watch, follow},
 };
-use crate::settings::FIELD_MANAGER;
+use crate::{build::labels::MANAGED_BY, settings::FIELD_MANAGER};
 
 /// What pipelines are made of.
 #[derive(Clone, Debug)]
@@ -177,8 +179,9 @@ impl Starter<'_> {
             .map_or_else(|| Api::all(client.clone()), |it| Api::namespaced(client.clone(), it));
         let (reader, writer) = store();
         let (tell, health) = channel::channel(Health::Pending);
-        let watch = Watch { api, selector, prune, concerns };
+        let index = Index::default();
+        let watch = Watch { api, selector, prune, concerns, index: index.clone() };
         self.supplies.tasks.spawn(follow(watch, writer, tell, self.supplies.clone()));
-        Cached { store: reader, health }
+        Cached { store: reader, index, health }
     }
 }

@@ -17,7 +17,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::sync::watch as channel;
 
-use super::{Health, Supplies, Touched};
+use super::{Health, Supplies, Touched, index::Index};
 use crate::{backoff::Backoff, error::chain};
 
 /// A connection that was cut without a word is noticed a little after this.
@@ -43,6 +43,8 @@ pub(super) struct Watch<K> {
     pub(super) prune: fn(&mut K),
     /// Who has to look when this object changes.
     pub(super) concerns: Concerns<K>,
+    /// Which objects belong to which pipeline.
+    pub(super) index: Index,
 }
 
 /// A watch at work.
@@ -136,6 +138,7 @@ where
         // That it may be listed does not say that it may be watched.
         let is_seen = matches!(event, Event::Apply(_) | Event::Delete(_));
         self.writer.apply_watcher_event(event);
+        self.watch.index.take(event);
         if is_whole {
             self.tell_all();
         }

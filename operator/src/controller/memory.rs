@@ -69,6 +69,11 @@ impl Memories {
         self.lock().remove(key)
     }
 
+    /// Forgets all pipelines; gives what was kept of them.
+    pub fn take_all(&self) -> Vec<Memory> {
+        self.lock().drain().map(|(_, memory)| memory).collect()
+    }
+
     /// The other pipelines of this namespace that wait for something that another one has.
     pub fn in_conflict(&self, of: &Key) -> Vec<Key> {
         let all = self.lock();

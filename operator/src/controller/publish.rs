@@ -67,10 +67,8 @@ pub(super) async fn publish(
 }
 
 fn remember(ctx: &Context, key: &Key, mut memory: Memory, status: BatchPipelineStatus) {
-    let after = status.phase;
     memory.status = Some(status);
-    let before = ctx.memories.keep(key, memory);
-    ctx.metrics.phase(before.and_then(|before| before.phase()), after);
+    ctx.remember(key, memory);
 }
 
 /// What is worth a write now.

@@ -1,7 +1,8 @@
 //! When which pipeline is looked at. Pure: time is passed in.
 //!
 //! Changes that come in a burst are one look. An object that fails waits longer each time, whatever happens around it
-//! meanwhile, so that it can neither keep the API server busy nor delay the others.
+//! meanwhile, so that it can neither keep the API server busy nor delay the others. What changed goes before what is
+//! only looked at again, so that a change is soon carried out however busy the process is.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,6 +13,8 @@ use crate::backoff::Backoff;
 
 /// How long a change waits for more of them.
 const SETTLE: Duration = Duration::from_millis(50);
+/// A look that nothing happened for lets others go before it for so long, and not for ever.
+const LET_PASS: Duration = Duration::from_secs(10);
 /// A failing object is looked at at most so often because it changes. With the tries that come by themselves, that is
 /// at most twelve times a minute.
 const FAILING_SPACING: Duration = Duration::from_secs(8);
@@ -35,7 +38,10 @@ pub enum Next {
 #[derive(Debug)]
 pub struct Queue<K> {
     entries: BTreeMap<K, Entry>,
-    due: BTreeSet<(Instant, K)>,
+    /// What changed.
+    changed: BTreeSet<(Instant, K)>,
+    /// What is looked at again although nothing is known to have happened.
+    again: BTreeSet<(Instant, K)>,
 }
 
 #[derive(Debug)]
@@ -47,13 +53,13 @@ struct Entry {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Waiting(Instant),
+    Waiting { at: Instant, is_touched: bool },
     Running { is_touched: bool },
 }
 
 impl<K> Default for Queue<K> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), due: BTreeSet::new() }
+        Self { entries: BTreeMap::new(), changed: BTreeSet::new(), again: BTreeSet::new() }
     }
 }
 
@@ -62,20 +68,19 @@ impl<K: Ord + Clone> Queue<K> {
     pub fn touch(&mut self, key: &K, now: Instant) {
         let Some(entry) = self.entries.get_mut(key) else {
             let backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
-            let at = now + SETTLE;
-            let entry = Entry { state: State::Waiting(at), backoff, not_before: now };
-            self.entries.insert(key.clone(), entry);
-            self.due.insert((at, key.clone()));
+            let state = State::Running { is_touched: true };
+            self.entries.insert(key.clone(), Entry { state, backoff, not_before: now });
+            self.wait(key, now + SETTLE, true);
             return;
         };
         match &mut entry.state {
             State::Running { is_touched } => *is_touched = true,
-            State::Waiting(at) => {
-                let soon = (now + SETTLE).max(entry.not_before);
-                if soon < *at {
-                    self.due.remove(&(*at, key.clone()));
-                    *at = soon;
-                    self.due.insert((soon, key.clone()));
+            State::Waiting { at, is_touched } => {
+                let (before, was_touched) = (*at, *is_touched);
+                let soon = (now + SETTLE).max(entry.not_before).min(before);
+                if soon < before || !was_touched {
+                    self.line(was_touched).remove(&(before, key.clone()));
+                    self.wait(key, soon, true);
                 }
             }
         }
@@ -83,11 +88,17 @@ impl<K: Ord + Clone> Queue<K> {
 
     /// The next object whose time has come; it counts as being looked at until [`Self::finish`].
     pub fn take(&mut self, now: Instant) -> Option<K> {
-        let (at, _) = self.due.first()?;
-        if *at > now {
+        let is_due = |at: &Instant| *at <= now;
+        let changed = self.changed.first().map(|(at, _)| *at).filter(is_due);
+        let again = self.again.first().map(|(at, _)| *at).filter(is_due);
+        let is_change_first = match (changed, again) {
+            (Some(changed), Some(again)) => changed <= again + LET_PASS,
+            (changed, _) => changed.is_some(),
+        };
+        if !is_change_first && again.is_none() {
             return None;
         }
-        let (_, key) = self.due.pop_first()?;
+        let (_, key) = self.line(is_change_first).pop_first()?;
         if let Some(entry) = self.entries.get_mut(&key) {
             entry.state = State::Running { is_touched: false };
         }
@@ -96,7 +107,19 @@ impl<K: Ord + Clone> Queue<K> {
 
     /// When the next object's time comes.
     pub fn next_due(&self) -> Option<Instant> {
-        self.due.first().map(|(at, _)| *at)
+        let firsts = [self.changed.first(), self.again.first()];
+        firsts.into_iter().flatten().map(|(at, _)| *at).min()
+    }
+
+    fn line(&mut self, is_touched: bool) -> &mut BTreeSet<(Instant, K)> {
+        if is_touched { &mut self.changed } else { &mut self.again }
+    }
+
+    fn wait(&mut self, key: &K, at: Instant, is_touched: bool) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.state = State::Waiting { at, is_touched };
+            self.line(is_touched).insert((at, key.clone()));
+        }
     }
 
     /// A look came to its end.
@@ -123,8 +146,7 @@ impl<K: Ord + Clone> Queue<K> {
         };
         let soon = (now + SETTLE).max(entry.not_before);
         let at = if is_touched { soon.min(now + wait) } else { now + wait };
-        entry.state = State::Waiting(at);
-        self.due.insert((at, key.clone()));
+        self.wait(key, at, is_touched);
     }
 
     /// How many objects there are.
@@ -216,6 +238,23 @@ mod tests {
         queue.touch(&"a", now);
         look(&mut queue, now + SETTLE, Next::Retry);
         assert!(queue.next_due().unwrap() - now <= FIRST_WAIT + SETTLE);
+    }
+
+    #[test]
+    fn a_change_goes_before_looks_that_are_due_longer_but_not_for_ever() {
+        let (mut queue, now) = queue();
+        for key in ["a", "b"] {
+            queue.touch(&key, now);
+            look(&mut queue, now + SETTLE, Next::After(MINUTE));
+        }
+        let due = now + SETTLE + MINUTE;
+        queue.touch(&"c", due);
+        assert_eq!(queue.take(due + SETTLE), Some("c"), "somebody waits for it");
+        let late = due + LET_PASS;
+        queue.touch(&"b", late);
+        queue.touch(&"d", late);
+        let order = [(); 3].map(|()| queue.take(late + SETTLE));
+        assert_eq!(order, [Some("b"), Some("a"), Some("d")]);
     }
 
     #[test]

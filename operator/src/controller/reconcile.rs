@@ -24,9 +24,9 @@ use crate::{
     context::Context,
     decide::{DecideInput, decide},
     error::chain,
-    observe::{Expected, Observed, ObservedSide, observe_deployment, side},
+    observe::{Expected, Observed, ObservedSide, made_by, observe_deployment, side},
     pipeline::{Pipeline, validate},
-    resolve::{ResolveError, Unresolved, resolve},
+    resolve::{ResolveError, Unresolved},
     status::{Facts, Outcome, summarize},
 };
 
@@ -128,7 +128,7 @@ async fn pipeline(
     if let Some(conflict) = conflict::winner(object, all.iter().map(Arc::as_ref)) {
         return Err(Outcome::Conflict(conflict.message));
     }
-    let resolved = resolve(&ctx.client, object).await;
+    let resolved = ctx.resolved.resolve(&ctx.client, object).await;
     let kafka = resolved.unwrap_or_else(|error| Err(unread(&error)));
     validate(object, kafka.map_err(Outcome::Unresolved)?, &ctx.settings).map_err(Outcome::Invalid)
 }
@@ -140,8 +140,11 @@ fn unread(error: &ResolveError) -> Unresolved {
 }
 
 async fn observe(ctx: &Context, set: &CacheSet, object: &BatchPipeline) -> Observed {
-    let producer = observe_side(ctx, set, object, Role::Producer).await;
-    Observed { producer, consumer: observe_side(ctx, set, object, Role::Consumer).await }
+    let (producer, consumer) = tokio::join!(
+        observe_side(ctx, set, object, Role::Producer),
+        observe_side(ctx, set, object, Role::Consumer),
+    );
+    Observed { producer, consumer }
 }
 
 async fn observe_side(
@@ -153,16 +156,15 @@ async fn observe_side(
     let namespace = object.namespace().unwrap_or_default();
     let deployment = deployment(ctx, set, object, role);
     let selector = labels::selector(object.name(), role);
-    let pods = set.children.pods.store().state_filter(|pod| {
-        let labels = pod.labels();
-        pod.namespace().as_deref() == Some(&namespace)
-            && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
-    });
+    let mut pods = set.children.pods.of(&Key::of(object));
+    pods.retain(|pod| selector.iter().all(|(key, value)| pod.labels().get(key) == Some(value)));
     let owner = deployment.as_ref().and_then(|it| it.metadata.uid.as_deref());
-    let replica_sets = set.children.replica_sets.store().state_filter(|it| {
+    let mut replica_sets = set.children.replica_sets.of(&Key::of(object));
+    replica_sets.retain(|it| {
         it.owner_references().iter().any(|reference| Some(reference.uid.as_str()) == owner)
     });
-    let answers = ctx.reports.of(&pods).await;
+    let ours = made_by(deployment.as_deref(), &replica_sets, &pods);
+    let answers = ctx.reports.of(&ours).await;
     let expected = Expected { role, topic: object.topic_name() };
     side(expected, deployment.as_deref(), &replica_sets, &pods, &answers)
 }

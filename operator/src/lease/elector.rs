@@ -57,6 +57,12 @@ impl Elector {
         }
     }
 
+    /// Leaves the Lease to run out: what was sent and not awaited may still be carried out until then.
+    pub fn abandon(self) {
+        self.leadership.end();
+        tracing::info!(lease = self.settings.name, "the lease is not given back; it runs out");
+    }
+
     async fn empty(&mut self) -> Result<(), kube::Error> {
         let lease = self.latest().await?;
         if let Some(lease) = lease.filter(|lease| self.is_ours(lease)) {

@@ -3,9 +3,11 @@
 //! A pod that does not answer is unknown. Whoever answers may be hostile: answers are bounded in time and size, and
 //! nothing is followed elsewhere.
 
+mod kept;
+
 use std::{
     borrow::Borrow,
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -23,16 +25,14 @@ use hyper_util::{
 use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
 use tokio::sync::Semaphore;
 
+use self::kept::{Heard, Kept};
 use super::side::has_ended;
+use crate::build::ADMIN_PORT;
 
-/// Where the admin server of every pod listens.
-pub const ADMIN_PORT: u16 = 8080;
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// How long an answer, or that there was none, counts.
-const MAX_AGE: Duration = Duration::from_secs(5);
-/// The largest answer.
-const MAX_BYTES: usize = 1 << 20;
+/// The largest answer: one consumer may have all partitions of a topic, and each takes up to 256 bytes.
+const MAX_BYTES: usize = 10_000 * 256 + (64 << 10);
 /// How many pods are asked at the same time, over all pipelines.
 const AT_ONCE: usize = 64;
 
@@ -71,14 +71,7 @@ pub struct Reports {
     client: Client<HttpConnector, Body>,
     port: u16,
     permits: Semaphore,
-    kept: Mutex<HashMap<String, Kept>>,
-}
-
-/// An answer, or that there was none.
-#[derive(Clone, Debug)]
-struct Kept {
-    at: Instant,
-    answer: Option<Answer>,
+    kept: Mutex<Kept>,
 }
 
 impl Default for Reports {
@@ -98,7 +91,8 @@ impl Reports {
         Self { client, port, permits: Semaphore::new(AT_ONCE), kept: Mutex::default() }
     }
 
-    /// What these pods say now or said within the last 5 seconds. Who does not answer is left out.
+    /// What these pods say now or said within the last 5 seconds. Who does not answer is left out, and who keeps others
+    /// waiting is asked less often.
     pub async fn of(&self, pods: &[impl Borrow<Pod>]) -> Answers {
         let pods =
             pods.iter().map(Borrow::borrow).filter(|pod| !has_ended(pod)).filter_map(|pod| {
@@ -114,29 +108,31 @@ impl Reports {
 
     /// Forgets the pods that are gone.
     pub fn retain(&self, exists: impl Fn(&str) -> bool) {
-        self.lock().retain(|uid, _| exists(uid));
+        self.lock().retain(exists);
     }
 
     async fn ask_if_old(&self, uid: &str, ip: &str) -> Option<Answer> {
-        let kept = self.lock().get(uid).cloned();
-        if let Some(kept) = kept.filter(|kept| kept.at.elapsed() < MAX_AGE) {
-            return kept.answer;
+        if let Some(heard) = self.lock().get(uid, Instant::now()) {
+            return heard.answer();
         }
         let _permit = self.permits.acquire().await.ok()?;
         let (at, asked_at) = (Instant::now(), Timestamp::now());
-        let answer = match tokio::time::timeout(TIMEOUT, self.ask(ip)).await {
-            Ok(answer) => answer,
+        let report = match tokio::time::timeout(TIMEOUT, self.ask(ip)).await {
+            Ok(report) => report,
             Err(elapsed) => Err(elapsed.into()),
         };
-        let answer = answer.map(|report| Answer { report, asked_at });
-        let answer = answer
-            .inspect_err(|error| {
-                let error: &dyn std::error::Error = error;
-                tracing::debug!(uid, ip, error, "a pod says nothing");
-            })
-            .ok();
-        self.lock().insert(uid.to_owned(), Kept { at, answer: answer.clone() });
-        answer
+        let report = report.inspect_err(|error| {
+            let error: &dyn std::error::Error = error;
+            tracing::debug!(uid, ip, error, "a pod says nothing");
+        });
+        let heard = match report {
+            Ok(report) => Heard::Answer(Box::new(Answer { report, asked_at })),
+            // The limit for connecting may be noticed a moment before the one for all of it.
+            Err(_) if at.elapsed() >= TIMEOUT / 2 => Heard::Silence,
+            Err(_) => Heard::Nothing,
+        };
+        self.lock().note(uid, heard.clone(), at);
+        heard.answer()
     }
 
     async fn ask(&self, ip: &str) -> Result<Report, AskError> {
@@ -149,7 +145,7 @@ impl Reports {
         Ok(serde_json::from_slice(&body.to_bytes())?)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Kept>> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -62,6 +62,19 @@ pub fn side(
     side
 }
 
+/// The pods that this Deployment has made: what others say counts for nothing, so they are not even asked.
+pub fn made_by<P: Borrow<Pod> + Clone>(
+    deployment: Option<&Deployment>,
+    replica_sets: &[impl Borrow<PartialObjectMeta<ReplicaSet>>],
+    pods: &[P],
+) -> Vec<P> {
+    let sets = OurSets::new(deployment, replica_sets);
+    pods.iter()
+        .filter(|pod| sets.is_newest(Borrow::<Pod>::borrow(*pod)).is_some())
+        .cloned()
+        .collect()
+}
+
 /// The uids of the `ReplicaSet`s of one Deployment.
 struct OurSets<'a> {
     all: Vec<&'a str>,

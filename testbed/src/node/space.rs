@@ -7,7 +7,11 @@ use std::{
     process::Command,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    fd::OwnedFd,
+    io::Errno,
+    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
+};
 
 use super::settings::{self, ADDRESS, CABLE, HOST, SERVICES};
 use crate::{Error, Result, daemon::Daemon, error::Context, images, process, watchdog::Watchdog};
@@ -22,6 +26,8 @@ pub(crate) struct Space {
     daemon: Daemon,
     /// The first process in it, by its id on the host.
     init: u32,
+    /// The same process and no other, also when its id is given again.
+    handle: OwnedFd,
 }
 
 impl Space {
@@ -36,8 +42,9 @@ impl Space {
         let mut daemon = Daemon::new("namespaces", command, folder);
         daemon.start(watchdog, || ready.exists())?;
         let init = child_of(daemon.process_id())?;
+        let handle = handle_of(init)?;
         script(NETWORK, &[&init.to_string(), CABLE, HOST, ADDRESS, SERVICES])?;
-        Ok(Self { daemon, init })
+        Ok(Self { daemon, init, handle })
     }
 
     /// A command that runs `program` within. It is killed when the process that runs the command is.
@@ -57,11 +64,11 @@ impl Space {
 
     /// Ends everything within. The first process goes first, so that who waits for it collects it.
     pub(crate) fn end(&mut self, watchdog: &mut Watchdog) -> Result<()> {
-        let init = i32::try_from(self.init).ok().and_then(Pid::from_raw);
-        if let Some(init) = init {
-            kill_process(init, Signal::KILL).context("kill", "the node's first process")?;
+        match pidfd_send_signal(&self.handle, Signal::KILL) {
+            // It has ended by itself.
+            Ok(()) | Err(Errno::SRCH) => self.daemon.stop(watchdog),
+            Err(error) => Err(error).context("kill", "the node's first process"),
         }
-        self.daemon.stop(watchdog)
     }
 }
 
@@ -81,6 +88,12 @@ fn child_of(parent: Option<u32>) -> Result<u32> {
     let children = fs::read_to_string(&path).context("read", &path)?;
     let child = children.split_whitespace().next().and_then(|id| id.parse().ok());
     child.ok_or(Error::State { name: "namespaces", found: "ended", wanted: "running" })
+}
+
+fn handle_of(process: u32) -> Result<OwnedFd> {
+    let id = i32::try_from(process).ok().and_then(Pid::from_raw);
+    let ended = Error::State { name: "namespaces", found: "ended", wanted: "running" };
+    pidfd_open(id.ok_or(ended)?, PidfdFlags::empty()).context("open", "the node's first process")
 }
 
 /// `PATH` for a program that runs others, of which some are root's.

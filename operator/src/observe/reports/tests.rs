@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use axum::{Router, http::header, response::IntoResponse, routing::get};
-use batchpipe_api::report::Role;
+use batchpipe_api::report::{PartitionLag, Role};
 use serde_json::json;
 
 use super::*;
@@ -87,6 +87,23 @@ async fn redirects_are_not_followed() {
 async fn an_endless_answer_is_cut_off() {
     let (reports, _) = served(format!("{}{}", text(), " ".repeat(MAX_BYTES))).await;
     assert!(reports.of(&[pod("127.0.0.1")]).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_consumer_of_ten_thousand_partitions_is_heard() {
+    let most = PartitionLag {
+        partition: 9_999,
+        asked_at_ms: Some(9_999_999_999_999),
+        position: Some(i64::MAX),
+        committed: Some(i64::MAX),
+        end: Some(i64::MAX),
+        messages: Some(u64::MAX),
+        records: Some(u64::MAX),
+        seconds: Some(1.0 / 3.0 + 1e9),
+    };
+    let long = Report { lag: vec![most; 10_000], ..report(Role::Consumer) };
+    let (reports, _) = served(serde_json::to_string(&long).unwrap()).await;
+    assert_eq!(reports.of(&[pod("127.0.0.1")]).await["u"].report.lag.len(), 10_000);
 }
 
 #[tokio::test]

@@ -67,6 +67,15 @@ fn without_a_deployment_no_pod_is_ours() {
 }
 
 #[test]
+fn only_pods_that_our_deployment_made_are_asked() {
+    let sets = [set("r9", "d1", "9"), set("foreign", "d2", "11")];
+    let pods = [pod("ours", "r9"), pod("forged", "foreign"), bare("bare")];
+    let ours = made_by(Some(&deployment(&json!({}))), &sets, &pods);
+    assert_eq!(ours, [pods[0].clone()]);
+    assert_eq!(made_by(None, &sets, &pods), []);
+}
+
+#[test]
 fn a_pod_that_has_ended_is_gone() {
     let mut ended = pod("a", "r10");
     ended.status.as_mut().unwrap().phase = Some("Failed".to_owned());

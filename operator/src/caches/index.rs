@@ -1,0 +1,158 @@
+//! Which objects of a cache belong to which pipeline: with a thousand pipelines, to go through all pods of all of them
+//! in every look would cost more than everything else.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use kube::{Resource, ResourceExt, runtime::watcher::Event};
+
+use super::Key;
+use crate::build::labels::INSTANCE;
+
+/// The names of objects by the pipeline that their label names. Clones are the same index.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Index(Arc<RwLock<Names>>);
+
+#[derive(Debug, Default)]
+struct Names {
+    /// Of each pipeline.
+    by_pipeline: HashMap<Key, BTreeSet<String>>,
+    /// What each object was noted under, by namespace and name: its label may change.
+    noted: BTreeMap<(String, String), Key>,
+    /// The objects of a list that is not whole yet.
+    listed: BTreeMap<(String, String), Key>,
+}
+
+impl Index {
+    /// The names of the objects whose label names this pipeline.
+    pub(super) fn names(&self, key: &Key) -> Vec<String> {
+        self.read().by_pipeline.get(key).into_iter().flatten().cloned().collect()
+    }
+
+    /// Takes what a watch says, as the cache does: a list counts when it is whole.
+    pub(super) fn take<K: Resource<DynamicType = ()>>(&self, event: &Event<K>) {
+        let mut all = self.write();
+        match event {
+            Event::Apply(object) => {
+                all.remove(&place(object));
+                if let Some(key) = key(object) {
+                    all.insert(place(object), key);
+                }
+            }
+            Event::Delete(object) => all.remove(&place(object)),
+            Event::Init => all.listed.clear(),
+            Event::InitApply(object) => {
+                if let Some(key) = key(object) {
+                    all.listed.insert(place(object), key);
+                }
+            }
+            Event::InitDone => all.replace(),
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Names> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Names> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Names {
+    fn insert(&mut self, place: (String, String), key: Key) {
+        self.by_pipeline.entry(key.clone()).or_default().insert(place.1.clone());
+        self.noted.insert(place, key);
+    }
+
+    fn remove(&mut self, place: &(String, String)) {
+        let Some(key) = self.noted.remove(place) else { return };
+        if let Some(names) = self.by_pipeline.get_mut(&key) {
+            names.remove(&place.1);
+            if names.is_empty() {
+                self.by_pipeline.remove(&key);
+            }
+        }
+    }
+
+    fn replace(&mut self) {
+        let listed = std::mem::take(&mut self.listed);
+        self.by_pipeline.clear();
+        self.noted.clear();
+        for (place, key) in listed {
+            self.insert(place, key);
+        }
+    }
+}
+
+fn place(object: &impl Resource) -> (String, String) {
+    let meta = object.meta();
+    (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
+}
+
+fn key(object: &impl Resource) -> Option<Key> {
+    let name = object.labels().get(INSTANCE)?.clone();
+    Some(Key { namespace: object.meta().namespace.clone()?, name })
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Pod;
+
+    use super::*;
+
+    fn pod(name: &str, pipeline: &str) -> Pod {
+        let mut pod = Pod::default();
+        pod.metadata.namespace = Some("a".to_owned());
+        pod.metadata.name = Some(name.to_owned());
+        pod.labels_mut().insert(INSTANCE.to_owned(), pipeline.to_owned());
+        pod
+    }
+
+    fn names(index: &Index, pipeline: &str) -> Vec<String> {
+        index.names(&Key { namespace: "a".to_owned(), name: pipeline.to_owned() })
+    }
+
+    #[test]
+    fn objects_are_found_by_their_pipeline_until_they_are_deleted() {
+        let index = Index::default();
+        for name in ["one", "two"] {
+            index.take(&Event::Apply(pod(name, "x")));
+        }
+        index.take(&Event::Apply(pod("three", "y")));
+        assert_eq!(names(&index, "x"), ["one", "two"]);
+        index.take(&Event::Delete(pod("one", "x")));
+        assert_eq!(names(&index, "x"), ["two"]);
+    }
+
+    #[test]
+    fn an_object_whose_label_changes_is_no_longer_found_by_the_former_one() {
+        let index = Index::default();
+        index.take(&Event::Apply(pod("one", "x")));
+        index.take(&Event::Apply(pod("one", "y")));
+        assert_eq!((names(&index, "x").len(), names(&index, "y").len()), (0, 1));
+        index.take(&Event::Delete(pod("one", "z")));
+        assert!(names(&index, "y").is_empty());
+    }
+
+    #[test]
+    fn a_new_list_counts_when_it_is_whole() {
+        let index = Index::default();
+        index.take(&Event::Apply(pod("old", "x")));
+        index.take::<Pod>(&Event::Init);
+        index.take(&Event::InitApply(pod("new", "x")));
+        assert_eq!(names(&index, "x"), ["old"]);
+        index.take::<Pod>(&Event::InitDone);
+        assert_eq!(names(&index, "x"), ["new"]);
+    }
+
+    #[test]
+    fn nothing_is_kept_of_pipelines_without_objects() {
+        let index = Index::default();
+        index.take(&Event::Apply(pod("one", "x")));
+        index.take(&Event::Delete(pod("one", "x")));
+        assert!(index.read().by_pipeline.is_empty() && index.read().noted.is_empty());
+    }
+}
