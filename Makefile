@@ -5,7 +5,7 @@ CARGO ?= cargo
 CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 
-.PHONY: help demo up down check test lint generate bench bench-quick needs
+.PHONY: help demo up down kind check test lint generate bench bench-quick needs
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -20,6 +20,9 @@ up: ## Run Kubernetes, Kafka, the operator and a pipeline on this machine, as ro
 
 down: ## Remove all that `make up` brought up
 	scripts/down
+
+kind: ## The same on a kind cluster, where docker, kind, kubectl and helm are
+	scripts/kind
 
 check: ## Format, lints and the tests that need cargo alone
 	$(CARGO) fmt --all --check

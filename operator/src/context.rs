@@ -1,5 +1,7 @@
 //! What every reconciliation is given.
 
+use std::collections::BTreeSet;
+
 use kube::{Client, runtime::events::Recorder};
 
 use crate::{
@@ -34,6 +36,13 @@ pub struct Context {
 }
 
 impl Context {
+    /// Drops what pods said that are gone.
+    pub fn tidy(&self) {
+        let pods = self.caches.sets().iter().flat_map(|set| set.children.pods.store().state());
+        let exist: BTreeSet<String> = pods.filter_map(|pod| pod.metadata.uid.clone()).collect();
+        self.reports.retain(|uid| exist.contains(uid));
+    }
+
     /// Drops everything that is kept of a pipeline that is gone.
     pub fn forget(&self, key: &Key) {
         if let Some(memory) = self.memories.remove(key) {

@@ -33,6 +33,8 @@ use crate::{
 
 /// How long a look may take: some requests to the API server and to pods, each with a limit of its own.
 const LONGEST_LOOK: Duration = Duration::from_mins(1);
+/// How often what is kept of pods that are gone is dropped.
+const TIDY_EVERY: Duration = Duration::from_mins(5);
 /// How long looks may take to come to their end when the process is to stop.
 const LAST_LOOKS: Duration = Duration::from_secs(5);
 
@@ -86,6 +88,7 @@ impl Controller {
         self.queue = Queue::default();
         self.touch_all();
         let mut ended = std::pin::pin!(leadership.ended());
+        let mut tidying = tokio::time::interval(TIDY_EVERY);
         loop {
             self.start_looks();
             let due = self.queue.next_due().filter(|_| self.looks.len() < self.concurrency);
@@ -99,6 +102,7 @@ impl Controller {
                 }
                 () = stop.cancelled() => return self.finish().await,
                 Some(touched) = self.touched.recv() => self.touch(&touched),
+                _ = tidying.tick() => self.ctx.tidy(),
                 Some(ended) = self.looks.join_next_with_id() => self.ended(ended),
                 () = async { tokio::time::sleep_until(due.unwrap_or_else(tokio::time::Instant::now)).await },
                     if due.is_some() => {}

@@ -1,6 +1,8 @@
 //! What is not ours is never touched: foreign objects with our children's names, and older pipelines.
 
-use crate::support::{Namespace, Operator, cluster, manifest, wait_for};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::support::{Fault, Faults, Namespace, Operator, cluster, manifest, wait_for};
 
 #[test]
 fn a_foreign_object_with_a_childs_name_is_not_touched_and_the_others_are_made() {
@@ -60,5 +62,25 @@ fn the_younger_of_two_pipelines_with_one_topic_waits_for_the_older_to_go() {
     assert!(namespace.find("deployment/second-consumer").is_none());
     namespace.kubectl(&["delete", "batchpipeline/first"]);
     namespace.await_children("second");
+    operator.stop();
+}
+
+#[test]
+fn an_object_that_appears_between_looking_and_creating_is_not_taken_over() {
+    let namespace = Namespace::new(cluster(), "race");
+    let is_made = AtomicBool::new(false);
+    let faults = Faults::new(move |request| {
+        let is_creation =
+            request.is_write() && request.path.ends_with("/serviceaccounts/demo-batchpipe");
+        if is_creation && !is_made.swap(true, Ordering::Relaxed) {
+            namespace.kubectl(&["create", "serviceaccount", "demo-batchpipe"]);
+        }
+        Fault::None
+    });
+    let operator = Operator::with(namespace, "operator", faults);
+    namespace.pipeline("demo", "");
+    namespace.await_reason("demo", "Ready", "Conflict");
+    let account = namespace.get("serviceaccount/demo-batchpipe");
+    assert!(!account.to_string().contains("batchpipe-operator"), "{account}");
     operator.stop();
 }

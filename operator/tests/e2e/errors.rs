@@ -1,7 +1,7 @@
 //! The API server refuses or fails: tries are bounded, everything else goes on, and it ends well by itself.
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -14,10 +14,9 @@ use crate::support::{Fault, Faults, Namespace, Operator, cluster, wait_for};
 
 /// Everything that is written fails in this way for the first time.
 fn first_time(code: u16) -> Faults {
-    let seen = Mutex::new(BTreeMap::<String, ()>::new());
+    let seen = Mutex::new(BTreeSet::new());
     Faults::new(move |request| {
-        let is_first =
-            request.is_write() && seen.lock().unwrap().insert(request.path.clone(), ()).is_none();
+        let is_first = request.is_write() && seen.lock().unwrap().insert(request.path.clone());
         if is_first { Fault::Status(code) } else { Fault::None }
     })
 }

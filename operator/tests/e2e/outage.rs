@@ -49,3 +49,15 @@ fn an_api_server_that_stops_answering_without_a_word_is_found_again() {
         cluster.resume().unwrap();
     });
 }
+
+#[test]
+fn an_operator_that_comes_before_its_kind_waits_for_it() {
+    let cluster = batchpipe_testbed::control_plane().unwrap();
+    let namespace = Namespace::new(&cluster, "early");
+    let operator = Operator::start(namespace);
+    wait_for("a first look", || (!operator.faults.seen().is_empty()).then_some(()));
+    install(&cluster);
+    namespace.pipeline("demo", "");
+    namespace.await_children("demo");
+    operator.stop();
+}

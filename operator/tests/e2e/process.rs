@@ -1,6 +1,8 @@
 //! The program itself: its signals, its exit codes, its admin server, and what it prints.
 
 use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -14,8 +16,12 @@ struct Process(Child);
 
 impl Process {
     fn start(namespace: Namespace<'_>, identity: &str) -> Self {
+        Self::at("127.0.0.1:0", namespace, identity)
+    }
+
+    fn at(admin: &str, namespace: Namespace<'_>, identity: &str) -> Self {
         let child = Command::new(PROGRAM)
-            .args(["run", "--workload-image", IMAGE, "--admin", "127.0.0.1:0"])
+            .args(["run", "--workload-image", IMAGE, "--admin", admin])
             .args(["--watch-namespaces", namespace.name, "--operator-namespace", namespace.name])
             .args([
                 "--lease-duration",
@@ -104,4 +110,37 @@ fn wrong_usage_ends_with_2_and_says_why() {
         assert_eq!(output.status.code(), Some(2), "{flags:?}");
         assert!(!output.stderr.is_empty());
     }
+}
+
+/// The answer of an admin server, head and body; absent while nobody listens.
+fn ask(address: &str, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
+
+#[test]
+fn the_admin_server_says_that_it_is_alive_and_ready_and_what_was_done() {
+    let namespace = Namespace::new(cluster(), "admin");
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let process = Process::at(&address, namespace, "one");
+    wait_for("readiness", || ask(&address, "/readyz").filter(|it| it.starts_with("HTTP/1.1 200")));
+    assert!(ask(&address, "/livez").unwrap().ends_with("ok\n"));
+    namespace.pipeline("demo", "");
+    namespace.await_children("demo");
+    let metrics = wait_for("a reconciliation", || {
+        ask(&address, "/metrics")
+            .filter(|it| it.contains("reconciliations_total{outcome=\"changed\"}"))
+    });
+    for line in [
+        "batchpipe_operator_leader 1",
+        "api_requests_total{verb=\"watch\",code=\"200\"}",
+        "batchpipe_build_info{version=",
+    ] {
+        assert!(metrics.contains(line), "{line} is missing from\n{metrics}");
+    }
+    process.signal("-TERM");
+    assert_eq!(process.end(), Some(0));
 }

@@ -33,7 +33,8 @@ pub(crate) fn install(cluster: &ControlPlane) {
     let crd = batchpipe_api::schema::crd_yaml();
     cluster.kubectl_with_input(&["apply", "--server-side", "-f", "-"], &crd).unwrap();
     let established = ["wait", "--for=condition=Established", "crd/batchpipelines.batchpipe.dev"];
-    cluster.kubectl(&established).unwrap();
+    // kubectl gives up when it asks before the first condition is there.
+    wait_for("the kind", || cluster.kubectl(&established).ok());
 }
 
 /// Waits until `found` gives something; says what was awaited when it does not.
