@@ -78,7 +78,7 @@ impl Assigned {
         self.phase.fetch_max(ABANDONED, Ordering::AcqRel);
     }
 
-    fn lose(&self) {
+    pub(super) fn lose(&self) {
         self.phase.fetch_max(LOST, Ordering::AcqRel);
     }
 

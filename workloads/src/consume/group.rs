@@ -1,10 +1,10 @@
-//! What librdkafka tells the consumer in callbacks: partitions come and go, commits succeed or fail.
+//! What librdkafka tells the consumer in callbacks: partitions come and go, and what it logs.
 //!
 //! Callbacks run in the poll thread.
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -15,8 +15,8 @@ use crossbeam_channel::Sender;
 use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
     config::RDKafkaLogLevel,
-    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance, RebalanceProtocol},
-    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
+    consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance, RebalanceProtocol},
+    error::{KafkaError, RDKafkaErrorCode},
     topic_partition_list::TopicPartitionListElem,
     types::RDKafkaRespErr,
 };
@@ -24,6 +24,8 @@ use rdkafka::{
 use super::{
     Config,
     assignment::{Assigned, Assignments},
+    commits::commit,
+    membership::Membership,
 };
 use crate::{
     admin::{Gate, Side},
@@ -37,6 +39,11 @@ const REVOCATION_PATIENCE: Duration = Duration::from_secs(4);
 pub(super) struct Context {
     pub(super) topic: String,
     pub(super) assignments: Arc<Assignments>,
+    pub(super) membership: Arc<Membership>,
+    /// Held while the group is told how far we are.
+    pub(super) committing: Mutex<()>,
+    /// What we had when we began to leave the group.
+    leaving: Mutex<Vec<Arc<Assigned>>>,
     side: Arc<Side>,
     /// Wakes the watch up: something was assigned, or it is over.
     wake: Sender<()>,
@@ -64,6 +71,9 @@ impl Context {
             topic: config.topic.name.clone(),
             servers: config.cluster.bootstrap_servers.clone(),
             assignments,
+            membership: Arc::default(),
+            committing: Mutex::default(),
+            leaving: Mutex::default(),
             side,
             wake,
             changes: AtomicU64::new(0),
@@ -101,6 +111,22 @@ impl Context {
         self.ended.load(Ordering::Acquire)
     }
 
+    /// We are leaving the group, and these partitions with it.
+    pub(super) fn set_leaving(&self, left: &[Arc<Assigned>]) {
+        *self.leaving.lock().unwrap_or_else(PoisonError::into_inner) = left.to_vec();
+    }
+
+    fn leaving_of(&self, partitions: &[i32]) -> Vec<Arc<Assigned>> {
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        leaving.retain(|assigned| partitions.contains(&assigned.partition));
+        leaving
+    }
+
+    /// The group does not take how far we are.
+    pub(super) fn tell_uncommitted(&self, problem: &str) {
+        self.side.error(&format!("offsets cannot be committed: {problem}; trying again"));
+    }
+
     /// Makes the watch ask now.
     pub(super) fn wake(&self) {
         let _ = self.wake.try_send(()); // a wake-up that is on its way already is enough
@@ -123,15 +149,43 @@ impl Context {
         }
     }
 
+    /// The group takes partitions away, or we leave it.
+    fn give_back(&self, consumer: &BaseConsumer<Self>, partitions: &[i32]) {
+        let is_lost = consumer.assignment_lost();
+        tracing::info!(?partitions, is_lost, "partitions are taken away");
+        let leaving = self.leaving_of(partitions);
+        if is_lost {
+            self.assignments.lose(partitions);
+            leaving.iter().for_each(|assigned| assigned.lose());
+        }
+        let mut left = self.assignments.finish(partitions, Instant::now() + REVOCATION_PATIENCE);
+        for partition in partitions {
+            self.side.forget_lag(*partition);
+        }
+        left.extend_from_slice(&leaving);
+        // A member that the group has given up on may not commit: others are at work there already.
+        if is_lost {
+            return;
+        }
+        if let Err(error) = commit(consumer, &left) {
+            tracing::warn!(%error, ?partitions, "offsets could not be committed; others deliver again what was \
+                 delivered since the last time");
+        }
+        // From now on it is for others to tell how far these are.
+        leaving.iter().for_each(|assigned| assigned.lose());
+    }
+
     fn numbers(&self, list: &TopicPartitionList) -> Vec<i32> {
         list.elements_for_topic(&self.topic).iter().map(TopicPartitionListElem::partition).collect()
     }
 }
 
 impl ClientContext for Context {
-    /// Sent on as usual, after looking for the only sign of a topic that was deleted and made again.
+    /// Sent on as usual, after looking for what librdkafka tells nowhere else: that a topic was deleted and made
+    /// again, and how far it is in joining or leaving the group.
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         if matches!(level, RDKafkaLogLevel::Debug) {
+            self.membership.note(facility, text);
             if is_another_topic(text, &self.topic) {
                 self.began_anew.store(true, Ordering::Release);
             }
@@ -173,6 +227,10 @@ impl ConsumerContext for Context {
             (false, true) => consumer.incremental_unassign(list),
             (false, false) => consumer.unassign(),
         };
+        let outcome = outcome.and_then(|()| {
+            // Whoever is leaving has to take what comes, but does not read it.
+            if is_assigning && self.is_ended() { consumer.pause(list) } else { Ok(()) }
+        });
         if let Err(error) = outcome {
             self.side.error(&format!("rebalance failed: {error}"));
         }
@@ -181,23 +239,7 @@ impl ConsumerContext for Context {
 
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
-            Rebalance::Revoke(list) => {
-                let partitions = self.numbers(list);
-                let is_lost = consumer.assignment_lost();
-                tracing::info!(?partitions, is_lost, "partitions are taken away");
-                if is_lost {
-                    self.assignments.lose(&partitions);
-                }
-                let left =
-                    self.assignments.finish(&partitions, Instant::now() + REVOCATION_PATIENCE);
-                for partition in partitions {
-                    self.side.forget_lag(partition);
-                }
-                // A member that the group has given up on may not commit: others are at work there already.
-                if !is_lost {
-                    commit(consumer, &left, CommitMode::Sync);
-                }
-            }
+            Rebalance::Revoke(list) => self.give_back(consumer, &self.numbers(list)),
             Rebalance::Error(error) => self.side.error(&format!("rebalance failed: {error}")),
             Rebalance::Assign(_) => {}
         }
@@ -207,27 +249,13 @@ impl ConsumerContext for Context {
         if let Rebalance::Assign(list) = rebalance {
             let partitions = self.numbers(list);
             tracing::info!(?partitions, "partitions are assigned");
-            for partition in partitions {
-                self.assignments.add(partition);
+            if !self.is_ended() {
+                partitions.into_iter().for_each(|partition| self.assignments.add(partition));
             }
             self.side.gate(Gate::Group).open();
             self.wake();
         }
         self.changes.fetch_add(1, Ordering::AcqRel);
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        if let Err(error) = result {
-            self.side.error(&format!("offsets cannot be committed: {error}; trying again"));
-            return;
-        }
-        for element in offsets.elements_for_topic(&self.topic) {
-            if let (Offset::Offset(offset), Ok(()), Some(assigned)) =
-                (element.offset(), element.error(), self.assignments.get(element.partition()))
-            {
-                assigned.set_committed(offset);
-            }
-        }
     }
 }
 
@@ -236,28 +264,6 @@ fn is_another_topic(message: &str, topic: &str) -> bool {
     const NOTHING: &str = "AAAAAAAAAAAAAAAAAAAAAA";
     let change = message.split_once(&format!("Topic {topic} changed id from "));
     change.is_some_and(|(_, ids)| !ids.starts_with(NOTHING))
-}
-
-/// Commits what was reached and is not committed yet.
-pub(super) fn commit(
-    consumer: &BaseConsumer<Context>,
-    partitions: &[Arc<Assigned>],
-    mode: CommitMode,
-) {
-    let topic = &consumer.context().topic;
-    let mut list = TopicPartitionList::new();
-    for assigned in partitions {
-        if let Some(offset) = assigned.uncommitted() {
-            list.add_partition_offset(topic, assigned.partition, Offset::Offset(offset))
-                .expect("the offset of a message is not negative");
-        }
-    }
-    if list.count() == 0 {
-        return;
-    }
-    if let Err(error) = consumer.commit(&list, mode) {
-        tracing::warn!(%error, "offsets could not be committed");
-    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
 //! The consumer: broker -> decode -> sink -> offset.
 //!
 //! One thread polls and never waits for anything else; a few workers decode and deliver, each of them responsible
-//! for some of the partitions, so that order is kept; one thread asks for watermarks; one writes dead letters when
-//! there are any. An offset is committed after everything before it was delivered or dead-lettered.
+//! for some of the partitions, so that order is kept; one thread asks for watermarks; one commits; one writes dead
+//! letters when there are any. An offset is committed after everything before it was delivered or dead-lettered.
 
 mod assignment;
 mod caught_up;
+mod commits;
 mod dead_letters;
 mod fetched;
 mod group;
+mod leaving;
+mod membership;
 mod partition;
 mod poll;
 mod sequence;
@@ -101,6 +104,17 @@ pub enum ConsumeError {
         "the sink could not store the last records of partitions {0:?}; the next run delivers them again"
     )]
     Unfinished(Vec<i32>),
+    /// The group did not take how far some partitions were delivered.
+    #[error(
+        "group {group} did not take the last offsets of partitions {partitions:?} in time; what was delivered since \
+         the commit before is delivered again"
+    )]
+    Uncommitted {
+        /// The group.
+        group: String,
+        /// The partitions.
+        partitions: Vec<i32>,
+    },
     /// A thread of ours died.
     #[error("the {0} thread died; this is a defect of batchpipe")]
     Thread(&'static str),

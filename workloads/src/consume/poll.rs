@@ -18,6 +18,7 @@ use super::{
     dead_letters::DeadLetters,
     fetched::Fetched,
     group::Context,
+    leaving::Left,
     session::{End, Session},
     watch::{Watch, Watermarks},
     worker::{self, Desk, Notice, Stop},
@@ -110,8 +111,9 @@ impl Consumer {
         let mut settings =
             self.config.cluster.consumer_config(&self.config.group, self.config.largest_value());
         settings.set("enable.partition.eof", "true");
-        // What librdkafka says of metadata is the only way to learn that a topic is another one than before.
-        settings.set("debug", "metadata").set_log_level(RDKafkaLogLevel::Debug);
+        // What librdkafka says of metadata is the only way to learn that a topic is another one than before, and what
+        // it says of the group the only one to learn whether commits can succeed and whether the group is left.
+        settings.set("debug", "metadata,cgrp").set_log_level(RDKafkaLogLevel::Debug);
         let client: Arc<BaseConsumer<Context>> = Arc::new(settings.create_with_context(context)?);
         client.subscribe(&[&self.config.topic.name])?;
         for work in assigned {
@@ -130,11 +132,20 @@ impl Consumer {
             .expect("the system can start a thread");
         let mut session = Session::new(client, watermarks, inbox, watch);
         let end = self.poll_all(&mut session);
-        let unfinished = session.leave(self.config.grace, !matches!(end, Ok(End::TopicGone)));
-        if matches!(end, Ok(End::Done)) && !unfinished.is_empty() {
-            return Err(ConsumeError::Unfinished(unfinished));
+        let left = session.leave(self.config.grace, !matches!(end, Ok(End::TopicGone)));
+        if matches!(end, Ok(End::Done)) { self.check(left).map(|()| End::Done) } else { end }
+    }
+
+    /// Whoever asked for an end gets to know what the next run does again.
+    fn check(&self, left: Left) -> Result<(), ConsumeError> {
+        if !left.unfinished.is_empty() {
+            return Err(ConsumeError::Unfinished(left.unfinished));
         }
-        end
+        if !left.uncommitted.is_empty() {
+            let group = self.config.group.clone();
+            return Err(ConsumeError::Uncommitted { group, partitions: left.uncommitted });
+        }
+        Ok(())
     }
 
     fn start_worker(

@@ -6,17 +6,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::Receiver;
 use rdkafka::{
     Offset,
-    consumer::{BaseConsumer, CommitMode, Consumer as _},
+    consumer::{BaseConsumer, Consumer as _},
 };
 
 use super::{
     ConsumeError,
     assignment::{Assigned, Assignments},
     caught_up::{CaughtUp, Seen},
-    group::{Context, commit},
+    commits::Committer,
+    group::Context,
+    leaving::{self, Leaving, Left, numbers, uncommitted},
     watch::Watermarks,
     worker::{Notice, Stop},
 };
@@ -35,8 +37,6 @@ const REFUSED_PERIOD: Duration = Duration::from_secs(2);
 const NOTHING_PERIOD: Duration = Duration::from_secs(15);
 /// How long nothing may come before the ends of partitions are asked for again.
 const QUIET_PERIOD: Duration = Duration::from_secs(2);
-/// How long leaving the group may take; a coordinator that is away is not waited for.
-const LEAVE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long going back to an earlier offset may take.
 const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -57,6 +57,7 @@ pub(super) struct Session {
     watermarks: Arc<Watermarks>,
     notices: Receiver<Notice>,
     watch: JoinHandle<()>,
+    committer: Committer,
     is_paused: bool,
     seen_changes: u64,
     committed_at: Instant,
@@ -78,6 +79,7 @@ impl Session {
     ) -> Self {
         Self {
             assignments: Arc::clone(&client.context().assignments),
+            committer: Committer::start(&client),
             client,
             watermarks,
             notices,
@@ -201,7 +203,7 @@ impl Session {
     pub(super) fn commit_when_due(&mut self) {
         if self.committed_at.elapsed() >= COMMIT_PERIOD {
             self.committed_at = Instant::now();
-            commit(&self.client, &self.assignments.all(), CommitMode::Async);
+            self.committer.wake();
         }
     }
 
@@ -239,29 +241,29 @@ impl Session {
 
     /// Ends the session: what is being delivered is finished within `grace`, what was reached is committed unless
     /// the topic is gone, and the group is left.
-    ///
-    /// Returns the partitions whose sink could not make durable what it had taken.
-    pub(super) fn leave(self, grace: Duration, commits: bool) -> Vec<i32> {
-        let Self { client, assignments, watch, .. } = self;
+    pub(super) fn leave(self, grace: Duration, commits: bool) -> Left {
+        let Self { client, assignments, watch, committer, .. } = self;
+        let deadline = Instant::now() + grace;
         client.context().end();
         let partitions: Vec<_> =
             assignments.all().iter().map(|assigned| assigned.partition).collect();
-        let left = assignments.finish(&partitions, Instant::now() + grace);
-        let unfinished = left.iter().filter(|assigned| assigned.has_failed());
-        let unfinished = unfinished.map(|assigned| assigned.partition).collect();
-        let (leaving, gone) = crossbeam_channel::bounded::<()>(0);
-        // Committing and leaving wait for the coordinator, which may be away.
+        let left = assignments.finish(&partitions, deadline);
+        let membership = Arc::clone(&client.context().membership);
+        let leaving = Leaving::begin(client, left.clone(), deadline);
+        let until = leaving.until();
+        let (told, gone) = crossbeam_channel::bounded::<()>(0);
+        // All of this waits for the coordinator, which may be away.
         std::thread::spawn(move || {
-            if commits && !client.assignment_lost() {
-                commit(&client, &left, CommitMode::Sync);
-            }
+            leaving.run(commits);
+            committer.end();
             let _ = watch.join(); // it holds the client too
-            drop(client);
             drop(leaving);
+            drop(told);
         });
-        if gone.recv_timeout(LEAVE_PATIENCE) == Err(RecvTimeoutError::Timeout) {
-            tracing::warn!("the group's coordinator does not answer; leaving without it");
+        leaving::wait(&gone, until, &membership);
+        Left {
+            unfinished: numbers(&left, Assigned::has_failed),
+            uncommitted: if commits { uncommitted(&left) } else { Vec::new() },
         }
-        unfinished
     }
 }

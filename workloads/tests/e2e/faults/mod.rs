@@ -6,6 +6,7 @@
 mod access;
 mod dead_letters;
 mod groups;
+mod joins;
 mod kills;
 mod memory;
 mod outages;

@@ -1,0 +1,138 @@
+//! Leaving the group: what was reached is committed, then the group is told that we leave.
+//!
+//! Both need a group that is settled. While it is being joined anew, a commit is refused and librdkafka leaves
+//! without a word, after which the others wait for a dead member; so that is waited for, within limits.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+
+use super::{
+    assignment::Assigned,
+    commits::{commit, is_final},
+    group::Context,
+    membership::Membership,
+};
+
+/// How long one poll waits for something to happen.
+const POLL_WAIT: Duration = Duration::from_millis(50);
+/// How long leaving the group may take when nothing is at stake; a coordinator that is away is not waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What of that is kept for closing the client.
+const CLOSING: Duration = Duration::from_millis(500);
+/// How long nobody wonders why the process does not end.
+const UNREMARKABLE: Duration = Duration::from_secs(1);
+
+/// What a session left undone.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    /// Partitions whose sink could not make durable what it had taken.
+    pub(super) unfinished: Vec<i32>,
+    /// Partitions of which the group does not know what was delivered.
+    pub(super) uncommitted: Vec<i32>,
+}
+
+/// A member on its way out.
+pub(super) struct Leaving {
+    pub(super) client: Arc<BaseConsumer<Context>>,
+    /// What it had, with what was reached.
+    pub(super) left: Vec<Arc<Assigned>>,
+    /// When it gives up.
+    until: Instant,
+}
+
+impl Leaving {
+    /// Begins to leave. Offsets that the group does not know are worth waiting for until `deadline`.
+    pub(super) fn begin(
+        client: Arc<BaseConsumer<Context>>,
+        left: Vec<Arc<Assigned>>,
+        deadline: Instant,
+    ) -> Self {
+        let patient = Instant::now() + PATIENCE;
+        let until = if uncommitted(&left).is_empty() { patient } else { deadline.max(patient) };
+        client.context().set_leaving(&left);
+        let paused = client.assignment().and_then(|all| client.pause(&all));
+        if let Err(error) = paused {
+            tracing::debug!(%error, "cannot pause; what comes is dropped");
+        }
+        Self { client, left, until }
+    }
+
+    pub(super) const fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// Commits, unless offsets have lost their meaning, and tells the group.
+    pub(super) fn run(&self, commits: bool) {
+        let membership = &self.client.context().membership;
+        let mut wants_commit = commits;
+        while self.has_time() {
+            if wants_commit && !membership.is_joining() {
+                wants_commit = !self.commit();
+            }
+            if !wants_commit && membership.is_settled() {
+                break;
+            }
+            self.poll();
+        }
+        self.client.unsubscribe();
+        while self.has_time() && membership.has_asked() && !membership.has_left() {
+            self.poll();
+        }
+    }
+
+    /// True when there is nothing more to commit.
+    fn commit(&self) -> bool {
+        let ours: Vec<_> = self.left.iter().filter(|it| !it.is_lost()).cloned().collect();
+        let Err(error) = commit(&self.client, &ours) else { return true };
+        tracing::debug!(%error, "offsets were not committed; trying again");
+        error.rdkafka_error_code().is_some_and(is_final)
+    }
+
+    /// Serves callbacks; messages are left to the next owner.
+    fn poll(&self) {
+        drop(self.client.poll(POLL_WAIT));
+    }
+
+    fn has_time(&self) -> bool {
+        Instant::now() + CLOSING < self.until
+    }
+}
+
+/// Waits until the group is left, and says so when that takes long.
+pub(super) fn wait(gone: &Receiver<()>, until: Instant, membership: &Membership) {
+    let is_late = |outcome| outcome == Err(RecvTimeoutError::Timeout);
+    if !is_late(gone.recv_timeout(UNREMARKABLE)) {
+        return;
+    }
+    let obstacle = || {
+        if membership.is_joining() {
+            "the group rebalances"
+        } else {
+            "the group's coordinator does not answer"
+        }
+    };
+    let left = until.saturating_duration_since(Instant::now()).as_secs();
+    tracing::info!("{}; waiting up to {left} s; a second signal ends this at once", obstacle());
+    if is_late(gone.recv_deadline(until)) {
+        tracing::warn!(
+            "{}; leaving without telling it, which the others notice when the session times out",
+            obstacle()
+        );
+    }
+}
+
+/// The partitions of which the group does not know what was reached.
+pub(super) fn uncommitted(left: &[Arc<Assigned>]) -> Vec<i32> {
+    numbers(left, |assigned| assigned.uncommitted().is_some())
+}
+
+/// The numbers of the partitions of which something holds.
+pub(super) fn numbers(left: &[Arc<Assigned>], holds: impl Fn(&Assigned) -> bool) -> Vec<i32> {
+    left.iter().filter(|assigned| holds(assigned)).map(|assigned| assigned.partition).collect()
+}
