@@ -20,7 +20,7 @@ pub(crate) use self::{
 };
 
 /// How long anything may take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 /// Asking by kubectl costs a tenth of a second of a processor.
 const POLL: Duration = Duration::from_millis(400);
 

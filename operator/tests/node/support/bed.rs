@@ -1,6 +1,9 @@
 //! The node with Kafka and the operator on it, which all tests share.
 
-use std::{path::PathBuf, sync::OnceLock};
+use std::{
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 use batchpipe_testbed::{
     ControlPlane, Node, Stage, node_hindrance, operator_image, workload_image, workspace_program,
@@ -41,8 +44,8 @@ pub(crate) fn bed() -> Option<&'static Bed> {
 impl Bed {
     fn start() -> Self {
         let batchpipe = workspace_program("batchpipe-workloads", "batchpipe").unwrap();
-        let operator = workspace_program("batchpipe-operator", "batchpipe-operator").unwrap();
-        let images = [workload_image(&batchpipe).unwrap(), operator_image(&operator).unwrap()];
+        let operator = Path::new(env!("CARGO_BIN_EXE_batchpipe-operator"));
+        let images = [workload_image(&batchpipe).unwrap(), operator_image(operator).unwrap()];
         let stage = Stage::start(ControlPlane::builder(), NAMESPACE).unwrap();
         for image in &images {
             stage.node().import(image).unwrap();

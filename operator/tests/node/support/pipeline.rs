@@ -82,7 +82,7 @@ impl Pipeline {
     #[track_caller]
     pub(crate) fn await_phase(&self, phase: &str) {
         let path = format!("--for=jsonpath={{.status.phase}}={phase}");
-        if let Err(error) = self.bed.try_kubectl(&["wait", &path, "--timeout=3m", &self.object()]) {
+        if let Err(error) = self.bed.try_kubectl(&["wait", &path, "--timeout=5m", &self.object()]) {
             panic!("{} is not {phase}: {error}: {:#}", self.name, self.get()["status"]);
         }
     }
