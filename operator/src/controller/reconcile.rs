@@ -8,7 +8,10 @@ use batchpipe_api::{
     report::Role,
     status::{BatchPipelineStatus, Phase},
 };
-use k8s_openapi::{api::apps::v1::Deployment, jiff::Timestamp};
+use k8s_openapi::{
+    api::apps::v1::Deployment,
+    jiff::{SignedDuration, Timestamp},
+};
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 
 use super::{
@@ -49,6 +52,8 @@ impl Looked {
 const WHILE_RUNNING: Duration = Duration::from_secs(10);
 /// While something changes that no watch tells of.
 const WHILE_CHANGING: Duration = Duration::from_secs(2);
+/// What became ready so lately is looked at as if it were still changing.
+const NEW: SignedDuration = SignedDuration::from_secs(20);
 /// While something outside has to change that is not watched.
 const WHILE_WAITING: Duration = Duration::from_secs(30);
 /// When nothing is expected.
@@ -224,19 +229,25 @@ const fn name(outcome: &Outcome) -> &'static str {
 fn next(outcome: &Outcome, status: &BatchPipelineStatus) -> Next {
     match outcome {
         Outcome::Applied(applied, _) if !applied.failures.is_empty() => Next::Retry,
-        Outcome::Applied(..) => Next::After(period(status)),
+        Outcome::Applied(..) => Next::After(period(status, Timestamp::now())),
         Outcome::Unresolved(unresolved) if unresolved.reason == reasons::API_ERROR => Next::Retry,
         Outcome::Invalid(_) => Next::After(OTHERWISE),
         Outcome::Conflict(_) | Outcome::Unresolved(_) => Next::After(WHILE_WAITING),
     }
 }
 
-fn period(status: &BatchPipelineStatus) -> Duration {
-    let is_reconciling =
-        status.conditions.iter().any(|it| it.type_ == types::RECONCILING && it.status == "True");
+fn period(status: &BatchPipelineStatus, now: Timestamp) -> Duration {
+    let is_true = |type_| {
+        status.conditions.iter().find(|it| it.type_ == type_).filter(|it| it.status == "True")
+    };
+    let is_reconciling = is_true(types::RECONCILING).is_some();
+    // What just became ready has no numbers yet, and somebody waits for them.
+    let is_new = is_true(types::READY)
+        .is_some_and(|ready| now.duration_since(ready.last_transition_time.0) < NEW);
     match status.phase {
         Some(Phase::Draining) => WHILE_CHANGING,
         _ if is_reconciling => WHILE_CHANGING,
+        Some(Phase::Running) if is_new => WHILE_CHANGING,
         Some(Phase::Paused | Phase::Drained) => OTHERWISE,
         _ => WHILE_RUNNING,
     }

@@ -12,7 +12,7 @@ pub enum Difference {
     None,
     /// In numbers and in the words of messages: to be written at most every 15 s.
     NumbersOnly,
-    /// In what is true, or in what has to be remembered: to be written now.
+    /// In what is true, in what has to be remembered, or in that a number is known at last: to be written now.
     Yes,
 }
 
@@ -24,7 +24,7 @@ const LAG_PERCENT: u64 = 10;
 /// How `new` differs from what is written.
 pub fn differs_visibly(old: Option<&BatchPipelineStatus>, new: &BatchPipelineStatus) -> Difference {
     let Some(old) = old else { return Difference::Yes };
-    if lasting(old) != lasting(new) {
+    if lasting(old) != lasting(new) || has_appeared(old.data.as_ref(), new.data.as_ref()) {
         Difference::Yes
     } else if differ_in_words(old, new) || numbers_moved(old.data.as_ref(), new.data.as_ref()) {
         Difference::NumbersOnly
@@ -42,6 +42,22 @@ fn lasting(status: &BatchPipelineStatus) -> BatchPipelineStatus {
     let scaling = lasting.scaling.take();
     lasting.scaling = scaling.map(|scaling| ScalingStatus { reason: String::new(), ..scaling });
     lasting
+}
+
+/// Whether a number is known that was not: people wait for it. One that is no longer known may wait, so numbers that
+/// come and go are not written more often than others.
+fn has_appeared(old: Option<&DataStatus>, new: Option<&DataStatus>) -> bool {
+    let nothing = DataStatus::default();
+    let (old, new) = (old.unwrap_or(&nothing), new.unwrap_or(&nothing));
+    let known = |data: &DataStatus| {
+        [
+            data.records_per_second.is_some(),
+            data.ratio.is_some(),
+            data.lag_records.is_some(),
+            data.dead_letters.is_some(),
+        ]
+    };
+    known(old).into_iter().zip(known(new)).any(|(old, new)| new && !old)
 }
 
 fn differ_in_words(old: &BatchPipelineStatus, new: &BatchPipelineStatus) -> bool {
@@ -130,6 +146,15 @@ mod tests {
         assert_eq!(after_data(|data| data.dead_letters = Some(1)), Difference::NumbersOnly);
         assert_eq!(after_data(|data| data.lag_records = None), Difference::NumbersOnly);
         assert_eq!(after(|status| status.data = None), Difference::NumbersOnly);
+    }
+
+    #[test]
+    fn a_number_that_is_known_at_last_is_written_at_once() {
+        let mut unknown = status();
+        unknown.data = None;
+        assert_eq!(differs_visibly(Some(&unknown), &status()), Difference::Yes);
+        unknown.data = Some(DataStatus { ratio: None, ..status().data.unwrap() });
+        assert_eq!(differs_visibly(Some(&unknown), &status()), Difference::Yes);
     }
 
     #[test]

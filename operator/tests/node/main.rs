@@ -1,0 +1,17 @@
+//! The operator on a real node: its chart installed by helm, pipelines applied by kubectl, real pods and a real Kafka.
+//!
+//! Every test ends with an audit of its topic: nothing is missing, and what the consumers printed is counted besides.
+//! A machine has one node at a time, so all of them share one, in this process; without root, all are left out.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod children;
+mod first;
+mod outage;
+mod refusals;
+mod restarts;
+mod rollouts;
+mod scaling;
+mod states;
+mod support;
+mod upgrade;

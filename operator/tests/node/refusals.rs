@@ -1,0 +1,47 @@
+//! What people type is refused with its path, or explained.
+
+use crate::support::{Manifest, NAMESPACE, Pipeline, bed};
+
+/// What `kubectl edit` says when the editor replaces one text by another.
+fn edit(pipeline: &Pipeline, from: &str, to: &str) -> (bool, String) {
+    let mut kubectl = pipeline.bed.node().control_plane().kubectl_command();
+    kubectl.env("KUBE_EDITOR", format!("sed -i s/{from}/{to}/"));
+    kubectl.args(["edit", "--namespace", NAMESPACE, &pipeline.object()]);
+    let output = kubectl.output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    (output.status.success(), said)
+}
+
+#[test]
+fn a_typo_and_a_wrong_value_are_refused_with_their_paths() {
+    let Some(bed) = bed() else { return };
+    let manifest = Manifest::new("edited").with("/batch/maxRecords", 321);
+    let Some(pipeline) = Pipeline::flowing(&manifest) else { return };
+    let generation = pipeline.get()["metadata"]["generation"].clone();
+    for (from, to, says) in [
+        ("maxRecords: 321", "maxRecord: 321", "spec.batch.maxRecord"),
+        ("maxRecords: 321", "maxRecords: 0", "spec.batch.maxRecords"),
+        ("linger: 100ms", "linger: soon", "spec.batch.linger"),
+    ] {
+        let (is_done, said) = edit(&pipeline, from, to);
+        println!("{said}");
+        assert!(!is_done && said.contains(says), "{to}: {said}");
+    }
+    let typo = manifest.with("/batch/maxRecord", 5);
+    let said = bed.apply(&typo.0.to_string()).unwrap_err().to_string();
+    assert!(said.contains("spec.batch.maxRecord"), "{said}");
+    assert_eq!(pipeline.get()["metadata"]["generation"], generation);
+    pipeline.finish();
+}
+
+#[test]
+fn fields_are_explained() {
+    let Some(bed) = bed() else { return };
+    let text = bed.kubectl(&["explain", "bp.spec.batch"]);
+    println!("{text}");
+    for expected in
+        ["DESCRIPTION", "When the producer closes a batch", "maxRecords", "Most records in a batch"]
+    {
+        assert!(text.contains(expected), "no {expected:?} in {text}");
+    }
+}
