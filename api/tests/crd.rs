@@ -176,29 +176,3 @@ fn the_schemas_defaults_are_the_types_defaults() {
     assert_eq!(defaults(&["consumer", "sink", "file", "roll"]), of(&Roll::default()));
     assert_eq!(defaults(&["producer", "source", "generator"]), of(&Generator::default()));
 }
-
-#[test]
-fn api_needs_no_kubernetes_client_and_no_librdkafka() {
-    let lock = include_str!("../../Cargo.lock");
-    let mut needed = vec!["batchpipe-api"];
-    let mut at = 0;
-    while at < needed.len() {
-        let head = format!("name = \"{}\"\n", needed[at]);
-        let package =
-            lock.split("[[package]]\n").find(|it| it.starts_with(&head)).unwrap_or_default();
-        let list = package
-            .split_once("dependencies = [")
-            .map_or("", |(_, rest)| rest.split(']').next().unwrap_or(""));
-        for line in list.lines() {
-            let name = line.trim().trim_matches(['"', ',']).split(' ').next().unwrap_or_default();
-            if !name.is_empty() && !needed.contains(&name) {
-                needed.push(name);
-            }
-        }
-        at += 1;
-    }
-    assert!(needed.len() > 20, "the lock file was not understood: {needed:?}");
-    for unwanted in ["kube-client", "rdkafka", "rdkafka-sys", "tokio", "hyper"] {
-        assert!(!needed.contains(&unwanted), "{unwanted}");
-    }
-}

@@ -72,8 +72,9 @@ impl Written {
     /// What was read of a Deployment that the cache does not have; absent: it is not ours any more.
     pub(super) fn found(&self, uid: &str, name: &str, answer: Option<Arc<Deployment>>) {
         if let Some(write) = self.lock().get_mut(&place(uid, &Deployment::kind(&()), name)) {
-            write.version =
-                answer.as_ref().map_or(write.version.take(), |it| it.resource_version());
+            if let Some(found) = &answer {
+                write.version = found.resource_version();
+            }
             write.answer = answer;
         }
     }
@@ -90,7 +91,8 @@ impl Written {
 
     #[cfg(test)]
     pub(crate) fn note_any(&self, uid: &str) {
-        let write = Write { desired: String::new(), version: None, kept: String::new() };
+        let write =
+            Write { desired: String::new(), version: None, kept: String::new(), answer: None };
         self.note(uid, "Deployment", "any", write);
     }
 

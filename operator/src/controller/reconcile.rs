@@ -158,7 +158,6 @@ async fn observe_side(
     object: &BatchPipeline,
     role: Role,
 ) -> ObservedSide {
-    let namespace = object.namespace().unwrap_or_default();
     let deployment = deployment(ctx, set, object, role);
     let selector = labels::selector(object.name(), role);
     let mut pods = set.children.pods.of(&Key::of(object));

@@ -6,7 +6,7 @@ use batchpipe_api::{
     conditions::{reasons, types},
     schema,
 };
-use batchpipe_operator::observe::ADMIN_PORT;
+use batchpipe_operator::build::ADMIN_PORT;
 use serde_json::Value;
 
 use super::table::{Table, codes, file, set};

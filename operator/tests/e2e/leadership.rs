@@ -59,10 +59,8 @@ fn a_leader_that_crashed_is_replaced_within_the_lease_and_five_seconds() {
 #[test]
 fn a_leader_that_stops_while_a_write_is_unanswered_lets_the_lease_run_out() {
     let namespace = Namespace::new(cluster(), "unanswered");
-    let faults = Faults::new(|request| match request.is_write() {
-        true => Fault::AnswerLost,
-        false => Fault::None,
-    });
+    let faults =
+        Faults::new(|request| if request.is_write() { Fault::AnswerLost } else { Fault::None });
     let operator = Operator::with(namespace, "first", faults);
     namespace.pipeline("demo", "");
     wait_for("a write", || (!operator.faults.writes().is_empty()).then_some(()));

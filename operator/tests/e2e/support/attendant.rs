@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use axum::{Router, routing::get};
 use batchpipe_api::report::{Accounting, PartitionLag, Rates, Report, Role, WorkloadState};
-use batchpipe_operator::observe::ADMIN_PORT;
+use batchpipe_operator::build::ADMIN_PORT;
 use futures_util::StreamExt;
 use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
 use kube::{
