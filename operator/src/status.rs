@@ -33,12 +33,16 @@ use crate::{
 pub enum Outcome {
     /// Everything was applied, or was as it should be, but for `Applied::failures`.
     Applied(Applied, Decision),
-    /// The spec cannot be carried out; nothing was changed.
+    /// The spec cannot be carried out, whatever its Kafka is; nothing was changed.
     Invalid(Invalid),
-    /// An older pipeline has the topic and group; nothing was changed. The text says which one and what to do.
+    /// Kafka is known, and the spec cannot be carried out with it; nothing was changed.
+    Unfit(Invalid),
+    /// Another pipeline has the topic and group; nothing was changed. The text says which one and what to do.
     Conflict(String),
     /// Kafka is not known yet; nothing was changed.
     Unresolved(Unresolved),
+    /// The API server did not say what Kafka is; nothing was changed. The text says what was asked and answered.
+    Unanswered(String),
 }
 
 /// All that a status follows from.

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use batchpipe_api::{
-    conditions::types,
-    pipeline::BatchPipeline,
+    conditions::{reasons, types},
+    pipeline::{BatchPipeline, DesiredState},
     report::Role,
     status::{BatchPipelineStatus, Phase},
 };
@@ -17,7 +17,7 @@ use super::{
     queue::Next,
 };
 use crate::{
-    apply::apply,
+    apply::{Applied, apply, stop},
     build::{build, labels, names},
     caches::{CacheSet, Key},
     conflict,
@@ -25,8 +25,8 @@ use crate::{
     decide::{DecideInput, decide},
     error::chain,
     observe::{Expected, Observed, ObservedSide, observe_deployment, side},
-    pipeline::{Pipeline, validate},
-    resolve::{ResolveError, resolve},
+    pipeline::{Pipeline, accept, validate},
+    resolve::resolve,
     status::{Facts, Outcome, summarize},
 };
 
@@ -70,43 +70,37 @@ pub(super) async fn reconcile(ctx: &Context, key: &Key) -> Looked {
     let uid = object.uid().unwrap_or_default();
     let mut memory = ctx.memories.of(key, &uid);
     let object = memory.refresh(&object);
-    match look(ctx, set, &object, &mut memory).await {
-        Ok((outcome, observed)) => {
-            conclude(ctx, key, &object, &Pass { outcome, observed }, memory).await
-        }
-        Err(error) => {
-            tracing::warn!(pipeline = %key, error = chain(&error), "cannot be looked after now");
-            ctx.metrics.failed("ApiError");
-            Looked::new("error", Next::Retry)
-        }
-    }
+    let pass = look(ctx, set, &object, &mut memory).await;
+    conclude(ctx, key, &object, &pass, memory).await
 }
 
 /// What was found out and done.
 struct Pass {
     outcome: Outcome,
     observed: Observed,
+    /// What was stopped although nothing else could be carried out.
+    stopped: Applied,
 }
 
-async fn look(
-    ctx: &Context,
-    set: &CacheSet,
-    object: &BatchPipeline,
-    memory: &mut Memory,
-) -> Result<(Outcome, Observed), ResolveError> {
+async fn look(ctx: &Context, set: &CacheSet, object: &BatchPipeline, memory: &mut Memory) -> Pass {
     let mut observed = observe(ctx, set, object).await;
-    let pipeline = match pipeline(ctx, set, object).await? {
-        Ok(pipeline) => pipeline,
-        Err(outcome) => return Ok((outcome, observed)),
+    let (outcome, stopped) = match pipeline(ctx, set, object).await {
+        Ok(pipeline) => {
+            let now = Timestamp::now();
+            let input = DecideInput { object, observed: &observed, memory: &memory.decision, now };
+            let decision = decide(&input);
+            memory.decision = decision.memory.clone();
+            let resources = build(&pipeline, decision.replicas, &ctx.settings);
+            let applied = apply(ctx, &pipeline, &resources).await;
+            (Outcome::Applied(applied, decision), Applied::default())
+        }
+        Err(outcome) if object.spec.state == DesiredState::Paused => {
+            (outcome, stop(ctx, object).await)
+        }
+        Err(outcome) => (outcome, Applied::default()),
     };
-    let now = Timestamp::now();
-    let input = DecideInput { object, observed: &observed, memory: &memory.decision, now };
-    let decision = decide(&input);
-    memory.decision = decision.memory.clone();
-    let resources = build(&pipeline, decision.replicas, &ctx.settings);
-    let applied = apply(ctx, &pipeline, &resources).await;
     see_written(ctx, set, object, &mut observed);
-    Ok((Outcome::Applied(applied, decision), observed))
+    Pass { outcome, observed, stopped }
 }
 
 /// What was just written counts at once, whatever the cache still shows.
@@ -136,16 +130,17 @@ async fn pipeline(
     ctx: &Context,
     set: &CacheSet,
     object: &BatchPipeline,
-) -> Result<Result<Pipeline, Outcome>, ResolveError> {
+) -> Result<Pipeline, Outcome> {
+    accept(object).map_err(Outcome::Invalid)?;
     let all = set.pipelines.store().state();
     if let Some(conflict) = conflict::winner(object, all.iter().map(Arc::as_ref)) {
-        return Ok(Err(Outcome::Conflict(conflict.message)));
+        return Err(Outcome::Conflict(conflict.message));
     }
-    let kafka = match resolve(&ctx.client, object).await? {
-        Ok(kafka) => kafka,
-        Err(unresolved) => return Ok(Err(Outcome::Unresolved(unresolved))),
-    };
-    Ok(validate(object, kafka, &ctx.settings).map_err(Outcome::Invalid))
+    let kafka = resolve(&ctx.client, object)
+        .await
+        .map_err(|error| Outcome::Unanswered(chain(&error)))?
+        .map_err(Outcome::Unresolved)?;
+    validate(object, kafka, &ctx.settings).map_err(Outcome::Unfit)
 }
 
 async fn observe(ctx: &Context, set: &CacheSet, object: &BatchPipeline) -> Observed {
@@ -188,20 +183,27 @@ async fn conclude(
     let dead_letters = memory.dead_letters.count(said, observed, now);
     let facts = Facts { object, outcome: &pass.outcome, observed, dead_letters, now };
     let publication = Publication { object, status: summarize(&facts), memory };
-    let next = next(&pass.outcome, &publication.status);
+    let next = next(pass, &publication.status);
     let published = publish(ctx, key, publication).await;
     if let Err(error) = &published {
         tracing::warn!(pipeline = %key, error, "cannot write the status");
         ctx.metrics.failed("Status");
     }
-    note(ctx, key, &pass.outcome);
+    note(ctx, key, pass);
     let next = if published.is_err() { Next::Retry } else { next };
     Looked::new(name(&pass.outcome), next)
 }
 
 /// Writes down what was done and what failed.
-fn note(ctx: &Context, key: &Key, outcome: &Outcome) {
-    let Outcome::Applied(applied, _) = outcome else { return };
+fn note(ctx: &Context, key: &Key, pass: &Pass) {
+    if let Outcome::Unanswered(error) = &pass.outcome {
+        tracing::warn!(pipeline = %key, error, "cannot be looked after now");
+        ctx.metrics.failed(reasons::API_ERROR);
+    }
+    let applied = match &pass.outcome {
+        Outcome::Applied(applied, _) => applied,
+        _ => &pass.stopped,
+    };
     if !applied.written.is_empty() || !applied.deleted.is_empty() {
         let (written, deleted) = (applied.written.join(", "), applied.deleted.join(", "));
         tracing::info!(pipeline = %key, written, deleted, "children changed");
@@ -217,18 +219,24 @@ const fn name(outcome: &Outcome) -> &'static str {
         Outcome::Applied(applied, _) if !applied.failures.is_empty() => "failed",
         Outcome::Applied(applied, _) if applied.is_unchanged() => "unchanged",
         Outcome::Applied(..) => "changed",
-        Outcome::Invalid(_) => "invalid",
+        Outcome::Invalid(_) | Outcome::Unfit(_) => "invalid",
         Outcome::Conflict(_) => "conflict",
         Outcome::Unresolved(_) => "unresolved",
+        Outcome::Unanswered(_) => "error",
     }
 }
 
-fn next(outcome: &Outcome, status: &BatchPipelineStatus) -> Next {
-    match outcome {
+fn next(pass: &Pass, status: &BatchPipelineStatus) -> Next {
+    match &pass.outcome {
+        _ if !pass.stopped.failures.is_empty() => Next::Retry,
         Outcome::Applied(applied, _) if !applied.failures.is_empty() => Next::Retry,
         Outcome::Applied(..) => Next::After(period(status)),
         Outcome::Invalid(_) => Next::After(OTHERWISE),
-        Outcome::Conflict(_) | Outcome::Unresolved(_) => Next::After(WHILE_WAITING),
+        Outcome::Unanswered(_) => Next::Retry,
+        // Kafka's objects are not watched.
+        Outcome::Conflict(_) | Outcome::Unresolved(_) | Outcome::Unfit(_) => {
+            Next::After(WHILE_WAITING)
+        }
     }
 }
 
