@@ -89,7 +89,7 @@ pub fn summarize(facts: &Facts<'_>) -> BatchPipelineStatus {
     let phase = phase::phase(facts, &producer, &consumer);
     let verdict = Verdict::of(facts, phase, [&producer, &consumer]);
     let (scaling, draining) = match facts.decision() {
-        Some(decision) => (decision.scaling.clone(), decision.draining.clone()),
+        Some(decision) => (decision.scaling.clone(), decision.draining().cloned()),
         // Nothing was decided: what was decided last still holds.
         None => {
             facts.previous().map_or((None, None), |it| (it.scaling.clone(), it.draining.clone()))

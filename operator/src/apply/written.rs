@@ -70,8 +70,9 @@ impl Written {
     /// What was read of a Deployment that the cache does not have; absent: it is not ours any more.
     pub(super) fn found(&self, uid: &str, name: &str, answer: Option<Arc<Deployment>>) {
         if let Some(write) = self.lock().get_mut(&place(uid, &Deployment::kind(&()), name)) {
-            write.version =
-                answer.as_ref().map_or(write.version.take(), |it| it.resource_version());
+            if let Some(answer) = &answer {
+                write.version = answer.resource_version();
+            }
             write.answer = answer;
         }
     }

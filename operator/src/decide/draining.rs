@@ -22,8 +22,8 @@ const SETTLING: SignedDuration = SignedDuration::from_secs(3);
 const NAMED: usize = 8;
 
 /// How far draining is.
-#[derive(Debug, PartialEq)]
-pub(super) enum Drain {
+#[derive(Clone, Debug, PartialEq)]
+pub enum Drain {
     /// Nothing is left.
     Done(DrainingStatus),
     /// Something is left, or it is not known; the text says what is waited for.

@@ -190,7 +190,7 @@ fn why_zero(facts: &Facts<'_>) -> &'static str {
     match facts.object.spec.state {
         DesiredState::Running => reasons::SCALED_TO_ZERO,
         DesiredState::Paused => reasons::PAUSED,
-        DesiredState::Drained if facts.decision().is_some_and(|it| !it.is_drained) => {
+        DesiredState::Drained if facts.decision().is_some_and(|it| !it.is_drained()) => {
             reasons::DRAINING
         }
         DesiredState::Drained => reasons::DRAINED,

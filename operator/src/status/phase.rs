@@ -17,7 +17,7 @@ pub(super) fn phase(facts: &Facts<'_>, producer: &Health, consumer: &Health) -> 
     let Some(decision) = facts.decision() else { return undecided(facts, producer, consumer) };
     match facts.object.spec.state {
         DesiredState::Paused => Phase::Paused,
-        DesiredState::Drained if decision.is_drained => Phase::Drained,
+        DesiredState::Drained if decision.is_drained() => Phase::Drained,
         DesiredState::Drained => Phase::Draining,
         DesiredState::Running => by_pods(facts, producer, consumer),
     }

@@ -117,7 +117,7 @@ fn helpless(sides: [&Health; 2]) -> Option<Verdict> {
 }
 
 fn under_way(decision: &Decision, sides: [&Health; 2]) -> Option<Verdict> {
-    if let Some(waits_for) = &decision.waits_for {
+    if let Some(waits_for) = decision.waits_for() {
         return Some(Verdict::Reconciling(reasons::DRAINING, format!("waits for {waits_for}")));
     }
     let side =
