@@ -9,13 +9,14 @@ mod covers;
 mod failure;
 mod kinds;
 mod ownership;
+mod stop;
 mod topics;
 mod written;
 
 use crate::{build::Resources, context::Context, pipeline::Pipeline};
 
 pub(crate) use self::written::is_older;
-pub use self::{ownership::APPLIED, topics::SeenTopics, written::Written};
+pub use self::{ownership::APPLIED, stop::stop, topics::SeenTopics, written::Written};
 
 /// What happened to one child that could not be applied or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use batchpipe_api::{
 };
 use k8s_openapi::jiff::Timestamp;
 
-pub use self::scaling::ScalingMemory;
-use self::{draining::Drain, scaling::Scale};
+use self::scaling::Scale;
+pub use self::{draining::Drain, scaling::ScalingMemory};
 use crate::observe::{Observed, ObservedSide, Partitions};
 
 /// How many pods each side should have.
@@ -44,13 +44,35 @@ pub struct Decision {
     /// Absent without `scaling`.
     pub scaling: Option<ScalingStatus>,
     /// Absent unless the state is `Drained`.
-    pub draining: Option<DrainingStatus>,
-    /// Whether draining has come to its end.
-    pub is_drained: bool,
-    /// What draining waits for; absent when it does not.
-    pub waits_for: Option<String>,
+    pub drain: Option<Drain>,
     /// To be passed in the next time.
     pub memory: Memory,
+}
+
+impl Decision {
+    /// Whether draining has come to its end.
+    pub const fn is_drained(&self) -> bool {
+        matches!(self.drain, Some(Drain::Done(_) | Drain::Ending(_)))
+    }
+
+    /// What draining waits for; absent when it does not.
+    pub fn waits_for(&self) -> Option<&str> {
+        match &self.drain {
+            Some(Drain::Waiting(_, waits_for)) => Some(waits_for),
+            Some(Drain::Ending(_)) => Some("its end to be noted; then the consumer is stopped"),
+            Some(Drain::Done(_)) | None => None,
+        }
+    }
+
+    /// What has to be written of draining.
+    pub const fn draining(&self) -> Option<&DrainingStatus> {
+        match &self.drain {
+            Some(Drain::Done(draining) | Drain::Ending(draining) | Drain::Waiting(draining, _)) => {
+                Some(draining)
+            }
+            None => None,
+        }
+    }
 }
 
 /// What is kept of a pipeline from one pass to the next, in memory only. Without it nothing is decided wrongly, only
@@ -110,31 +132,15 @@ fn stopped(input: &DecideInput<'_>, reason: &str) -> Decision {
 }
 
 fn drained(input: &DecideInput<'_>) -> Decision {
-    match draining::drain(input) {
-        Drain::Done(draining) => Decision {
-            draining: Some(draining),
-            is_drained: true,
-            ..stopped(input, "the pipeline is drained")
-        },
-        Drain::Ending(draining) => {
-            let waits_for = "its end to be noted; then the consumer is stopped".to_owned();
-            Decision { is_drained: true, ..draining_on(input, draining, waits_for) }
-        }
-        Drain::Waiting(draining, waits_for) => draining_on(input, draining, waits_for),
+    let drain = Some(draining::drain(input));
+    if matches!(drain, Some(Drain::Done(_))) {
+        return Decision { drain, ..stopped(input, "the pipeline is drained") };
     }
-}
-
-fn draining_on(input: &DecideInput<'_>, draining: DrainingStatus, waits_for: String) -> Decision {
     let decision = running(input);
     // Without a consumer nothing would ever be worked off.
     let fewest = i32::from(input.object.spec.consumer.is_some());
     let consumer = decision.replicas.consumer.max(fewest);
-    Decision {
-        replicas: Replicas { producer: 0, consumer },
-        draining: Some(draining),
-        waits_for: Some(waits_for),
-        ..decision
-    }
+    Decision { replicas: Replicas { producer: 0, consumer }, drain, ..decision }
 }
 
 fn producers(input: &DecideInput<'_>) -> i32 {

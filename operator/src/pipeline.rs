@@ -119,7 +119,8 @@ fn fits(pipeline: &Pipeline) -> Result<(), Invalid> {
     Err(Invalid::rule("spec", &message))
 }
 
-fn accept(object: &BatchPipeline) -> Result<(), Invalid> {
+/// Checks what can be known of a spec without knowing its Kafka.
+pub fn accept(object: &BatchPipeline) -> Result<(), Invalid> {
     let mut violations = check(object);
     if violations.is_empty() {
         violations = in_cluster(object);

@@ -33,12 +33,16 @@ use crate::{
 pub enum Outcome {
     /// Everything was applied, or was as it should be, but for `Applied::failures`.
     Applied(Applied, Decision),
-    /// The spec cannot be carried out; nothing was changed.
+    /// The spec cannot be carried out, whatever its Kafka is; nothing was changed.
     Invalid(Invalid),
-    /// An older pipeline has the topic and group; nothing was changed. The text says which one and what to do.
+    /// Kafka is known, and the spec cannot be carried out with it; nothing was changed.
+    Unfit(Invalid),
+    /// Another pipeline has the topic and group; nothing was changed. The text says which one and what to do.
     Conflict(String),
     /// Kafka is not known yet; nothing was changed.
     Unresolved(Unresolved),
+    /// The API server did not say what Kafka is; nothing was changed. The text says what was asked and answered.
+    Unanswered(String),
 }
 
 /// All that a status follows from.
@@ -85,7 +89,7 @@ pub fn summarize(facts: &Facts<'_>) -> BatchPipelineStatus {
     let phase = phase::phase(facts, &producer, &consumer);
     let verdict = Verdict::of(facts, phase, [&producer, &consumer]);
     let (scaling, draining) = match facts.decision() {
-        Some(decision) => (decision.scaling.clone(), decision.draining.clone()),
+        Some(decision) => (decision.scaling.clone(), decision.draining().cloned()),
         // Nothing was decided: what was decided last still holds.
         None => {
             facts.previous().map_or((None, None), |it| (it.scaling.clone(), it.draining.clone()))

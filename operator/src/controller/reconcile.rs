@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use batchpipe_api::{
     conditions::{reasons, types},
-    pipeline::BatchPipeline,
+    pipeline::{BatchPipeline, DesiredState},
     report::Role,
     status::{BatchPipelineStatus, Phase},
 };
@@ -20,7 +20,7 @@ use super::{
     queue::Next,
 };
 use crate::{
-    apply::apply,
+    apply::{Applied, apply, stop},
     build::{build, labels, names},
     caches::{CacheSet, Key},
     conflict,
@@ -28,8 +28,7 @@ use crate::{
     decide::{DecideInput, decide},
     error::chain,
     observe::{Expected, Observed, ObservedSide, made_by, observe_deployment, side},
-    pipeline::{Pipeline, validate},
-    resolve::{ResolveError, Unresolved},
+    pipeline::{Pipeline, accept, validate},
     status::{Facts, Outcome, summarize},
 };
 
@@ -83,22 +82,29 @@ pub(super) async fn reconcile(ctx: &Context, key: &Key) -> Looked {
 struct Pass {
     outcome: Outcome,
     observed: Observed,
+    /// What was stopped although nothing else could be carried out.
+    stopped: Applied,
 }
 
 async fn look(ctx: &Context, set: &CacheSet, object: &BatchPipeline, memory: &mut Memory) -> Pass {
     let mut observed = observe(ctx, set, object).await;
-    let pipeline = match pipeline(ctx, set, object).await {
-        Ok(pipeline) => pipeline,
-        Err(outcome) => return Pass { outcome, observed },
+    let (outcome, stopped) = match pipeline(ctx, set, object).await {
+        Ok(pipeline) => {
+            let now = Timestamp::now();
+            let input = DecideInput { object, observed: &observed, memory: &memory.decision, now };
+            let decision = decide(&input);
+            memory.decision = decision.memory.clone();
+            let resources = build(&pipeline, decision.replicas, &ctx.settings);
+            let applied = apply(ctx, &pipeline, &resources).await;
+            (Outcome::Applied(applied, decision), Applied::default())
+        }
+        Err(outcome) if object.spec.state == DesiredState::Paused => {
+            (outcome, stop(ctx, object).await)
+        }
+        Err(outcome) => (outcome, Applied::default()),
     };
-    let now = Timestamp::now();
-    let input = DecideInput { object, observed: &observed, memory: &memory.decision, now };
-    let decision = decide(&input);
-    memory.decision = decision.memory.clone();
-    let resources = build(&pipeline, decision.replicas, &ctx.settings);
-    let applied = apply(ctx, &pipeline, &resources).await;
     see_written(ctx, set, object, &mut observed);
-    Pass { outcome: Outcome::Applied(applied, decision), observed }
+    Pass { outcome, observed, stopped }
 }
 
 /// What was just written counts at once, whatever the cache still shows.
@@ -129,19 +135,18 @@ async fn pipeline(
     set: &CacheSet,
     object: &BatchPipeline,
 ) -> Result<Pipeline, Outcome> {
+    accept(object).map_err(Outcome::Invalid)?;
     let all = set.pipelines.store().state();
     if let Some(conflict) = conflict::winner(object, all.iter().map(Arc::as_ref)) {
         return Err(Outcome::Conflict(conflict.message));
     }
-    let resolved = ctx.resolved.resolve(&ctx.client, object).await;
-    let kafka = resolved.unwrap_or_else(|error| Err(unread(&error)));
-    validate(object, kafka.map_err(Outcome::Unresolved)?, &ctx.settings).map_err(Outcome::Invalid)
-}
-
-/// What is not known because the API server does not say it.
-fn unread(error: &ResolveError) -> Unresolved {
-    let message = format!("{}; it is tried again", chain(error));
-    Unresolved { reason: reasons::API_ERROR, message }
+    let kafka = ctx
+        .resolved
+        .resolve(&ctx.client, object)
+        .await
+        .map_err(|error| Outcome::Unanswered(chain(&error)))?
+        .map_err(Outcome::Unresolved)?;
+    validate(object, kafka, &ctx.settings).map_err(Outcome::Unfit)
 }
 
 async fn observe(ctx: &Context, set: &CacheSet, object: &BatchPipeline) -> Observed {
@@ -185,25 +190,27 @@ async fn conclude(
     let dead_letters = memory.dead_letters.count(said, observed, now);
     let facts = Facts { object, outcome: &pass.outcome, observed, dead_letters, now };
     let publication = Publication { object, status: summarize(&facts), memory };
-    let next = next(&pass.outcome, &publication.status);
+    let next = next(pass, &publication.status);
     let published = publish(ctx, key, publication).await;
     if let Err(error) = &published {
         tracing::warn!(pipeline = %key, error, "cannot write the status");
         ctx.metrics.failed("Status");
     }
-    note(ctx, key, &pass.outcome);
+    note(ctx, key, pass);
     let next = if published.is_err() { Next::Retry } else { next };
     Looked::new(name(&pass.outcome), next)
 }
 
 /// Writes down what was done and what failed.
-fn note(ctx: &Context, key: &Key, outcome: &Outcome) {
-    if let Outcome::Unresolved(unresolved) = outcome {
-        let Unresolved { reason, message } = unresolved;
-        tracing::warn!(pipeline = %key, reason, "{message}");
-        ctx.metrics.failed(reason);
+fn note(ctx: &Context, key: &Key, pass: &Pass) {
+    if let Outcome::Unanswered(error) = &pass.outcome {
+        tracing::warn!(pipeline = %key, error, "cannot be looked after now");
+        ctx.metrics.failed(reasons::API_ERROR);
     }
-    let Outcome::Applied(applied, _) = outcome else { return };
+    let applied = match &pass.outcome {
+        Outcome::Applied(applied, _) => applied,
+        _ => &pass.stopped,
+    };
     if !applied.written.is_empty() || !applied.deleted.is_empty() {
         let (written, deleted) = (applied.written.join(", "), applied.deleted.join(", "));
         tracing::info!(pipeline = %key, written, deleted, "children changed");
@@ -219,19 +226,24 @@ const fn name(outcome: &Outcome) -> &'static str {
         Outcome::Applied(applied, _) if !applied.failures.is_empty() => "failed",
         Outcome::Applied(applied, _) if applied.is_unchanged() => "unchanged",
         Outcome::Applied(..) => "changed",
-        Outcome::Invalid(_) => "invalid",
+        Outcome::Invalid(_) | Outcome::Unfit(_) => "invalid",
         Outcome::Conflict(_) => "conflict",
         Outcome::Unresolved(_) => "unresolved",
+        Outcome::Unanswered(_) => "error",
     }
 }
 
-fn next(outcome: &Outcome, status: &BatchPipelineStatus) -> Next {
-    match outcome {
+fn next(pass: &Pass, status: &BatchPipelineStatus) -> Next {
+    match &pass.outcome {
+        _ if !pass.stopped.failures.is_empty() => Next::Retry,
         Outcome::Applied(applied, _) if !applied.failures.is_empty() => Next::Retry,
         Outcome::Applied(..) => Next::After(period(status, Timestamp::now())),
-        Outcome::Unresolved(unresolved) if unresolved.reason == reasons::API_ERROR => Next::Retry,
         Outcome::Invalid(_) => Next::After(OTHERWISE),
-        Outcome::Conflict(_) | Outcome::Unresolved(_) => Next::After(WHILE_WAITING),
+        Outcome::Unanswered(_) => Next::Retry,
+        // Kafka's objects are not watched.
+        Outcome::Conflict(_) | Outcome::Unresolved(_) | Outcome::Unfit(_) => {
+            Next::After(WHILE_WAITING)
+        }
     }
 }
 

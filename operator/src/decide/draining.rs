@@ -22,8 +22,8 @@ const SETTLING: SignedDuration = SignedDuration::from_secs(3);
 const NAMED: usize = 8;
 
 /// How far draining is.
-#[derive(Debug, PartialEq)]
-pub(super) enum Drain {
+#[derive(Clone, Debug, PartialEq)]
+pub enum Drain {
     /// Nothing is left, and the status says so.
     Done(DrainingStatus),
     /// Nothing is left, which the status has to say before the consumer may be stopped: whoever comes after a crash

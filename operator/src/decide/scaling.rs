@@ -69,38 +69,54 @@ pub(super) fn scale(
     memory.partitions = scale.partitions.or(memory.partitions);
     let (fewest, most) = bounds(scale, &memory);
     let current = scale.current.clamp(fewest, most);
-    let keep = |text: &str| text.to_owned();
-    if memory.last.is_none_or(|last| now.duration_since(last.at) > LONGEST_GAP) {
-        // Nobody knows what was in between.
-        (memory.quiet, memory.last) = (None, None);
+    memory.forget_after_gap(now);
+    if let Some(load) = &scale.load {
+        memory.take_in(load);
     }
-    let Some(load) = scale.load else {
-        return (current, keep("lag or rates are unknown, the number is kept"), memory);
+    let (pods, why) = match &scale.load {
+        None => (current, "lag or rates are unknown, the number is kept".to_owned()),
+        Some(_) if current != scale.current => {
+            memory.quiet = None;
+            (current, "within minReplicas, maxReplicas and the number of partitions".to_owned())
+        }
+        Some(load) => {
+            let need = Need::new(&scale.limits, load, &memory);
+            by_need(&need, &mut memory, Bounds { current, fewest, most }, now)
+        }
     };
-    let need = Need::learn(scale, &load, &mut memory);
-    if current != scale.current {
+    (pods, why, memory)
+}
+
+/// A number that is within its bounds, and those.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    current: i32,
+    fewest: i32,
+    most: i32,
+}
+
+/// The number that the load asks for, once an earlier change shows its effect.
+fn by_need(
+    need: &Need,
+    memory: &mut ScalingMemory,
+    bounds: Bounds,
+    now: Timestamp,
+) -> (i32, String) {
+    let Bounds { current, fewest, most } = bounds;
+    let is_recent = |(then, _): &&(Timestamp, String)| now.duration_since(*then) < SETTLING;
+    if let Some((_, why)) = memory.changed.as_ref().filter(is_recent) {
+        return (current, why.clone());
+    }
+    let more = need.more(current, most);
+    if more.is_some() {
         memory.quiet = None;
-        return (
-            current,
-            keep("within minReplicas, maxReplicas and the number of partitions"),
-            memory,
-        );
     }
-    if let Some((_, why)) =
-        memory.changed.as_ref().filter(|(then, _)| now.duration_since(*then) < SETTLING)
-    {
-        return (current, why.clone(), memory);
-    }
-    if let Some((more, why)) = need.more(current, most) {
-        memory.changed = (more != current).then(|| (now, why.clone())).or(memory.changed);
-        memory.quiet = None;
-        return (more, why, memory);
-    }
-    if let Some((fewer, why)) = need.fewer(current.min(most), fewest, &mut memory.quiet, now) {
+    let change = more.or_else(|| need.fewer(current, fewest, &mut memory.quiet, now));
+    let Some((pods, why)) = change else { return (current, need.steady()) };
+    if pods != current {
         memory.changed = Some((now, why.clone()));
-        return (fewer, why, memory);
     }
-    (current, need.steady(), memory)
+    (pods, why)
 }
 
 /// The fewest and the most pods. A minimum above the number of partitions would be idle pods.
@@ -119,7 +135,20 @@ impl ScalingMemory {
         self.has_measured
     }
 
-    /// Takes in a new measurement.
+    /// Nobody knows what was in a time without measurements: it was no quiet one, and the lag in it did not grow evenly.
+    fn forget_after_gap(&mut self, now: Timestamp) {
+        if self.last.is_none_or(|last| now.duration_since(last.at) > LONGEST_GAP) {
+            (self.quiet, self.last) = (None, None);
+        }
+    }
+
+    /// Takes in a measurement, unless it is the last one once more.
+    fn take_in(&mut self, load: &Load) {
+        if self.last.is_none_or(|last| load.at > last.at) {
+            self.learn(load);
+        }
+    }
+
     fn learn(&mut self, load: &Load) {
         let growth = self.last.map_or(0.0, |last| {
             let seconds = load.at.duration_since(last.at).as_secs_f64();

@@ -26,7 +26,7 @@ fn running_pipelines_have_the_pods_that_the_spec_asks_for() {
     let object = object("Running", &json!({"replicas": 2, "sink": {"stdout": {}}}));
     let decision = of(&object, &Observed::default());
     assert_eq!(decision.replicas, Replicas { producer: 3, consumer: 2 });
-    assert_eq!((decision.scaling, decision.draining), (None, None));
+    assert_eq!((decision.scaling, decision.drain), (None, None));
 }
 
 #[test]

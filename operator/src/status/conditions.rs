@@ -106,19 +106,24 @@ fn stalled(verdict: &Verdict) -> Said {
 fn kafka_resolved(facts: &Facts<'_>) -> Said {
     let type_ = types::KAFKA_RESOLVED;
     match facts.outcome {
-        Outcome::Applied(..) | Outcome::Conflict(_) => {
-            Said::new(type_, true, reasons::RESOLVED, "address and credentials are known")
-        }
         Outcome::Unresolved(unresolved) => {
             Said::new(type_, false, unresolved.reason, unresolved.message.as_str())
         }
-        Outcome::Invalid(_) => Said {
-            type_,
-            status: "Unknown",
-            reason: reasons::UNKNOWN,
-            message: "looked for when the spec is valid".to_owned(),
-        },
+        Outcome::Unanswered(text) => unknown(type_, reasons::API_ERROR, text),
+        // A plain address needs no looking.
+        Outcome::Conflict(_) | Outcome::Invalid(_)
+            if facts.object.spec.kafka.bootstrap_servers.is_none() =>
+        {
+            unknown(type_, reasons::UNKNOWN, "looked for when nothing else is in the way")
+        }
+        Outcome::Applied(..) | Outcome::Unfit(_) | Outcome::Conflict(_) | Outcome::Invalid(_) => {
+            Said::new(type_, true, reasons::RESOLVED, "address and credentials are known")
+        }
     }
+}
+
+fn unknown(type_: &'static str, reason: &'static str, message: &str) -> Said {
+    Said { type_, status: "Unknown", reason, message: message.to_owned() }
 }
 
 fn of_side(facts: &Facts<'_>, side: &Health) -> Said {
@@ -185,7 +190,7 @@ fn why_zero(facts: &Facts<'_>) -> &'static str {
     match facts.object.spec.state {
         DesiredState::Running => reasons::SCALED_TO_ZERO,
         DesiredState::Paused => reasons::PAUSED,
-        DesiredState::Drained if facts.decision().is_some_and(|it| !it.is_drained) => {
+        DesiredState::Drained if facts.decision().is_some_and(|it| !it.is_drained()) => {
             reasons::DRAINING
         }
         DesiredState::Drained => reasons::DRAINED,

@@ -4,7 +4,10 @@ use batchpipe_api::{report::Role, status::DataStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::Facts;
-use crate::observe::{ObservedSide, Partitions};
+use crate::{
+    decide::Decision,
+    observe::{ObservedSide, Partitions},
+};
 
 /// The numbers; absent when none is known.
 pub(super) fn data(facts: &Facts<'_>) -> Option<DataStatus> {
@@ -72,7 +75,7 @@ struct Lag {
 }
 
 fn lag(facts: &Facts<'_>) -> Lag {
-    let is_drained = facts.decision().is_some_and(|decision| decision.is_drained);
+    let is_drained = facts.decision().is_some_and(Decision::is_drained);
     if !facts.asks_for(Role::Consumer) {
         return Lag::default();
     }

@@ -66,6 +66,12 @@ impl Health {
             Kind::Unready => false,
         }
     }
+
+    /// Whether some pods run, and what keeps the others from it is more than that they are only starting.
+    pub(super) fn is_short(&self) -> bool {
+        let has_lasted = self.trouble.as_ref().is_some_and(|trouble| trouble.has_lasted);
+        self.kind == Kind::Unready && self.ready > 0 && has_lasted
+    }
 }
 
 fn kind(side: &ObservedSide, wanted: i32, trouble: Option<&Trouble>) -> Kind {

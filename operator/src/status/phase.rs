@@ -17,18 +17,19 @@ pub(super) fn phase(facts: &Facts<'_>, producer: &Health, consumer: &Health) -> 
     let Some(decision) = facts.decision() else { return undecided(facts, producer, consumer) };
     match facts.object.spec.state {
         DesiredState::Paused => Phase::Paused,
-        DesiredState::Drained if decision.is_drained => Phase::Drained,
+        DesiredState::Drained if decision.is_drained() => Phase::Drained,
         DesiredState::Drained => Phase::Draining,
         DesiredState::Running => by_pods(facts, producer, consumer),
     }
 }
 
-/// Nothing was decided, so nothing was stopped or started: what was stopped stays so.
+/// Nothing was decided, so nothing was started: what was stopped stays so. Pausing needs no decision.
 fn undecided(facts: &Facts<'_>, producer: &Health, consumer: &Health) -> Phase {
     let before = facts.previous().and_then(|status| status.phase);
     let has_pods = |side: &Health| !matches!(side.kind, Kind::NotRequested | Kind::Zero);
     match (facts.object.spec.state, before) {
-        (DesiredState::Paused | DesiredState::Drained, Some(before)) => before,
+        (DesiredState::Paused, _) => Phase::Paused,
+        (DesiredState::Drained, Some(before)) => before,
         _ if !has_pods(producer) && !has_pods(consumer) => Phase::Pending,
         _ => by_pods(facts, producer, consumer),
     }
@@ -43,6 +44,7 @@ fn by_pods(facts: &Facts<'_>, producer: &Health, consumer: &Health) -> Phase {
         facts.previous().and_then(|status| status.phase),
         Some(Phase::Running | Phase::Completed | Phase::Degraded)
     );
+    let did_run = did_run || sides.iter().any(|side| side.is_short());
     let is_changing = sides.iter().any(|side| side.kind == Kind::Changing);
     if did_run && !is_changing { Phase::Degraded } else { Phase::Pending }
 }

@@ -14,11 +14,14 @@ use super::{
 };
 use crate::{
     apply::Failure,
+    decide::Drain,
     observe::{
         Blocked, ObservedDeployment, ObservedPod, ObservedSide,
         testing::{deployment, lag, moment, pod, settled, stall},
     },
 };
+
+mod obstacles;
 
 fn condition<'a>(status: &'a BatchPipelineStatus, type_: &str) -> &'a Condition {
     status.conditions.iter().find(|condition| condition.type_ == type_).unwrap()
@@ -311,7 +314,7 @@ fn an_invalid_spec_names_the_field_and_what_runs_goes_on() {
     );
     assert_eq!(sides(&status), ["True/AsDesired", "True/AsDesired"]);
     assert!(condition(&status, types::STALLED).message.starts_with("spec."));
-    assert_eq!(condition(&status, types::KAFKA_RESOLVED).status, "Unknown");
+    assert_eq!(condition(&status, types::KAFKA_RESOLVED).status, "True", "it is in the spec");
     assert_eq!(status.data.unwrap().records_per_second, Some(120), "the numbers go on");
 }
 
@@ -397,14 +400,14 @@ fn draining_says_what_it_waits_for_and_drained_is_ready() {
     let mut scene = Scene::settled();
     scene.object.spec.state = DesiredState::Drained;
     let replicas = crate::decide::Replicas { producer: 0, consumer: 2 };
-    let waits_for = Some("producer pod p1 to end".to_owned());
-    let decision = Decision { replicas, waits_for, ..Decision::default() };
+    let draining = batchpipe_api::status::DrainingStatus::default();
+    let drain = Some(Drain::Waiting(draining.clone(), "producer pod p1 to end".to_owned()));
+    let decision = Decision { replicas, drain, ..Decision::default() };
     scene.outcome = Outcome::Applied(Applied::default(), decision);
     let status = scene.pass();
     assert_eq!(in_short(&status), "Draining Ready=False/Draining Reconciling=Draining Stalled=-");
     assert_eq!(condition(&status, types::READY).message, "waits for producer pod p1 to end");
-    let draining = Some(batchpipe_api::status::DrainingStatus::default());
-    let decision = Decision { is_drained: true, draining, ..Decision::default() };
+    let decision = Decision { drain: Some(Drain::Done(draining)), ..Decision::default() };
     scene.outcome = Outcome::Applied(Applied::default(), decision);
     scene.observed = Observed::default();
     let status = scene.pass();

@@ -28,6 +28,8 @@ pub(super) struct Trouble {
     pub(super) message: String,
     /// Whether it will hardly pass unless somebody acts.
     pub(super) needs_somebody: bool,
+    /// Whether it is more than what pods say while they start.
+    pub(super) has_lasted: bool,
 }
 
 /// The first thing that keeps pods of the newest template from being ready, else any other pod; nothing when nobody
@@ -39,6 +41,7 @@ pub(super) fn trouble(side: &ObservedSide) -> Option<Trouble> {
             reason: reasons::PODS_NOT_READY,
             message: format!("pods cannot be created: {failure}"),
             needs_somebody: true,
+            has_lasted: true,
         });
     }
     let unready = || side.staying().filter(|pod| !pod.is_ready);
@@ -57,6 +60,7 @@ fn of_pod(pod: &ObservedPod) -> Option<Trouble> {
             reason: reasons::PODS_NOT_READY,
             message: format!("pod {}: {}: {message}", pod.name, blocked.reason),
             needs_somebody: blocked.needs_somebody,
+            has_lasted: true,
         });
     }
     let report = pod.report.as_ref()?;
@@ -69,11 +73,12 @@ fn of_pod(pod: &ObservedPod) -> Option<Trouble> {
 fn of_stall(pod: &ObservedPod, report: &Report, stall: &Stall) -> Trouble {
     // A pod may be of any version, or not be ours at heart: only words that we know become reasons.
     let known = reasons::ALL.into_iter().find(|reason| *reason == stall.reason);
-    let lasted_ms = report.begun_at_ms.saturating_sub(stall.since_ms);
+    let has_lasted = report.begun_at_ms.saturating_sub(stall.since_ms) >= PATIENCE_MS;
     Trouble {
         reason: known.unwrap_or(reasons::PODS_NOT_READY),
         message: format!("pod {}: {}: {}", pod.name, stall.reason, stall.what),
-        needs_somebody: NEEDS_SOMEBODY.contains(&stall.reason.as_str()) && lasted_ms >= PATIENCE_MS,
+        needs_somebody: NEEDS_SOMEBODY.contains(&stall.reason.as_str()) && has_lasted,
+        has_lasted,
     }
 }
 

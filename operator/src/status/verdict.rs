@@ -31,7 +31,7 @@ pub(super) enum Verdict {
 impl Verdict {
     pub(super) fn of(facts: &Facts<'_>, phase: Phase, sides: [&Health; 2]) -> Self {
         match facts.outcome {
-            Outcome::Invalid(invalid) => Self::Stalled(
+            Outcome::Invalid(invalid) | Outcome::Unfit(invalid) => Self::Stalled(
                 reasons::INVALID_SPEC,
                 format!("{}{}", violations(invalid), go_on(facts)),
             ),
@@ -42,8 +42,13 @@ impl Verdict {
                 unresolved.reason,
                 format!("{}{}", unresolved.message, go_on(facts)),
             ),
+            Outcome::Unanswered(text) => Self::Reconciling(
+                reasons::API_ERROR,
+                format!("{text}; it is tried again{}", go_on(facts)),
+            ),
             Outcome::Applied(applied, decision) => failed(applied, false)
                 .or_else(|| stuck(sides))
+                .or_else(|| helpless(sides))
                 .or_else(|| failed(applied, true))
                 .or_else(|| under_way(decision, sides))
                 .or_else(|| unready(phase, sides))
@@ -64,7 +69,9 @@ fn violations(invalid: &Invalid) -> String {
 /// What becomes of pods that are there already.
 fn go_on(facts: &Facts<'_>) -> &'static str {
     let has_pods = |it: &crate::observe::ObservedSide| it.deployment.is_some();
-    if has_pods(&facts.observed.producer) || has_pods(&facts.observed.consumer) {
+    if facts.object.spec.state == DesiredState::Paused {
+        "; it is paused all the same"
+    } else if has_pods(&facts.observed.producer) || has_pods(&facts.observed.consumer) {
         "; until then everything stays as it is"
     } else {
         ""
@@ -99,8 +106,18 @@ fn stuck(sides: [&Health; 2]) -> Option<Verdict> {
     Some(Verdict::Stalled(reasons::ROLLOUT_STUCK, text))
 }
 
+/// No rollout is to blame, and it hardly passes unless somebody acts.
+fn helpless(sides: [&Health; 2]) -> Option<Verdict> {
+    let is_helpless = |side: &&Health| {
+        side.kind == Kind::Unready && side.trouble.as_ref().is_some_and(|it| it.needs_somebody)
+    };
+    let side = sides.into_iter().find(is_helpless)?;
+    let (reason, text) = why_unready(side);
+    Some(Verdict::Stalled(reason, format!("{}: {text}", side.role)))
+}
+
 fn under_way(decision: &Decision, sides: [&Health; 2]) -> Option<Verdict> {
-    if let Some(waits_for) = &decision.waits_for {
+    if let Some(waits_for) = decision.waits_for() {
         return Some(Verdict::Reconciling(reasons::DRAINING, format!("waits for {waits_for}")));
     }
     let side =

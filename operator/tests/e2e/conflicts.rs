@@ -121,3 +121,42 @@ fn an_object_that_appears_between_looking_and_creating_is_not_taken_over() {
     assert!(!account.to_string().contains("batchpipe-operator"), "{account}");
     operator.stop();
 }
+
+/// The number of pods that a Deployment asks for.
+fn replicas(namespace: Namespace<'_>, deployment: &str) -> serde_json::Value {
+    namespace.get(deployment)["spec"]["replicas"].clone()
+}
+
+#[test]
+fn an_older_pipeline_that_wants_what_a_younger_one_has_waits_and_can_still_be_paused() {
+    let namespace = Namespace::new(cluster(), "wanting");
+    let operator = Operator::start(namespace);
+    let grouped = |name: &str, address: &str| {
+        manifest(name, "  topic: {name: shared}")
+            .replace("consumer: {", "consumer: {group: shared, ")
+            .replace("kafka:9093", address)
+    };
+    namespace.apply(&grouped("older", "other:9093"));
+    namespace.await_children("older");
+    namespace.apply(&grouped("younger", "kafka:9093"));
+    namespace.await_children("younger");
+    namespace.await_reason("younger", "Stalled", "AsDesired");
+    namespace.apply(&grouped("older", "kafka:9093"));
+    let message = namespace.await_reason("older", "Ready", "Conflict");
+    assert!(message.contains("younger"), "{message}");
+    let consumer = namespace.get("deployment/older-consumer");
+    assert!(consumer.to_string().contains("other:9093"), "{consumer}");
+    assert_ne!(namespace.condition("younger", "Ready").unwrap()["reason"], "Conflict");
+    let paused = r#"{"spec": {"state": "Paused"}}"#;
+    namespace.kubectl(&["patch", "bp", "older", "--type=merge", "--patch", paused]);
+    for side in ["producer", "consumer"] {
+        let deployment = format!("deployment/older-{side}");
+        wait_for("no pods", || (replicas(namespace, &deployment) == 0).then_some(()));
+    }
+    let again = r#"{"spec": {"state": "Running", "kafka": {"bootstrapServers": "other:9093"}}}"#;
+    namespace.kubectl(&["patch", "bp", "older", "--type=merge", "--patch", again]);
+    wait_for("its pods again", || {
+        (replicas(namespace, "deployment/older-consumer") == 1).then_some(())
+    });
+    operator.stop();
+}

@@ -1,8 +1,9 @@
 //! From a load and what a pod can do to the number of pods that is needed, and the words for it. Pure.
 
+use batchpipe_api::spec::consumer::Scaling;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use super::{Load, Scale, ScalingMemory};
+use super::{Load, ScalingMemory};
 
 /// So long fewer pods must have been enough.
 const QUIET: SignedDuration = SignedDuration::from_mins(5);
@@ -21,15 +22,11 @@ pub(super) struct Need {
 }
 
 impl Need {
-    pub(super) fn learn(scale: &Scale, load: &Load, memory: &mut ScalingMemory) -> Self {
-        let is_new = memory.last.is_none_or(|last| load.at > last.at);
-        if is_new {
-            memory.learn(load);
-        }
+    pub(super) fn new(limits: &Scaling, load: &Load, memory: &ScalingMemory) -> Self {
         let growth = memory.last.map_or(0.0, |last| last.growth);
         Self {
             load: *load,
-            target_seconds: scale.limits.target_lag.as_duration().as_secs_f64(),
+            target_seconds: limits.target_lag.as_duration().as_secs_f64(),
             arriving: (load.delivered_per_second + growth).max(0.0),
             capacity: memory.capacity.filter(|capacity| *capacity > 0.0),
         }

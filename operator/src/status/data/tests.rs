@@ -1,10 +1,10 @@
 //! One fact each about the numbers of pipelines with several pods.
 
-use batchpipe_api::pipeline::DesiredState;
+use batchpipe_api::{pipeline::DesiredState, status::DrainingStatus};
 
 use super::*;
 use crate::{
-    decide::Decision,
+    decide::{Decision, Drain},
     observe::{
         Observed,
         testing::{lag, pod, settled},
@@ -135,7 +135,10 @@ fn what_was_drained_has_no_lag() {
             if !has_producer {
                 scene.object.spec.producer = None;
             }
-            let decision = Decision { is_drained: true, ..Decision::default() };
+            let decision = Decision {
+                drain: Some(Drain::Done(DrainingStatus::default())),
+                ..Decision::default()
+            };
             scene.outcome = Outcome::Applied(crate::apply::Applied::default(), decision);
             scene.observed = Observed::default();
         })
