@@ -68,11 +68,16 @@ pub(super) fn scale(
     let (fewest, most) = bounds(scale, &memory);
     let current = scale.current.clamp(fewest, most);
     let keep = |text: &str| text.to_owned();
+    let recent = memory.changed.as_ref();
+    let recent = recent.filter(|(then, _)| now.duration_since(*then) < SETTLING);
+    let recent = recent.map(|(_, why)| why.clone());
     let Some(load) = scale.load else {
         if memory.last.is_none_or(|last| now.duration_since(last.at) > LONGEST_GAP) {
             memory.quiet = None;
         }
-        return (current, keep("lag or rates are unknown, the number is kept"), memory);
+        // New pods say nothing at first; why there are more is still the better answer.
+        let why = recent.unwrap_or_else(|| keep("lag or rates are unknown, the number is kept"));
+        return (current, why, memory);
     };
     let need = Need::learn(scale, &load, &mut memory);
     if current != scale.current {
@@ -83,10 +88,8 @@ pub(super) fn scale(
             memory,
         );
     }
-    if let Some((_, why)) =
-        memory.changed.as_ref().filter(|(then, _)| now.duration_since(*then) < SETTLING)
-    {
-        return (current, why.clone(), memory);
+    if let Some(why) = recent {
+        return (current, why, memory);
     }
     if let Some((more, why)) = need.more(current, most) {
         memory.changed = (more != current).then(|| (now, why.clone())).or(memory.changed);
