@@ -74,7 +74,11 @@ pub(super) fn scale(
         memory.take_in(load);
     }
     let (pods, why) = match &scale.load {
-        None => (current, "lag or rates are unknown, the number is kept".to_owned()),
+        // New pods say nothing at first; why there are more is still the better answer.
+        None => {
+            let unknown = || "lag or rates are unknown, the number is kept".to_owned();
+            (current, memory.recent(now).unwrap_or_else(unknown))
+        }
         Some(_) if current != scale.current => {
             memory.quiet = None;
             (current, "within minReplicas, maxReplicas and the number of partitions".to_owned())
@@ -103,9 +107,8 @@ fn by_need(
     now: Timestamp,
 ) -> (i32, String) {
     let Bounds { current, fewest, most } = bounds;
-    let is_recent = |(then, _): &&(Timestamp, String)| now.duration_since(*then) < SETTLING;
-    if let Some((_, why)) = memory.changed.as_ref().filter(is_recent) {
-        return (current, why.clone());
+    if let Some(why) = memory.recent(now) {
+        return (current, why);
     }
     let more = need.more(current, most);
     if more.is_some() {
@@ -140,6 +143,12 @@ impl ScalingMemory {
         if self.last.is_none_or(|last| now.duration_since(last.at) > LONGEST_GAP) {
             (self.quiet, self.last) = (None, None);
         }
+    }
+
+    /// Why the number was changed, as long as that does not show its effect.
+    fn recent(&self, now: Timestamp) -> Option<String> {
+        let changed = self.changed.as_ref();
+        changed.filter(|(then, _)| now.duration_since(*then) < SETTLING).map(|(_, why)| why.clone())
     }
 
     /// Takes in a measurement, unless it is the last one once more.

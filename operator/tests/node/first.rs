@@ -69,7 +69,6 @@ fn agree(pipeline: &Pipeline) -> bool {
     let (raw, wire) = producers.iter().fold((0, 0), |(raw, wire), report| {
         (raw + report.accounting.raw_bytes, wire + report.accounting.wire_bytes)
     });
-    println!("{data}, consumers' rates {rate:.0}, producers' {raw} B in {wire} B");
     let said = data["recordsPerSecond"].as_f64().unwrap_or(-1.0);
     let is_same_rate = (said - rate).abs() <= 0.1 * rate && rate > 300.0;
     is_same_rate

@@ -1,15 +1,22 @@
 //! What people type is refused with its path, or explained.
 
+use std::{fs, path::Path};
+
 use crate::support::{Manifest, NAMESPACE, Pipeline, bed};
 
-/// What `kubectl edit` says when the editor replaces one text by another.
+/// Whether `kubectl edit` succeeds when the editor replaces one text by another, and what it says: a refusal is told in
+/// the text that is edited, of which a copy is kept.
 fn edit(pipeline: &Pipeline, from: &str, to: &str) -> (bool, String) {
     let mut kubectl = pipeline.bed.node().control_plane().kubectl_command();
-    kubectl.env("KUBE_EDITOR", format!("sed -i s/{from}/{to}/"));
+    kubectl.env("KUBE_EDITOR", format!("sed -i \"s/{from}/{to}/\""));
     kubectl.args(["edit", "--namespace", NAMESPACE, &pipeline.object()]);
     let output = kubectl.output().unwrap();
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    (output.status.success(), said)
+    let copy = said.split('"').find(|part| part.contains("kubectl-edit-")).map(Path::new);
+    let told = copy.map(|copy| fs::read_to_string(copy).unwrap()).unwrap_or_default();
+    copy.map_or(Ok(()), fs::remove_file).unwrap();
+    let comments: Vec<&str> = told.lines().filter(|line| line.starts_with('#')).collect();
+    (output.status.success(), comments.join("\n"))
 }
 
 #[test]
@@ -39,8 +46,7 @@ fn fields_are_explained() {
     let Some(bed) = bed() else { return };
     let text = bed.kubectl(&["explain", "bp.spec.batch"]);
     println!("{text}");
-    for expected in
-        ["DESCRIPTION", "When the producer closes a batch", "maxRecords", "Most records in a batch"]
+    for expected in ["DESCRIPTION", "When a batch is full", "maxRecords", "Most records in a batch"]
     {
         assert!(text.contains(expected), "no {expected:?} in {text}");
     }

@@ -59,8 +59,7 @@ fn a_rollout_is_completed_by_the_next_operator_when_one_is_killed() {
     });
     // Another change, which it hardly gets to see.
     pipeline.patch(&json!({"consumer": {"replicas": 2}}));
-    let operator =
-        bed.list("pods", "app.kubernetes.io/name=batchpipe,app.kubernetes.io/component=operator");
+    let operator = bed.operators();
     assert!(!operator.is_empty());
     for pod in &operator {
         let name = pod["metadata"]["name"].as_str().unwrap();

@@ -56,11 +56,11 @@ fn an_autoscaler_reads_and_writes_the_scale_of_the_pipeline() {
 fn a_backlog_brings_more_consumers_and_the_status_says_why() {
     let Some(bed) = bed() else { return };
     let manifest = Manifest::new("behind")
-        .with("/producer/source/generator/recordsPerSecond", 2000)
-        .with("/batch", json!({"maxRecords": 10}))
+        .with("/producer/source/generator/recordsPerSecond", 1000)
+        .with("/batch", json!({"maxRecords": 1}))
         .with("/consumer/replicas", 0)
         .with("/consumer/sink", json!({"blackhole": {}}))
-        .with("/consumer/pod/resources/limits/cpu", "40m");
+        .with("/consumer/pod/resources/limits/cpu", "20m");
     let pipeline = Pipeline::apply(bed, &manifest);
     pipeline.await_ready();
     wait_for("a backlog", || {
@@ -71,7 +71,6 @@ fn a_backlog_brings_more_consumers_and_the_status_says_why() {
     let scaling = wait_for("more consumers", || {
         let object = pipeline.get();
         let scaling = object["status"]["scaling"].clone();
-        println!("{scaling} {}", object["status"]["data"]);
         (scaling["desiredReplicas"].as_i64()? > 1).then_some(scaling)
     });
     println!("behind: {scaling}");

@@ -14,13 +14,10 @@ fn an_upgrade_of_the_operator_changes_nothing_in_what_runs() {
             (generation, pipeline.uids(side), restarts)
         })
     };
-    let operator = || {
-        bed.list("pods", "app.kubernetes.io/name=batchpipe,app.kubernetes.io/component=operator")
-    };
-    let (before, old) = (state(), operator().remove(0)["metadata"]["uid"].clone());
+    let (before, old) = (state(), bed.operators().remove(0)["metadata"]["uid"].clone());
     bed.helm(&["upgrade", "--wait", "--timeout=3m"], &["log=debug"]);
     wait_for("the old operator to go", || {
-        operator().iter().all(|pod| pod["metadata"]["uid"] != old).then_some(())
+        bed.operators().iter().all(|pod| pod["metadata"]["uid"] != old).then_some(())
     });
     // The new one has looked at it when it carries out a change of it.
     pipeline.patch(&serde_json::json!({"consumer": {"scaling": {"maxReplicas": 1}}}));

@@ -48,6 +48,15 @@ fn a_lag_over_the_target_is_met_with_the_pods_that_work_it_off_in_time() {
 }
 
 #[test]
+fn why_there_are_more_is_said_while_the_new_pods_say_nothing_yet() {
+    let load = behind(120.0, 150_000.0, 2);
+    let (_, why, memory) = scale(&asked(2, Some(load)), &ScalingMemory::default(), moment(0));
+    let said = |seconds| scale(&asked(4, None), &memory, moment(seconds)).1;
+    assert_eq!(said(59), why);
+    assert_eq!(said(60), "lag or rates are unknown, the number is kept");
+}
+
+#[test]
 fn there_are_never_more_pods_than_partitions_or_than_allowed() {
     let load = behind(900.0, 9e9, 2);
     assert_eq!(decide(&asked(2, Some(load))).0, 6);

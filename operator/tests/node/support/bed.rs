@@ -99,4 +99,9 @@ impl Bed {
         let list: serde_json::Value = serde_json::from_str(&text).unwrap();
         list["items"].as_array().unwrap().clone()
     }
+
+    /// The operator's pods.
+    pub(crate) fn operators(&self) -> Vec<serde_json::Value> {
+        self.list("pods", "app.kubernetes.io/name=batchpipe-operator")
+    }
 }

@@ -1,0 +1,88 @@
+//! `scripts/up` and `scripts/down`, as people run them on a bare machine: a cluster, a broker, the operator and a
+//! pipeline with records, and then nothing of it any more.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use batchpipe_testbed::node_hindrance;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// Runs `scripts/down` when the test ends, however it does.
+struct Up;
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = script("down").status();
+    }
+}
+
+fn script(name: &str) -> Command {
+    let mut command = Command::new(format!("{ROOT}/scripts/{name}"));
+    // What is tested is the way there, and optimised programs take ten minutes.
+    command.env("BATCHPIPE_PROFILE", "dev").current_dir(ROOT);
+    command
+}
+
+/// Where `scripts/up` notes what it started.
+fn state() -> PathBuf {
+    let target = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    Path::new(ROOT).join(target).join("up")
+}
+
+/// Runs a line in the shell that `scripts/up` tells people to have.
+fn shell(line: &str) -> String {
+    let line = format!(". {}/env && {line}", state().display());
+    printed(&Command::new("sh").args(["-c", &line]).current_dir(ROOT).output().unwrap())
+}
+
+#[track_caller]
+fn printed(output: &Output) -> String {
+    let [printed, said] =
+        [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
+    assert!(output.status.success(), "{printed}{said}");
+    printed
+}
+
+/// The value of a column of the only row of a table.
+fn cell<'a>(table: &'a str, title: &str) -> &'a str {
+    let titles = table.lines().position(|line| line.starts_with("NAME ")).unwrap();
+    let mut lines = table.lines().skip(titles);
+    let (titles, row) = (lines.next().unwrap(), lines.next().unwrap());
+    let at = titles.find(title).unwrap_or_else(|| panic!("no {title} in {titles}"));
+    row[at..].split_whitespace().next().unwrap()
+}
+
+#[test]
+fn a_bare_machine_runs_a_pipeline_and_is_bare_again() {
+    if let Some(reason) = node_hindrance() {
+        eprintln!("left out: {reason}");
+        return;
+    }
+    assert!(!state().join("pid").exists(), "it is up already; scripts/down removes it");
+    let up = Up;
+    let table = printed(&script("up").output().unwrap());
+    println!("{table}");
+    assert_eq!((cell(&table, "READY"), cell(&table, "PHASE")), ("True", "Running"));
+    assert!(cell(&table, "RATE").parse::<u64>().is_ok() && cell(&table, "RATIO").ends_with('x'));
+
+    shell("kubectl scale bp telemetry --replicas 3");
+    shell(
+        "kubectl wait --for=jsonpath='{.status.consumer.readyReplicas}'=3 --timeout=2m bp/telemetry",
+    );
+    shell("kubectl wait --for=condition=Ready --timeout=2m bp/telemetry");
+    let audit = shell("batchpipe audit -b $KAFKA_BROKER -t telemetry --json");
+    assert!(audit.contains("\"missing\":0"), "{audit}");
+
+    let kubeconfig = shell("printf %s $KUBECONFIG");
+    let process = fs::read_to_string(state().join("pid")).unwrap();
+    drop(up);
+    assert!(!state().exists() && !Path::new(&kubeconfig).exists());
+    assert!(!Path::new("/proc").join(process.trim()).exists());
+    assert!(!Path::new("/sys/class/net/batchpipe0").exists(), "the pods' network is still there");
+}
