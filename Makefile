@@ -5,7 +5,7 @@ CARGO ?= cargo
 CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 
-.PHONY: help demo up down kind check test test-crashes lint generate bench bench-quick bench-operator needs
+.PHONY: help demo up down kind check test test-long lint generate bench bench-quick bench-operator needs
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -32,8 +32,8 @@ check: ## Format, lints and the tests that need cargo alone
 test: needs ## All tests, also those against a real Kafka
 	$(CARGO) test --workspace --locked
 
-test-crashes: needs ## Crash the operator at every request of every scenario; prints the number of tries, and takes long
-	$(CARGO) test --locked -p batchpipe-operator --test e2e -- --ignored --nocapture crashes::
+test-long: needs ## Crash the operator at every request of a dozen scenarios, and take each of its rights away in turn
+	$(CARGO) test --locked -p batchpipe-operator --test e2e -- --ignored --nocapture crashes:: rbac::
 
 lint: ## Format, lints, docs, scripts and the rules of this project
 	$(CARGO) fmt --all --check

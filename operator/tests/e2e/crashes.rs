@@ -41,7 +41,7 @@ fn lanes() -> Vec<Lane> {
 }
 
 #[test]
-#[ignore = "takes long: make test-crashes"]
+#[ignore = "takes long: make test-long"]
 fn a_crash_at_any_request_of_any_scenario_changes_nothing_in_the_end() {
     let begun = Instant::now();
     let (cluster, server) = attended();

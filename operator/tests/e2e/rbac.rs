@@ -105,6 +105,7 @@ fn show(pair: &Pair, scenario: Scenario) {
 }
 
 #[test]
+#[ignore = "takes minutes: make test-long"]
 fn every_pair_is_needed_and_its_lack_shows() {
     strimzi::install();
     let (todo, failed) = (Mutex::new(needed().into_iter()), Mutex::new(Vec::new()));
