@@ -142,7 +142,9 @@ impl Run<'_> {
         let crash = Crash::at(k, self.fault);
         let operator = self.operator(crash.faults.clone());
         let mut all = vec![crash.faults.clone()];
-        let operator = if self.await_end(&operator, &expected, &what, || crash.is_over()) {
+        let has_run_through =
+            self.await_end(&operator, &expected, &what, || crash.is_over()) && crash.call_off();
+        let operator = if has_run_through {
             way.next = None;
             operator
         } else {
