@@ -16,7 +16,7 @@ use super::{
     essence::Snapshot,
     scenario::{Scenario, Step},
 };
-use crate::support::{Fault, Faults, Operator, Place, Server, lasting, options, within};
+use crate::support::{Fault, Faults, Operator, Place, Request, Server, lasting, options, within};
 
 /// How long a plan may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -32,6 +32,8 @@ const COMPARE_EVERY: Duration = Duration::from_millis(500);
 const START: usize = 19;
 /// So many looks in a row have to write nothing.
 const QUIET_LOOKS: usize = 2;
+/// It comes to rest within so many.
+const MOST_LOOKS: usize = 6;
 
 /// The plans of a lane.
 pub(super) struct Lane {
@@ -140,7 +142,9 @@ impl Run<'_> {
         let crash = Crash::at(k, self.fault);
         let operator = self.operator(crash.faults.clone());
         let mut all = vec![crash.faults.clone()];
-        let operator = if self.await_end(&operator, &expected, &what, || crash.is_over()) {
+        let has_run_through =
+            self.await_end(&operator, &expected, &what, || crash.is_over()) && crash.call_off();
+        let operator = if has_run_through {
             way.next = None;
             operator
         } else {
@@ -214,25 +218,38 @@ impl Run<'_> {
         false
     }
 
-    /// Makes the operator look again and again: it has nothing to write any more. Events follow
-    /// only what was written, maybe a little later.
+    /// Makes the operator look again and again: it has nothing to write any more. Only the words and numbers of the
+    /// status may still follow what pods say, which is written at leisure; even that comes to rest.
     fn stays_quiet(&self, operator: &Operator, what: &str) {
-        let written =
-            || operator.faults.writes().into_iter().filter(|it| !it.path.contains("/events"));
-        let writes = written().count();
-        for look in 0..QUIET_LOOKS {
-            let looks = operator.looks();
-            let pipelines = self.place.list("batchpipelines");
-            for pipeline in &pipelines {
-                let name = pipeline["metadata"]["name"].as_str().unwrap();
-                let now = format!("{:?}-{look}", Instant::now());
-                let patch = json!({"metadata": {"annotations": {"example.com/look": now}}});
-                self.place.merge("batchpipelines", name, &patch);
+        let (mut quiet, mut written) = (0, writes(operator).len());
+        for _ in 0..MOST_LOOKS {
+            self.look_again(operator, what);
+            let now = writes(operator);
+            let is_status = |request: &Request| request.path.ends_with("/status");
+            assert!(
+                now[written..].iter().all(is_status),
+                "{what}: it goes on: {:?}",
+                &now[written..]
+            );
+            quiet = if now.len() == written { quiet + 1 } else { 0 };
+            written = now.len();
+            if quiet == QUIET_LOOKS {
+                return;
             }
-            within(PATIENCE, what, || (operator.looks() >= looks + pipelines.len()).then_some(()));
-            let now: Vec<_> = written().collect();
-            assert_eq!(now.len(), writes, "{what}: it goes on to write {:?}", &now[writes..]);
         }
+        panic!("{what}: the status is written again and again");
+    }
+
+    fn look_again(&self, operator: &Operator, what: &str) {
+        let looks = operator.looks();
+        let pipelines = self.place.list("batchpipelines");
+        for pipeline in &pipelines {
+            let name = pipeline["metadata"]["name"].as_str().unwrap();
+            let now = format!("{:?}", Instant::now());
+            let patch = json!({"metadata": {"annotations": {"example.com/look": now}}});
+            self.place.merge("batchpipelines", name, &patch);
+        }
+        within(PATIENCE, what, || (operator.looks() >= looks + pipelines.len()).then_some(()));
     }
 
     fn operator(&self, faults: Faults) -> Operator {
@@ -240,6 +257,12 @@ impl Run<'_> {
         options.lease.timing = lasting();
         Operator::at(self.kubeconfig, options, faults)
     }
+}
+
+/// What it wrote. Events follow what was written, maybe a little later.
+fn writes(operator: &Operator) -> Vec<Request> {
+    let all = operator.faults.writes().into_iter();
+    all.filter(|request| !request.path.contains("/events")).collect()
 }
 
 /// Whether it has looked at what is there, or would have if there were something.

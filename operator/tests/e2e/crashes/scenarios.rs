@@ -152,22 +152,26 @@ const LIVES: [Scenario; 7] = [
             ),
         )
     },
-    scenario(
-        "foreign",
-        |at| {
-            foreign(at);
-            make(at);
-        },
-        step("foreign objects gone", clear, IS_READY),
-        step(
-            "foreign objects came",
+    // After a failure it looks again only after some seconds.
+    Scenario {
+        lanes: 4,
+        ..scenario(
+            "foreign",
             |at| {
-                clear(at);
                 foreign(at);
+                make(at);
             },
-            Ready("demo", "Conflict"),
-        ),
-    ),
+            step("foreign objects gone", clear, IS_READY),
+            step(
+                "foreign objects came",
+                |at| {
+                    clear(at);
+                    foreign(at);
+                },
+                Ready("demo", "Conflict"),
+            ),
+        )
+    },
     scenario(
         "strimzi",
         strimzi,
