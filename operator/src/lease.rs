@@ -1,7 +1,7 @@
 //! lease: at most one writer. A Lease of coordination.k8s.io says who leads; this process writes only while it
 //! does, and proves it to the gate of every writing request by a deadline on its own monotonic clock.
 //!
-//! [`decide`](decision::decide) is pure; [`Elector`](elector::Elector) is a thin loop around it. A leader that cannot
+//! [`decide`](decision::decide) is pure; [`Elector`] is a thin loop around it. A leader that cannot
 //! renew steps down instead of ending the process: its caches stay warm, the gate keeps it from writing, and after an
 //! outage of the API server it goes on without a restart.
 
