@@ -7,6 +7,7 @@ use batchpipe_workloads::source::generator::{ProfileName, generate};
 use crate::kit::{
     broker,
     command::{batchpipe, python, run},
+    demo_group,
     lines::assert_same_lines,
     segments::record_batches,
     topic,
@@ -61,6 +62,7 @@ fn assert_compression(topic: &str, wanted: &str) {
 
 #[test]
 fn our_consumer_delivers_what_the_origins_producer_wrote() {
+    let _alone = demo_group();
     let topic = "origin-to-ours";
     broker().create_topic(topic, 3, &[]).unwrap();
     let written = produce_theirs(topic, "lz4", 2_050);
@@ -71,6 +73,7 @@ fn our_consumer_delivers_what_the_origins_producer_wrote() {
 
 #[test]
 fn the_origins_consumer_reads_what_our_producer_wrote() {
+    let _alone = demo_group();
     let topic = "ours-to-origin";
     produce_ours(topic, "lz4", 20_050);
     assert_same_lines(&consume_theirs(topic, 20_050), &ours(20_050));
@@ -78,6 +81,7 @@ fn the_origins_consumer_reads_what_our_producer_wrote() {
 
 #[test]
 fn both_producers_may_write_to_one_topic_and_both_consumers_read_it() {
+    let _alone = demo_group();
     let topic = "origin-and-ours";
     produce_ours(topic, "lz4", 1_010);
     let mut expected = produce_theirs(topic, "lz4", 1_030);
@@ -92,6 +96,7 @@ fn both_producers_may_write_to_one_topic_and_both_consumers_read_it() {
 
 #[test]
 fn the_variable_of_the_origin_chooses_kafkas_own_compression() {
+    let _alone = demo_group();
     for wanted in ["lz4", "gzip", "zstd", "snappy", "none"] {
         let topic = format!("transport-{wanted}");
         produce_ours(&topic, wanted, 20_000);

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::kit::{
     command::{batchpipe, run},
+    demo_group,
     lines::assert_same_lines,
     pipeline::Pipeline,
     segments::{RecordBatch, record_batches},
@@ -68,6 +69,7 @@ fn assert_agreement_with(transport: &str) {
 
 #[test]
 fn everyone_counts_a_million_records_of_the_example_alike() {
+    let _alone = demo_group();
     let command = |args: &[&str]| {
         let mut command = batchpipe(args);
         command.args(["-f", SEED]).env("KAFKA_TOPIC", "agree-on-a-million");
