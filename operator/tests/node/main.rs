@@ -12,6 +12,7 @@ mod refusals;
 mod restarts;
 mod rollouts;
 mod scaling;
+mod secrets;
 mod states;
 mod support;
 mod upgrade;

@@ -4,7 +4,7 @@ use std::{thread::sleep, time::Duration};
 
 use batchpipe_testbed::Kafka;
 
-use crate::support::{Manifest, Pipeline, Pod, Side, bed};
+use crate::support::{Manifest, Pipeline, bed};
 
 const AWAY: Duration = Duration::from_mins(3);
 
@@ -16,22 +16,16 @@ fn a_broker_that_is_away_for_three_minutes_restarts_no_pod() {
     let servers = kafka.bootstrap_servers_for_pods().unwrap();
     let manifest = Manifest::new("broker-away").with("/kafka/bootstrapServers", servers);
     let Some(pipeline) = Pipeline::flowing(&manifest) else { return };
-    let state = || {
-        [Side::Producer, Side::Consumer].map(|side| {
-            let restarts: Vec<_> = pipeline.pods(side).iter().map(Pod::restarts).collect();
-            (pipeline.uids(side), restarts)
-        })
-    };
-    let before = state();
+    let before = pipeline.lives();
     kafka.stop().unwrap();
     // That it is away for so long is what is tested.
     sleep(AWAY);
     let said = pipeline.await_condition("Ready", "False", "BrokersUnreachable");
     println!("broker-away: {said}");
-    assert_eq!(state(), before);
+    assert_eq!(pipeline.lives(), before);
     kafka.start_again().unwrap();
     pipeline.await_ready();
     pipeline.await_more();
-    assert_eq!(state(), before);
+    assert_eq!(pipeline.lives(), before);
     pipeline.finish_at(&kafka);
 }

@@ -23,6 +23,8 @@ use crate::{
 
 /// Tests produce megabytes at most; the heap is what the broker's threads and caches need.
 const HEAP: [&str; 2] = ["-Xms256m", "-Xmx1g"];
+/// Where secured listeners are when there are no pods.
+const LOOPBACK: &str = "127.0.0.1";
 
 /// Settings of a broker that is to be started. Each has a default.
 #[derive(Debug, Default)]
@@ -52,7 +54,7 @@ impl Builder {
     }
 
     /// Listeners with TLS, with SCRAM and PLAIN over TLS, and with SCRAM and PLAIN in the clear, beside the plain one:
-    /// see [`Kafka::security`].
+    /// see [`Kafka::security`]. With [`Self::listener_for_pods`] pods reach them too.
     pub fn secured(mut self) -> Self {
         self.secured.get_or_insert_default();
         self
@@ -99,8 +101,9 @@ impl Builder {
         let watchdog = Watchdog::start(&folder)?;
         let data = self.data.unwrap_or_else(|| folder.join("data"));
         storage::prepare(&jars.formatted(), &data)?;
+        let host = pods.as_ref().map_or(LOOPBACK, |pods| &pods.address);
         let security = match &self.secured {
-            Some(users) => Some((Security::create(&folder.join("pki"))?, users)),
+            Some(users) => Some((Security::create(&folder.join("pki"), host)?, users)),
             None => None,
         };
         let secured = security.iter().flat_map(|(security, _)| security.listeners());

@@ -1,21 +1,25 @@
 //! Listeners with encryption and login beside the plain one, and the certificates and users for them.
 //!
-//! The broker's certificate is good for 127.0.0.1 only: whoever connects to `localhost` meets a wrong name.
+//! They listen at one address, which the broker's certificate names: that of pods if there is one, else 127.0.0.1.
+//! Whoever connects to `localhost` meets a wrong name.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    slice,
+};
 
 use super::Kafka;
 use crate::{Result, error::Context, pki::Pki, ports::Port};
 
 /// The class behind `kafka-configs.sh`.
 const CONFIG_COMMAND: &str = "kafka.admin.ConfigCommand";
-const HOST: &str = "127.0.0.1";
 const BROKER: &str = "broker";
 
 /// The secured listeners of a broker.
 #[derive(Debug)]
 pub struct Security {
     pki: Pki,
+    host: String,
     keystore: PathBuf,
     tls: Port,
     sasl_tls: Port,
@@ -30,31 +34,33 @@ pub(super) struct PlainUser {
 }
 
 impl Security {
-    /// Makes an authority and the broker's certificate in `folder`, which is made.
-    pub(super) fn create(folder: &Path) -> Result<Self> {
+    /// Makes an authority and the certificate of a broker at `host` in `folder`, which is made.
+    pub(super) fn create(folder: &Path, host: &str) -> Result<Self> {
         let pki = Pki::create(folder.to_owned())?;
-        let pair = pki.server(BROKER, &[HOST.to_owned()])?;
+        let host = host.to_owned();
+        let pair = pki.server(BROKER, slice::from_ref(&host))?;
         let keystore = folder.join("broker.pem");
         let read = |path: &Path| std::fs::read_to_string(path).context("read", path);
         let text = read(&pair.key)? + &read(&pair.certificate)?;
         std::fs::write(&keystore, text).context("write", &keystore)?;
-        Ok(Self { pki, keystore, tls: Port::pick()?, sasl_tls: Port::pick()?, sasl: Port::pick()? })
+        let [tls, sasl_tls, sasl] = [Port::pick()?, Port::pick()?, Port::pick()?];
+        Ok(Self { pki, host, keystore, tls, sasl_tls, sasl })
     }
 
     /// Where clients connect to with TLS, with a certificate of their own (their user is its common name) or
     /// without one.
     pub fn tls_servers(&self) -> String {
-        server(&self.tls)
+        self.server(&self.tls)
     }
 
     /// Where clients log in over TLS.
     pub fn sasl_tls_servers(&self) -> String {
-        server(&self.sasl_tls)
+        self.server(&self.sasl_tls)
     }
 
     /// Where clients log in in the clear.
     pub fn sasl_servers(&self) -> String {
-        server(&self.sasl)
+        self.server(&self.sasl)
     }
 
     /// The certificate of the authority that signed the broker's.
@@ -78,6 +84,10 @@ impl Security {
     pub fn foreign_authority(&self) -> Result<PathBuf> {
         let folder = self.keystore.with_file_name("foreign");
         Pki::create(folder).map(|pki| pki.authority())
+    }
+
+    fn server(&self, port: &Port) -> String {
+        format!("{}:{}", self.host, port.number())
     }
 
     /// What is listened on, with its protocol.
@@ -137,8 +147,4 @@ impl Kafka {
         let args = ["--bootstrap-server", &servers, "--add-config", &config];
         self.tool(CONFIG_COMMAND, &[entity.as_slice(), &args].concat()).map(drop)
     }
-}
-
-fn server(port: &Port) -> String {
-    format!("{HOST}:{}", port.number())
 }

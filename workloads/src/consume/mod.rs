@@ -14,6 +14,7 @@ mod leaving;
 mod membership;
 mod partition;
 mod poll;
+mod refusal;
 mod sequence;
 mod session;
 mod watch;

@@ -7,13 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use batchpipe_api::{conditions::reasons, report::LastError};
+use batchpipe_api::conditions::reasons;
 use crossbeam_channel::{Receiver, Sender};
 use rdkafka::{
     Message as _,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer as _},
-    error::{KafkaError, RDKafkaErrorCode},
+    error::KafkaError,
 };
 
 use super::{
@@ -23,6 +23,7 @@ use super::{
     fetched::Fetched,
     group::Context,
     leaving::Left,
+    refusal::Refusal,
     session::{End, Session},
     watch::{Watch, Watermarks},
     worker::{self, Desk, Notice, Stop},
@@ -236,44 +237,34 @@ impl Consumer {
         Ok(End::Done)
     }
 
-    /// Deals with what librdkafka says instead of a message. Most of it passes by itself.
+    /// Deals with what librdkafka says instead of a message.
     fn note_error(&self, session: &mut Session, error: &KafkaError) -> Option<End> {
-        use RDKafkaErrorCode as Code;
-        let topic = &self.config.topic.name;
-        match error.rdkafka_error_code() {
-            Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownTopicId) => {
-                Some(End::TopicGone)
-            }
-            Some(Code::Fatal) => Some(End::Rebuild(format!("the consumer failed: {error}"))),
-            Some(Code::TopicAuthorizationFailed) => {
+        match Refusal::of(error, &self.config.topic.name, &self.config.group) {
+            Some(Refusal::TopicGone) => return Some(End::TopicGone),
+            Some(Refusal::Fatal(why)) => return Some(End::Rebuild(why)),
+            Some(Refusal::Reading(problem)) => {
                 session.refuse();
-                self.complain(&format!(
-                    "the broker does not authorize this client to read topic {topic}"
-                ));
-                None
+                self.complain(Gate::Topic, reasons::AUTHORIZATION_FAILED, &problem);
             }
-            Some(Code::GroupAuthorizationFailed) => {
-                let group = &self.config.group;
-                self.complain(&format!(
-                    "the broker does not authorize this client to use group {group}"
-                ));
-                None
+            Some(Refusal::Group(problem)) => {
+                self.complain(Gate::Topic, reasons::AUTHORIZATION_FAILED, &problem);
             }
-            _ => {
-                tracing::debug!(%error, "while polling");
-                None
+            Some(Refusal::Joining(problem)) => {
+                self.complain(Gate::Group, reasons::GROUP_NOT_JOINED, &problem);
             }
+            None => tracing::debug!(%error, "while polling"),
         }
+        None
     }
 
-    /// The brokers refuse something; librdkafka goes on asking.
-    fn complain(&self, problem: &str) {
-        let known = |error: LastError| error.message == problem;
-        if !self.shared.side.last_error().is_some_and(known) {
-            tracing::warn!("{problem}; grant it by an ACL");
+    /// The brokers refuse something; librdkafka goes on asking, and what then comes opens the gate.
+    fn complain(&self, gate: Gate, reason: &'static str, problem: &str) {
+        let side = &self.shared.side;
+        if side.last_error().is_none_or(|error| error.message != problem) {
+            tracing::warn!("{problem}");
         }
-        self.shared.side.error(problem);
-        self.shared.side.gate(Gate::Topic).close(reasons::AUTHORIZATION_FAILED, problem);
+        side.error(problem);
+        side.gate(gate).close(reason, problem);
     }
 }
 

@@ -120,6 +120,12 @@ impl Pipeline {
         uids
     }
 
+    /// The uids of the pods of both sides, and how often each pod's container was started again.
+    pub(crate) fn lives(&self) -> [(Vec<String>, Vec<i64>); 2] {
+        [Side::Producer, Side::Consumer]
+            .map(|side| (self.uids(side), self.pods(side).iter().map(Pod::restarts).collect()))
+    }
+
     /// The Deployment of a side.
     pub(crate) fn deployment(&self, side: Side) -> Value {
         self.bed.find(&format!("deployment/{}-{}", self.name, side.name())).unwrap()

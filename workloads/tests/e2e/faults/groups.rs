@@ -1,11 +1,12 @@
 //! Members of the group come, go, and are taken for dead.
 
-use std::{thread, time::Duration};
+use std::{fs::OpenOptions, thread, time::Duration};
 
 use batchpipe_testbed::shared_kafka;
 use rustix::process::Signal;
 
 use super::support::{Child, Records, Scene, Tally, until};
+use crate::kit::command::{Running, python};
 
 /// A second consumer of the same group with a folder of its own.
 fn start_second(scene: &mut Scene, folder: &str) -> Child {
@@ -85,4 +86,39 @@ fn a_member_that_slept_past_its_session_loses_nothing() {
     tally.check_complete("slept");
     // Files that were complete, but not committed when it fell asleep: a second's worth, and some patience.
     assert!(tally.duplicates() <= 30_000, "{} duplicated", tally.duplicates());
+}
+
+/// As when somebody moves from another consumer to ours and keeps the group: the broker lets in nobody who shares no
+/// assignor with the members.
+#[test]
+fn members_with_another_assignor_are_named_and_the_group_is_joined_when_they_have_gone() {
+    const FIRST: usize = 1000;
+    const THEIRS: usize = 1500;
+    const TOTAL: usize = 1800;
+    let mut scene = Scene::new(shared_kafka().unwrap(), "other-assignor");
+    scene.spec["compression"] = serde_json::json!({"codec": "zlib"});
+    let mut records = scene.write_input(FIRST);
+    let mut append = |more| {
+        let mut file = OpenOptions::new().append(true).open(scene.input()).unwrap();
+        records.append(&mut file, more);
+        scene.produce_all().well();
+    };
+    append(0);
+    let mut other = python("origin_consumer.py", &["--raw", "--records", &THEIRS.to_string()]);
+    other.envs([("KAFKA_TOPIC", &scene.topic), ("KAFKA_GROUP", &scene.topic)]);
+    other.args(["--idle", "120"]).env("PYTHONUNBUFFERED", "1");
+    let other = Running::start(other);
+    until("the other one is a member", || other.has_printed());
+
+    let ours = scene.consume();
+    ours.await_unready("group: group other-assignor has members with another assignor");
+    append(THEIRS - FIRST);
+    let printed = other.wait().success().stdout;
+    ours.await_ready();
+    append(TOTAL - THEIRS);
+    ours.await_delivered((TOTAL - THEIRS) as u64);
+    ours.terminate().well();
+    let mut tally = scene.tally_output(&records);
+    tally.text(&printed);
+    tally.check_exact("other-assignor");
 }

@@ -80,6 +80,11 @@ impl Running {
         self.child.stdin.take().unwrap()
     }
 
+    /// Whether it has printed anything yet.
+    pub(crate) fn has_printed(&self) -> bool {
+        self.stdout.metadata().unwrap().len() > 0
+    }
+
     /// Waits for its end.
     pub(crate) fn wait(mut self) -> Ended {
         let deadline = Instant::now() + PATIENCE;
