@@ -80,9 +80,12 @@ fn a_bare_machine_runs_a_pipeline_and_is_bare_again() {
     assert!(audit.contains("\"missing\":0"), "{audit}");
 
     let kubeconfig = shell("printf %s $KUBECONFIG");
-    let process = fs::read_to_string(state().join("pid")).unwrap();
+    // Its id and when it began.
+    let noted = fs::read_to_string(state().join("pid")).unwrap();
+    let process = Path::new("/proc").join(noted.split(' ').next().unwrap());
+    assert!(process.exists(), "{noted}");
     drop(up);
     assert!(!state().exists() && !Path::new(&kubeconfig).exists());
-    assert!(!Path::new("/proc").join(process.trim()).exists());
+    assert!(!process.exists(), "{} is still there", process.display());
     assert!(!Path::new("/sys/class/net/batchpipe0").exists(), "the pods' network is still there");
 }

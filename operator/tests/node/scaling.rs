@@ -76,6 +76,8 @@ fn a_backlog_brings_more_consumers_and_the_status_says_why() {
     println!("behind: {scaling}");
     assert!(scaling["reason"].as_str().unwrap().contains("over the target of 5 s"), "{scaling}");
     wait_for("the pods", || (pipeline.pods(Side::Consumer).len() > 1).then_some(()));
+    let lag = wait_for("a lag", || pipeline.get()["status"]["data"]["lagRecords"].as_i64());
+    assert!(lag > 1000, "{lag}");
     // The backlog is worked off with what the machine has.
     let resources = json!({"limits": {"cpu": "2"}});
     pipeline.patch(&json!({"consumer": {"pod": {"resources": resources}}}));

@@ -9,6 +9,7 @@ use std::{
 };
 
 use batchpipe_operator::client::Verb;
+use batchpipe_testbed::ControlPlane;
 use serde_json::json;
 
 use super::{
@@ -97,9 +98,10 @@ impl Lane {
         Self { scenario, fault, first }
     }
 
-    pub(super) fn run(&self, server: &Server, kubeconfig: &Path) -> [Tally; 2] {
+    pub(super) fn run(&self, cluster: &ControlPlane, server: &Server) -> [Tally; 2] {
         let place = Place::new(server, self.scenario.name);
-        let run = Run { place: &place, kubeconfig, fault: self.fault };
+        let kubeconfig = place.shipped_rights(cluster);
+        let run = Run { place: &place, kubeconfig: &kubeconfig, fault: self.fault };
         (self.scenario.set_up)(&place);
         let operator = run.operator(Faults::none());
         run.await_goal(&operator, self.scenario.back);

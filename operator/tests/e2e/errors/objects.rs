@@ -155,7 +155,7 @@ fn whatever_fails_about_one_object_is_tried_seldom_said_and_mended_without_harm_
     options.concurrency = 64;
     // A leader that begins anew forgets what has failed: here it leads all the time, however busy the machine is.
     options.lease.timing = lasting();
-    let operator = Operator::at(&cluster.kubeconfig(), options, faults);
+    let operator = Operator::at(&place.shipped_rights(cluster), options, faults);
     let subjects = Subject::all();
     let early: Vec<_> = subjects.iter().filter(|subject| !subject.is_late()).collect();
     for subject in &early {

@@ -34,7 +34,7 @@ fn begin(
     let faults = switch.faults(move |request| if hit(request) { fault } else { Fault::None });
     switch.set(true);
     let options = options(&place.namespace, "operator");
-    let operator = Operator::at(&cluster.kubeconfig(), options, faults);
+    let operator = Operator::at(&place.shipped_rights(cluster), options, faults);
     (place, switch, operator)
 }
 

@@ -1,10 +1,14 @@
 //! A namespace seen through the client in this process, and how things are called there.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
+use batchpipe_testbed::ControlPlane;
 use serde_json::{Value, json};
 
-use super::Server;
+use super::{Rights, Server};
 
 /// A namespace that nobody else has.
 #[derive(Clone)]
@@ -20,6 +24,11 @@ impl Place {
         let namespace = format!("{}-{number}", topic.replace(' ', "-"));
         server.create("/api/v1/namespaces", &json!({"metadata": {"name": namespace}}));
         Self { server: server.clone(), namespace }
+    }
+
+    /// Gives an operator here what the chart gives it, and returns how it then reaches the API server.
+    pub(crate) fn shipped_rights(&self, cluster: &ControlPlane) -> PathBuf {
+        Rights::shipped(&self.namespace).give(cluster, &self.namespace)
     }
 
     /// Where the objects of a kind are.
