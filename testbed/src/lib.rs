@@ -17,7 +17,7 @@
 //!
 //! let node = node()?;
 //! let kafka = Kafka::builder().listener_for_pods(node.host_address()).start()?;
-//! let binary = workspace_program("batchpipe-workloads", "batchpipe")?;
+//! let binary = workspace_program("batchpipe")?;
 //! node.import(&workload_image(&binary)?)?;
 //! node.kubectl(&["run", "producer", "--image=batchpipe.local/workload:dev", "--", "--help"])?;
 //! # Ok::<(), batchpipe_testbed::Error>(())

@@ -11,7 +11,10 @@ use serde_json::Value;
 use crate::{Error, Result, process};
 
 /// The file of a program of this workspace, for [`crate::workload_image`] and the like, built if it changed.
-pub fn workspace_program(package: &str, name: &str) -> Result<PathBuf> {
+///
+/// Built as one of all of the workspace's packages, as `cargo test --workspace` builds them: of a package alone most
+/// dependencies have fewer features, and would be compiled a second time for minutes.
+pub fn workspace_program(name: &str) -> Result<PathBuf> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // What cargo told this test of itself would be news to build scripts, which then build for minutes what is there,
     // and again when the next cargo does not say it.
@@ -21,7 +24,7 @@ pub fn workspace_program(package: &str, name: &str) -> Result<PathBuf> {
     }
     cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
     cargo.args(["build", "--locked", "--quiet", "--message-format=json"]);
-    let printed = process::run(cargo.args(["--package", package, "--bin", name]))?;
+    let printed = process::run(cargo.args(["--workspace", "--bin", name]))?;
     executable(&printed, name).ok_or_else(|| Error::NoProgram { name: name.to_owned() })
 }
 

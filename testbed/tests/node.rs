@@ -37,7 +37,7 @@ fn bed() -> Option<&'static Bed> {
     Some(BED.get_or_init(|| {
         let node = shared_node().unwrap();
         let kafka = Kafka::builder().listener_for_pods(node.host_address()).start().unwrap();
-        let binary = workspace_program("batchpipe-workloads", "batchpipe").unwrap();
+        let binary = workspace_program("batchpipe").unwrap();
         let image = workload_image(&binary).unwrap();
         node.import(&image).unwrap();
         let bed = Bed { node, kafka, image };

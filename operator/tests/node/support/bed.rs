@@ -43,7 +43,7 @@ pub(crate) fn bed() -> Option<&'static Bed> {
 
 impl Bed {
     fn start() -> Self {
-        let batchpipe = workspace_program("batchpipe-workloads", "batchpipe").unwrap();
+        let batchpipe = workspace_program("batchpipe").unwrap();
         let operator = Path::new(env!("CARGO_BIN_EXE_batchpipe-operator"));
         let images = [workload_image(&batchpipe).unwrap(), operator_image(operator).unwrap()];
         let stage = Stage::start(ControlPlane::builder(), NAMESPACE).unwrap();
