@@ -54,10 +54,11 @@ bench: ## Measure on a real Kafka, and print ratios of one run; BENCH_ARGS=--hel
 bench-quick: ## The main ratios in less than 3 minutes
 	@$(MAKE) --no-print-directory bench BENCH_ARGS="--quick $(BENCH_ARGS)"
 
-bench-operator: ## Measure the operator with 1,000 pipelines; PIPELINES=N and QUIET_MINUTES=N change what is measured
+bench-operator: ## Measure the operator with 1,000 pipelines, and the way from apply to the first record; PIPELINES=N and QUIET_MINUTES=N
 	$(CARGO) build --release --locked -p batchpipe-operator
 	BATCHPIPE_OPERATOR=$(abspath $(CARGO_TARGET_DIR))/release/batchpipe-operator \
 		$(CARGO) test --locked -p batchpipe-operator --test e2e thousand -- --ignored --nocapture
+	$(CARGO) test --locked -p batchpipe-operator --test node first:: -- --nocapture
 
 needs:
 	@scripts/install-needs

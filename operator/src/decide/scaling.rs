@@ -16,6 +16,8 @@ use self::need::Need;
 const SETTLING: SignedDuration = SignedDuration::from_secs(60);
 /// A longer time without numbers is no quiet time.
 const LONGEST_GAP: SignedDuration = SignedDuration::from_secs(60);
+/// Pods are not asked at the same moment: over a shorter time, what they say together grows by what was asked later.
+const SHORTEST_SPAN: SignedDuration = SignedDuration::from_secs(8);
 /// Weight of a new measurement of what a pod can do.
 const LEARNING: f64 = 0.3;
 
@@ -151,9 +153,9 @@ impl ScalingMemory {
         changed.filter(|(then, _)| now.duration_since(*then) < SETTLING).map(|(_, why)| why.clone())
     }
 
-    /// Takes in a measurement, unless it is the last one once more.
+    /// Takes in a measurement, unless it is the last one once more or hardly a later one.
     fn take_in(&mut self, load: &Load) {
-        if self.last.is_none_or(|last| load.at > last.at) {
+        if self.last.is_none_or(|last| load.at.duration_since(last.at) >= SHORTEST_SPAN) {
             self.learn(load);
         }
     }

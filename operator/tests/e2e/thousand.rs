@@ -118,7 +118,7 @@ fn stay_quiet(program: &Program, minutes: usize) {
 #[test]
 #[ignore = "a benchmark: make bench-operator"]
 fn a_thousand_pipelines() {
-    let (count, minutes) = (number("PIPELINES", 1000), number("QUIET_MINUTES", 1));
+    let (count, minutes) = (number("PIPELINES", 1000), number("QUIET_MINUTES", 5));
     let cluster = batchpipe_testbed::control_plane().unwrap();
     install(&cluster);
     let server = Server::of(&cluster);

@@ -104,6 +104,18 @@ fn the_same_measurement_is_learned_once() {
     assert_eq!(once, twice);
 }
 
+/// As when the newest pod was asked a moment later than the others: what came in meanwhile is no growth of a second.
+#[test]
+fn growth_is_not_measured_over_a_moment() {
+    let first = behind(60.0, 10_000.0, 2);
+    let (_, _, memory) = scale(&asked(2, Some(first)), &ScalingMemory::default(), moment(0));
+    let later = Load { at: moment(1), lag_records: 20_000.0, ..first };
+    assert_eq!(scale(&asked(2, Some(later)), &memory, moment(1)).2.last, memory.last);
+    let later = Load { at: moment(10), ..later };
+    let learned = scale(&asked(2, Some(later)), &memory, moment(10)).2.last.unwrap();
+    assert!((learned.growth - 1000.0).abs() < 1e-9, "{learned:?}");
+}
+
 #[test]
 fn the_load_is_unknown_when_a_pod_or_a_partition_says_nothing() {
     let pods = vec![consumer_pod("a", vec![lag(0, 1, 5)]), consumer_pod("b", vec![lag(1, 5, 5)])];
