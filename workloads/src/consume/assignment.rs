@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering},
     },
     time::{Duration, Instant},
@@ -31,6 +31,8 @@ pub(super) struct Assigned {
     failed: AtomicBool,
     /// The timestamp of the last message that was begun, in milliseconds since the epoch.
     timestamp_ms: AtomicI64,
+    /// The id of the topic that the offsets are of, if the brokers tell ids; set once it is known where to go on.
+    topic_id: OnceLock<Option<String>>,
 }
 
 /// How long a worker may take to notice that it was told to give up.
@@ -55,7 +57,23 @@ impl Assigned {
             committed: AtomicI64::new(UNKNOWN),
             failed: AtomicBool::new(false),
             timestamp_ms: AtomicI64::new(UNKNOWN),
+            topic_id: OnceLock::new(),
         })
+    }
+
+    /// It is known where to go on, and in which topic: messages may be delivered.
+    pub(super) fn settle_on(&self, topic_id: Option<String>) {
+        let _ = self.topic_id.set(topic_id); // known before
+    }
+
+    /// Whether it is known where to go on.
+    pub(super) fn is_settled(&self) -> bool {
+        self.topic_id.get().is_some()
+    }
+
+    /// The id of the topic that the offsets are of, if it is known.
+    pub(super) fn topic_id(&self) -> Option<&str> {
+        self.topic_id.get()?.as_deref()
     }
 
     pub(super) fn is_active(&self) -> bool {
@@ -99,16 +117,18 @@ impl Assigned {
         self.done.store(offset, Ordering::Release);
     }
 
-    /// What the group has committed is where we are, until a message tells otherwise.
-    pub(super) fn resume(&self, committed: i64) {
+    /// Where we are until a message tells otherwise, when the group has committed this offset and the log begins at
+    /// `start`. What is not what the group has is to be committed.
+    pub(super) fn resume(&self, committed: i64, start: i64) {
         self.committed.store(committed, Ordering::Release);
-        // A worker that has reached something knows better.
-        let _ = self.done.compare_exchange(UNKNOWN, committed, Ordering::AcqRel, Ordering::Acquire);
+        self.begin_at(committed.max(start));
+        self.done.store(committed.max(start), Ordering::Release);
     }
 
     /// Nothing before this offset counts, whatever the group has committed: that is to be committed first.
     pub(super) fn begin_anew(&self, start: i64) {
-        let _ = self.done.compare_exchange(UNKNOWN, start, Ordering::AcqRel, Ordering::Acquire);
+        self.begin_at(start);
+        self.done.store(start, Ordering::Release);
     }
 
     pub(super) fn fail(&self) {
@@ -195,6 +215,14 @@ impl Assignments {
         self.lock().insert(partition, Assigned::new(partition));
     }
 
+    /// The same for one that is known to begin at this offset of this topic.
+    pub(super) fn add_anew(&self, partition: i32, start: i64, topic_id: Option<String>) {
+        let assigned = Assigned::new(partition);
+        assigned.begin_anew(start);
+        assigned.settle_on(topic_id);
+        self.lock().insert(partition, assigned);
+    }
+
     /// The leaps since this was last asked.
     pub(super) fn take_leaps(&self) -> Vec<Leap> {
         std::mem::take(&mut self.leaps.lock().unwrap_or_else(PoisonError::into_inner))
@@ -266,13 +294,25 @@ mod tests {
     #[test]
     fn what_the_group_has_is_not_committed_again_but_what_begins_anew_is() {
         let (resumed, anew) = (Assigned::new(0), Assigned::new(1));
-        resumed.resume(7);
+        resumed.resume(7, 0);
         assert_eq!((resumed.done(), resumed.uncommitted()), (7, None));
         anew.begin_anew(0);
         assert_eq!(anew.uncommitted(), Some(0));
-        anew.set_done(3);
-        anew.begin_anew(0);
-        assert_eq!(anew.done(), 3, "a worker knows better");
+    }
+
+    #[test]
+    fn where_retention_was_faster_the_group_is_told_where_we_are_now() {
+        let assigned = Assigned::new(0);
+        assigned.resume(7, 9);
+        assert_eq!((assigned.position(), assigned.uncommitted()), (9, Some(9)));
+    }
+
+    #[test]
+    fn a_partition_is_settled_once_its_topic_is_known_or_known_to_have_no_id() {
+        let assigned = Assigned::new(0);
+        assert!(!assigned.is_settled());
+        assigned.settle_on(None);
+        assert_eq!((assigned.is_settled(), assigned.topic_id()), (true, None));
     }
 
     #[test]

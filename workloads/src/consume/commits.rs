@@ -121,8 +121,15 @@ fn commit_all(
     let mut told = Vec::new();
     for assigned in partitions() {
         if let Some(offset) = assigned.uncommitted() {
-            list.add_partition_offset(&context.topic, assigned.partition, Offset::Offset(offset))
+            let mut element = list.add_partition(&context.topic, assigned.partition);
+            element
+                .set_offset(Offset::Offset(offset))
                 .expect("the offset of a message is not negative");
+            // With it, whoever comes next knows an offset of a topic that is gone; see `resume`.
+            if let Some(id) = assigned.topic_id() {
+                element.set_metadata(id);
+            }
+            drop(element);
             told.push((assigned, offset));
         }
     }

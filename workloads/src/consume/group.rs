@@ -4,7 +4,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -12,7 +12,7 @@ use std::{
 
 use crossbeam_channel::Sender;
 use rdkafka::{
-    ClientContext, Offset, TopicPartitionList,
+    ClientContext, TopicPartitionList,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance, RebalanceProtocol},
     error::{KafkaError, RDKafkaErrorCode},
@@ -53,8 +53,8 @@ pub(super) struct Context {
     changes: AtomicU64,
     /// Set when librdkafka found another topic of the same name.
     began_anew: AtomicBool,
-    /// Set when the group may hold an offset of an earlier topic: what is assigned next begins at its start.
-    from_start: AtomicBool,
+    /// The id of the topic when it was first heard of; absent until then, and when the brokers tell none.
+    topic_id: OnceLock<String>,
     ended: AtomicBool,
     servers: String,
     remark: Remark,
@@ -80,7 +80,7 @@ impl Context {
             wake,
             changes: AtomicU64::new(0),
             began_anew: AtomicBool::new(false),
-            from_start: AtomicBool::new(false),
+            topic_id: OnceLock::new(),
             ended: AtomicBool::new(false),
             remark: Remark::default(),
             unreachable: Mutex::default(),
@@ -92,9 +92,9 @@ impl Context {
         self.changes.load(Ordering::Acquire)
     }
 
-    /// Has the first assignment begin at the start of its partitions, whatever the group has committed.
-    pub(super) fn begin_at_start(&self) {
-        self.from_start.store(true, Ordering::Release);
+    /// Kafka's id of the topic, if it is known. It stays that of the topic that this member began with.
+    pub(super) fn topic_id(&self) -> Option<&str> {
+        self.topic_id.get().map(String::as_str)
     }
 
     /// Whether the topic was made again since this was last asked.
@@ -194,8 +194,10 @@ impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         if matches!(level, RDKafkaLogLevel::Debug) {
             self.membership.note(facility, text);
-            if is_another_topic(text, &self.topic) {
-                self.began_anew.store(true, Ordering::Release);
+            match new_id(text, &self.topic) {
+                Some(NewId::First(id)) => _ = self.topic_id.set(id.to_owned()),
+                Some(NewId::Other) => self.began_anew.store(true, Ordering::Release),
+                None => {}
             }
         } else {
             log::line(level, facility, text);
@@ -218,9 +220,6 @@ impl ConsumerContext for Context {
         list: &mut TopicPartitionList,
     ) {
         let is_assigning = event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-        if is_assigning && list.count() > 0 && self.from_start.swap(false, Ordering::AcqRel) {
-            list.set_all_offsets(Offset::Beginning).expect("the beginning is an offset everywhere");
-        }
         let rebalance = match event {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Rebalance::Assign(list),
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => Rebalance::Revoke(list),
@@ -275,11 +274,22 @@ fn lose(partitions: &[Arc<Assigned>]) {
     }
 }
 
-/// Whether librdkafka says that a topic's id changed from one to another. The first time it changes from nothing.
-fn is_another_topic(message: &str, topic: &str) -> bool {
+/// What librdkafka says of a topic's id.
+#[derive(Debug, PartialEq, Eq)]
+enum NewId<'a> {
+    /// It is heard of for the first time.
+    First(&'a str),
+    /// It is another one than before.
+    Other,
+}
+
+/// Looks for the line in which librdkafka says that a topic's id changed. The first time it changes from nothing.
+fn new_id<'a>(message: &'a str, topic: &str) -> Option<NewId<'a>> {
     const NOTHING: &str = "AAAAAAAAAAAAAAAAAAAAAA";
-    let change = message.split_once(&format!("Topic {topic} changed id from "));
-    change.is_some_and(|(_, ids)| !ids.starts_with(NOTHING))
+    let (_, ids) = message.split_once(&format!("Topic {topic} changed id from "))?;
+    let (from, to) = ids.split_once(" to ")?;
+    let is_first = from.trim_end_matches('=') == NOTHING;
+    Some(if is_first { NewId::First(to.trim()) } else { NewId::Other })
 }
 
 #[cfg(test)]
@@ -287,11 +297,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_another_id_is_another_topic() {
+    fn an_id_is_the_first_or_another_one() {
         let change =
             |from: &str| format!("[thrd:main]: Topic t changed id from {from} to 2ZyTNZuOTZGI");
-        assert!(is_another_topic(&change("mH3EKcxJRPmBOVR7jK0zhQ"), "t"));
-        assert!(!is_another_topic(&change("AAAAAAAAAAAAAAAAAAAAAA"), "t"));
-        assert!(!is_another_topic(&change("mH3EKcxJRPmBOVR7jK0zhQ"), "other"));
+        assert_eq!(new_id(&change("mH3EKcxJRPmBOVR7jK0zhQ"), "t"), Some(NewId::Other));
+        let first = change("AAAAAAAAAAAAAAAAAAAAAA");
+        assert_eq!(new_id(&first, "t"), Some(NewId::First("2ZyTNZuOTZGI")));
+        assert_eq!(new_id(&change("mH3EKcxJRPmBOVR7jK0zhQ"), "other"), None);
     }
 }

@@ -44,23 +44,31 @@ pub(super) struct Leaving {
     pub(super) left: Vec<Arc<Assigned>>,
     /// When it gives up.
     until: Instant,
+    /// Whether offsets still have a meaning.
+    commits: bool,
 }
 
 impl Leaving {
-    /// Begins to leave. Offsets that the group does not know are worth waiting for until `deadline`.
+    /// Begins to leave. Offsets that the group does not know are worth waiting for until `deadline`, unless they
+    /// have lost their meaning.
     pub(super) fn begin(
         client: Arc<BaseConsumer<Context>>,
         left: Vec<Arc<Assigned>>,
         deadline: Instant,
+        commits: bool,
     ) -> Self {
         let patient = Instant::now() + PATIENCE;
-        let until = if uncommitted(&left).is_empty() { patient } else { deadline.max(patient) };
-        client.context().set_leaving(&left);
+        let is_nothing_left = !commits || uncommitted(&left).is_empty();
+        let until = if is_nothing_left { patient } else { deadline.max(patient) };
+        if commits {
+            // When the group takes them away while we wait for it, they are committed then.
+            client.context().set_leaving(&left);
+        }
         let paused = client.assignment().and_then(|all| client.pause(&all));
         if let Err(error) = paused {
             tracing::debug!(%error, "cannot pause; what comes is dropped");
         }
-        Self { client, left, until }
+        Self { client, left, until, commits }
     }
 
     pub(super) const fn until(&self) -> Instant {
@@ -68,9 +76,9 @@ impl Leaving {
     }
 
     /// Commits, unless offsets have lost their meaning, and tells the group.
-    pub(super) fn run(&self, commits: bool) {
+    pub(super) fn run(&self) {
         let membership = &self.client.context().membership;
-        let mut wants_commit = commits;
+        let mut wants_commit = self.commits;
         while self.has_time() {
             if wants_commit && !membership.is_joining() {
                 wants_commit = !self.commit();

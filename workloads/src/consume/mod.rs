@@ -15,6 +15,7 @@ mod membership;
 mod partition;
 mod poll;
 mod refusal;
+mod resume;
 mod sequence;
 mod session;
 mod watch;

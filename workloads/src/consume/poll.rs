@@ -79,18 +79,13 @@ impl Consumer {
     /// Consumes until there is nothing more to do.
     pub(super) fn run(self) -> Result<(), ConsumeError> {
         let awaiting = Awaiting::existing(&self.config.cluster, &self.config.topic);
-        let mut from_start = false;
         while awaiting.wait(&self.shared.side, &self.shared.shutdown).is_some() {
-            let why = match self.session(std::mem::take(&mut from_start))? {
+            let why = match self.session()? {
                 End::Done => break,
                 End::Renew => continue, // as in any rebalance, somebody else may get our partitions
                 End::Rebuild(why) => why,
-                End::TopicGone => {
-                    // What was committed last may have gone into the new topic already.
-                    from_start = true;
-                    self.sink.topic_began_anew(&self.config.topic.name);
-                    format!("topic {} is gone", self.config.topic.name)
-                }
+                // What was committed carries the id of the topic, so the next session knows whether it counts.
+                End::TopicGone => format!("topic {} is gone", self.config.topic.name),
             };
             tracing::warn!("{why}; joining the group anew");
             let side = &self.shared.side;
@@ -102,7 +97,7 @@ impl Consumer {
         Ok(())
     }
 
-    fn session(&self, from_start: bool) -> Result<End, ConsumeError> {
+    fn session(&self) -> Result<End, ConsumeError> {
         let (notices, inbox) = crossbeam_channel::unbounded();
         let (wake, woken) = crossbeam_channel::bounded(1);
         let watermarks = Arc::new(Watermarks::default());
@@ -111,9 +106,6 @@ impl Consumer {
         let assignments = Arc::new(Assignments::new(work));
         let side = Arc::clone(&self.shared.side);
         let context = Context::new(&self.config, Arc::clone(&assignments), side, wake);
-        if from_start {
-            context.begin_at_start();
-        }
         let Config { cluster, topic, group, .. } = self.config.as_ref();
         let access = match cluster.access() {
             Ok(access) => access,
@@ -135,12 +127,11 @@ impl Consumer {
         for work in assigned {
             self.start_worker(work, &watermarks, &notices);
         }
-        drop(notices);
         let watch = Watch {
             consumer: Arc::clone(&client),
             shared: self.shared.clone(),
             watermarks: Arc::clone(&watermarks),
-            begins_anew: from_start,
+            notices,
         };
         let watch = std::thread::Builder::new()
             .name("watch".to_owned())

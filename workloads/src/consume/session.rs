@@ -157,21 +157,43 @@ impl Session {
             Notice::Fail(Stop::Sink(error)) => Err(ConsumeError::Sink(error)),
             Notice::Fail(Stop::Thread(name)) => Err(ConsumeError::Thread(name)),
             Notice::Fail(stop) => Ok(Some(End::Rebuild(stop.to_string()))),
+            Notice::TopicGone => Ok(Some(End::TopicGone)),
             Notice::Rewind(assigned, offset) => Ok(self.rewind(&assigned, offset)),
+            Notice::BeginAnew(assigned, start) => Ok(self.begin_anew(&assigned, start)),
         }
     }
 
     /// Fetches a partition again from an offset on.
     fn rewind(&mut self, assigned: &Arc<Assigned>, offset: i64) -> Option<End> {
-        let current = self.assignments.get(assigned.partition);
-        if !current.is_some_and(|current| Arc::ptr_eq(&current, assigned)) {
+        if !self.is_current(assigned) {
             return None; // given back meanwhile
         }
         self.assignments.add(assigned.partition);
-        self.caught_up.rewind(assigned.partition);
+        self.seek(assigned.partition, offset)
+    }
+
+    /// Fetches a partition from the start of its log, whatever the group has of it.
+    fn begin_anew(&mut self, assigned: &Arc<Assigned>, start: i64) -> Option<End> {
+        if !self.is_current(assigned) {
+            return None; // given back meanwhile
+        }
+        let (topic, partition) = (&self.client.context().topic, assigned.partition);
+        tracing::warn!(partition, start, "topic {topic} was made again; reading it from its start");
+        let id = self.client.context().topic_id().map(str::to_owned);
+        self.assignments.add_anew(partition, start, id);
+        assigned.abandon();
+        self.seek(partition, start)
+    }
+
+    fn is_current(&self, assigned: &Arc<Assigned>) -> bool {
+        let current = self.assignments.get(assigned.partition);
+        current.is_some_and(|current| Arc::ptr_eq(&current, assigned))
+    }
+
+    fn seek(&mut self, partition: i32, offset: i64) -> Option<End> {
+        self.caught_up.rewind(partition);
         let topic = &self.client.context().topic;
-        let sought =
-            self.client.seek(topic, assigned.partition, Offset::Offset(offset), SEEK_TIMEOUT);
+        let sought = self.client.seek(topic, partition, Offset::Offset(offset), SEEK_TIMEOUT);
         let rebuild = |error| End::Rebuild(format!("cannot go back to offset {offset}: {error}"));
         sought.err().map(rebuild)
     }
@@ -251,12 +273,12 @@ impl Session {
             assignments.all().iter().map(|assigned| assigned.partition).collect();
         let left = assignments.finish(&partitions, deadline);
         let membership = Arc::clone(&client.context().membership);
-        let leaving = Leaving::begin(client, left.clone(), deadline);
+        let leaving = Leaving::begin(client, left.clone(), deadline, commits);
         let until = leaving.until();
         let (told, gone) = crossbeam_channel::bounded::<()>(0);
         // All of this waits for the coordinator, which may be away.
         std::thread::spawn(move || {
-            leaving.run(commits);
+            leaving.run();
             committer.end();
             let _ = watch.join(); // it holds the client too
             drop(leaving);

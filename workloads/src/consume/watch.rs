@@ -12,7 +12,7 @@ use std::{
 };
 
 use batchpipe_api::{conditions::reasons, report::PartitionLag};
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender};
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
@@ -23,6 +23,8 @@ use super::{
     Shared,
     assignment::{Assigned, Leap, UNKNOWN},
     group::Context,
+    resume::{Committed, Resume, resume},
+    worker::Notice,
 };
 use crate::clock::unix_ms;
 
@@ -79,7 +81,12 @@ impl Watermarks {
 
     /// The offset of the partition's first message.
     pub(super) fn start(&self, partition: i32) -> Option<i64> {
-        self.lock().get(&partition).map(|marks| marks.start)
+        self.start_since(partition, 0)
+    }
+
+    /// The same, if it was heard in this answer or a later one.
+    fn start_since(&self, partition: i32, answer: u64) -> Option<i64> {
+        self.lock().get(&partition).filter(|marks| marks.answer >= answer).map(|marks| marks.start)
     }
 }
 
@@ -88,15 +95,13 @@ pub(super) struct Watch {
     pub(super) consumer: Arc<BaseConsumer<Context>>,
     pub(super) shared: Shared,
     pub(super) watermarks: Arc<Watermarks>,
-    /// Whether what the group has committed belongs to an earlier topic of that name.
-    pub(super) begins_anew: bool,
+    /// To the poll thread.
+    pub(super) notices: Sender<Notice>,
 }
 
 impl Watch {
     pub(super) fn run(self, wake: &Receiver<()>) {
         let heartbeat = self.shared.side.heartbeat("watch");
-        // Partitions whose committed offset was compared with the start of the log.
-        let mut compared: Vec<Arc<Assigned>> = Vec::new();
         let mut leaps = Vec::new();
         let mut counted: Option<Instant> = None;
         while !self.consumer.context().is_ended() {
@@ -108,7 +113,7 @@ impl Watch {
             match self.ask(&assigned, number) {
                 Ok(()) => {
                     self.consumer.context().tell_reachable();
-                    self.compare(&assigned, &mut compared);
+                    self.compare(&assigned, number);
                     self.look_into(&mut leaps);
                     self.tell_lag(&assigned);
                     if counted.is_none_or(|then| then.elapsed() >= COUNT_PERIOD)
@@ -138,8 +143,9 @@ impl Watch {
         let ends = self.offsets(topic, assigned, Offset::End)?;
         let mut watermarks = self.watermarks.lock();
         for (partition, end) in ends {
-            let start = starts.get(&partition).copied().unwrap_or(0);
-            watermarks.insert(partition, Marks { start, end, answer, asked_at_ms });
+            if let Some(start) = starts.get(&partition).copied() {
+                watermarks.insert(partition, Marks { start, end, answer, asked_at_ms });
+            }
         }
         Ok(())
     }
@@ -169,56 +175,60 @@ impl Watch {
         Ok(known(&answer, topic))
     }
 
-    /// Looks once for each assignment whether retention was faster than the group.
-    fn compare(&self, assigned: &[Arc<Assigned>], compared: &mut Vec<Arc<Assigned>>) {
-        compared.retain(|old| assigned.iter().any(|current| Arc::ptr_eq(old, current)));
-        let new: Vec<_> = assigned
-            .iter()
-            .filter(|current| !compared.iter().any(|old| Arc::ptr_eq(old, current)))
-            .cloned()
-            .collect();
+    /// Decides once for each assignment where it goes on, for which its worker waits: whether what the group has
+    /// committed is an offset of this topic, and whether retention was faster.
+    fn compare(&self, assigned: &[Arc<Assigned>], answer: u64) {
+        let is_new = |it: &&Arc<Assigned>| !it.is_settled() && it.is_active();
+        let new: Vec<_> = assigned.iter().filter(is_new).collect();
         if new.is_empty() {
             return;
         }
-        if self.begins_anew {
-            for assigned in &new {
-                if let Some(start) = self.watermarks.start(assigned.partition) {
-                    assigned.begin_at(start);
-                    assigned.begin_anew(start);
-                }
-            }
-            compared.extend(new);
-            return;
-        }
-        let topic = &self.consumer.context().topic;
+        let context = self.consumer.context();
         let mut list = TopicPartitionList::new();
         for assigned in &new {
-            list.add_partition(topic, assigned.partition);
+            list.add_partition(&context.topic, assigned.partition);
         }
-        let Ok(answer) = self.consumer.committed_offsets(list, REQUEST_TIMEOUT) else { return };
-        let committed = known(&answer, topic);
-        for assigned in &new {
-            let start = self.watermarks.start(assigned.partition).unwrap_or(0);
-            let resumed = committed.get(&assigned.partition).map(|committed| start.max(*committed));
-            assigned.begin_at(resumed.unwrap_or(start));
-            if let Some(committed) = resumed {
-                assigned.resume(committed);
+        let committed = match self.consumer.committed_offsets(list, REQUEST_TIMEOUT) {
+            Ok(answer) => committed(&answer, &context.topic),
+            Err(error) => {
+                tracing::debug!(%error, "the group does not say how far it is; trying again");
+                return;
+            }
+        };
+        for assigned in new {
+            // Heard after the assignment, and so after the topic's id.
+            let Some(start) = self.watermarks.start_since(assigned.partition, answer) else {
+                continue;
+            };
+            let committed = committed.get(&assigned.partition);
+            self.settle(assigned, start, resume(start, committed, context.topic_id()));
+        }
+    }
+
+    fn settle(&self, assigned: &Arc<Assigned>, start: i64, resume: Resume) {
+        let partition = assigned.partition;
+        match resume {
+            Resume::Start => assigned.begin_at(start),
+            Resume::Committed { offset, expired } => {
+                assigned.resume(offset, start);
+                if expired > 0 {
+                    self.report_expired(partition, offset, expired);
+                }
+            }
+            Resume::Anew => {
+                // The poll thread makes it another one, since it has to be fetched from elsewhere.
+                let _ = self.notices.send(Notice::BeginAnew(Arc::clone(assigned), start));
+                return;
             }
         }
-        for (partition, committed) in committed {
-            let expired = self.watermarks.start(partition).map_or(0, |start| start - committed);
-            if expired > 0 {
-                self.report_expired(partition, committed, expired.unsigned_abs());
-            }
-        }
-        compared.extend(new);
+        let id = self.consumer.context().topic_id();
+        assigned.settle_on(id.map(str::to_owned));
     }
 
     /// Tells what retention removed under our hands: the part of a leap that is before the log's start.
     fn look_into(&self, leaps: &mut Vec<Leap>) {
         for Leap { partition, from, to } in leaps.drain(..) {
-            let start = self.watermarks.start(partition).unwrap_or(0);
-            let expired = start.min(to) - from;
+            let expired = self.watermarks.start(partition).map_or(0, |start| start.min(to) - from);
             if expired > 0 {
                 self.report_expired(partition, from, expired.unsigned_abs());
             }
@@ -315,4 +325,15 @@ fn known(list: &TopicPartitionList, topic: &str) -> BTreeMap<i32, i64> {
             _ => None,
         })
         .collect()
+}
+
+/// What the group has, where it has anything.
+fn committed(list: &TopicPartitionList, topic: &str) -> BTreeMap<i32, Committed> {
+    let offsets = known(list, topic);
+    let elements = list.elements_for_topic(topic);
+    let with_id = elements.iter().filter_map(|element| {
+        let offset = *offsets.get(&element.partition())?;
+        Some((element.partition(), Committed { offset, topic_id: element.metadata().to_owned() }))
+    });
+    with_id.collect()
 }

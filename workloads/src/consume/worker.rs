@@ -28,6 +28,8 @@ use crate::{
 
 /// How often sinks are looked after when nothing comes.
 const TICK: Duration = Duration::from_millis(500);
+/// How often to look whether it is known where a partition goes on, which it is a moment after it was assigned.
+const SETTLING: Duration = Duration::from_millis(2);
 /// A buffer that one unusual batch made larger than this is given back afterwards, in bytes.
 const KEPT_BUFFER: usize = 2 * 1024 * 1024;
 
@@ -53,6 +55,10 @@ pub(super) enum Stop {
 pub(super) enum Notice {
     /// Fetch this partition again from this offset on.
     Rewind(Arc<Assigned>, i64),
+    /// What the group has of this partition is of an earlier topic: fetch it from the start of its log, which is here.
+    BeginAnew(Arc<Assigned>, i64),
+    /// The log went back under our hands: the topic was made again.
+    TopicGone,
     /// The consumer cannot go on.
     Fail(Stop),
     /// The limit is reached.
@@ -146,10 +152,11 @@ fn deliver(
         return;
     }
     let id = assigned.partition;
-    if partitions.get(&id).is_some_and(|known| known.is_behind(&message))
-        && let Some(partition) = take(partitions, assigned)
-    {
-        begin_anew(partition, &message, desk);
+    if partitions.get(&id).is_some_and(|known| known.is_behind(&message)) {
+        // What it has reached is an offset of the topic that is gone, and is committed as one.
+        assigned.close();
+        let _ = desk.notices.send(Notice::TopicGone); // the poll thread is gone only when the process ends
+        return;
     }
     let is_new = partitions.get(&id).is_none_or(|known| !Arc::ptr_eq(&known.assigned, assigned));
     if is_new {
@@ -170,21 +177,6 @@ fn deliver(
         stop_partition(partitions, assigned, stop, desk);
     }
     check_limit(desk);
-}
-
-/// The log went back under our hands: what was written is kept, and the sink told not to take its offsets for those
-/// of the new log. The group is told as well, because what it knows is an offset of the old one.
-fn begin_anew(partition: Partition, message: &Fetched, desk: &Desk) {
-    let assigned = Arc::clone(&partition.assigned);
-    let topic = &desk.config.topic.name;
-    tracing::warn!(
-        partition = assigned.partition,
-        offset = message.offset,
-        "topic {topic} was made again; reading it from its start"
-    );
-    partition.finish(desk);
-    desk.sink.topic_began_anew(topic);
-    assigned.set_done(message.offset);
 }
 
 fn stop_partition(
@@ -213,11 +205,14 @@ fn fail(assigned: &Arc<Assigned>, stop: Stop, desk: &Desk) {
     let _ = desk.notices.send(notice); // the poll thread is gone only when the process ends
 }
 
-/// Opens the sink for a partition, however long that takes.
+/// Opens the sink for a partition, however long that takes, as soon as it is known where the partition goes on.
 fn open(assigned: &Arc<Assigned>, desk: &Desk) -> Result<Box<dyn Writer>, Stop> {
+    while !assigned.is_settled() {
+        pause(SETTLING, assigned, desk)?;
+    }
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
     loop {
-        let problem = match desk.sink.open(&desk.config.topic.name, assigned.partition) {
+        let problem = match open_once(assigned, desk) {
             Ok(writer) => match refuse_stale(assigned, writer.as_ref(), desk) {
                 None => {
                     backoff.succeed(|| desk.clear_stalled(assigned));
@@ -229,15 +224,31 @@ fn open(assigned: &Arc<Assigned>, desk: &Desk) -> Result<Box<dyn Writer>, Stop> 
             Err(error) => chain(&error),
         };
         desk.stalled(assigned, &problem);
-        let until = Instant::now() + backoff.next_wait();
-        while Instant::now() < until {
-            desk.beat();
-            if assigned.is_abandoned() {
-                desk.clear_stalled(assigned);
-                return Err(Stop::Abandoned);
-            }
-            std::thread::sleep(Duration::from_millis(50));
+        pause(backoff.next_wait(), assigned, desk).inspect_err(|_| desk.clear_stalled(assigned))?;
+    }
+}
+
+fn open_once(assigned: &Assigned, desk: &Desk) -> Result<Box<dyn Writer>, WriteError> {
+    let topic = &desk.config.topic.name;
+    if let Some(id) = assigned.topic_id() {
+        desk.sink.keep_to(topic, id)?;
+    }
+    desk.sink.open(topic, assigned.partition)
+}
+
+/// Waits; nothing is at hand yet, so as soon as the partition is to be given back there is nothing to wait for.
+fn pause(period: Duration, assigned: &Assigned, desk: &Desk) -> Result<(), Stop> {
+    let until = Instant::now() + period;
+    loop {
+        desk.beat();
+        if !assigned.is_active() {
+            return Err(Stop::Abandoned);
         }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        std::thread::sleep(left.min(Duration::from_millis(50)));
     }
 }
 

@@ -64,6 +64,21 @@ pub enum WriteError {
         #[source]
         source: std::io::Error,
     },
+    /// What is there belongs to a topic that was deleted, or to one of another cluster.
+    #[error(
+        "{path} holds files of an earlier topic {topic} (id {found}); the topic was made again and has the id \
+         {expected} now: give it an empty folder"
+    )]
+    OtherTopic {
+        /// The folder.
+        path: String,
+        /// The topic's name.
+        topic: String,
+        /// The id that the folder's files belong to.
+        found: String,
+        /// The id of the topic that is read.
+        expected: String,
+    },
     /// Whoever reads our output has gone; going on makes no sense.
     #[error("{target} was closed by its reader")]
     Closed {
@@ -90,10 +105,12 @@ pub trait Sink: Send + Sync {
     /// A writer for one partition that was assigned to this process.
     fn open(&self, topic: &str, partition: i32) -> Result<Box<dyn Writer>, WriteError>;
 
-    /// The topic was deleted and made again: its offsets mean other messages from now on. What a sink keeps by
-    /// offset belongs to the topic that is gone, and must not be taken for the new one's.
-    fn topic_began_anew(&self, topic: &str) {
-        let _ = topic;
+    /// Called before a partition of a topic is opened, with Kafka's id of the topic: one that was deleted and made
+    /// again has another id, and its offsets mean other messages. A sink that keeps something by offset refuses what
+    /// it holds of an earlier topic, which must not be taken for the new one's.
+    fn keep_to(&self, topic: &str, id: &str) -> Result<(), WriteError> {
+        let _ = (topic, id);
+        Ok(())
     }
 }
 

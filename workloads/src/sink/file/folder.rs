@@ -48,6 +48,11 @@ impl Folder {
         Ok(folder)
     }
 
+    /// Its own path.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The path of a file in it.
     pub(super) fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)

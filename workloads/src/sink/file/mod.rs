@@ -6,12 +6,13 @@
 //! ```
 //!
 //! A file's name says which messages it covers, so the folder itself is the position: after a crash a writer
-//! goes on behind its newest complete file, whatever the group has committed, and torn parts are removed.
+//! goes on behind its newest complete file, whatever the group has committed, and torn parts are removed. Which topic
+//! of that name it was is noted beside them.
 
 mod folder;
+mod identity;
 mod name;
 mod part;
-mod past;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -21,8 +22,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 pub use part::BUFFER_BYTES;
 
 use folder::Folder;
+use identity::Identity;
 use name::Series;
-use past::Past;
 use writer::FileWriter;
 
 use super::{Sink, WriteError, Writer};
@@ -50,7 +51,7 @@ pub struct Roll {
 pub struct FileSink {
     folder: Arc<Folder>,
     roll: Roll,
-    past: Past,
+    identity: Identity,
 }
 
 impl FileSink {
@@ -58,7 +59,7 @@ impl FileSink {
     pub fn new(options: FileOptions) -> Result<Self, WriteError> {
         let folder = Arc::new(Folder::open(options.path)?);
         folder.remove_parts(None)?;
-        Ok(Self { folder, roll: options.roll, past: Past::default() })
+        Ok(Self { folder, roll: options.roll, identity: Identity::default() })
     }
 }
 
@@ -69,12 +70,10 @@ impl Sink for FileSink {
 
     fn open(&self, topic: &str, partition: i32) -> Result<Box<dyn Writer>, WriteError> {
         let series = Series { topic: topic.to_owned(), partition };
-        let writer = FileWriter::open(&self.folder, series.clone(), self.roll)?;
-        self.past.check(series, writer.resume_at())?;
-        Ok(Box::new(writer))
+        Ok(Box::new(FileWriter::open(&self.folder, series, self.roll)?))
     }
 
-    fn topic_began_anew(&self, topic: &str) {
-        self.past.topic_began_anew(topic);
+    fn keep_to(&self, topic: &str, id: &str) -> Result<(), WriteError> {
+        self.identity.keep_to(&self.folder, topic, id)
     }
 }

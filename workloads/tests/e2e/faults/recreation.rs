@@ -1,8 +1,16 @@
 //! The topic is deleted under load and made again: both sides go on with the new one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    time::Duration,
+};
 
 use batchpipe_testbed::{Kafka, shared_kafka};
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer as _},
+};
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -111,7 +119,7 @@ fn a_file_sink_never_takes_the_new_topic_for_the_old_one() {
     let (producer, consumer) = (scene.produce(), scene.consume());
     consumer.await_delivered(20_000);
     replace_behind_its_back(kafka, "files-missed", &consumer);
-    consumer.await_unready("was made again");
+    consumer.await_unready("give it an empty folder");
     producer.wait().well();
     consumer.terminate().well();
     let records = Records::of_seed(TOTAL);
@@ -127,4 +135,66 @@ fn a_file_sink_never_takes_the_new_topic_for_the_old_one() {
     sink.check_no_duplicates("files-missed");
     assert_eq!(sink.lost(), new.lost(), "the new topic is there as a whole");
     println!("files-missed: {before} in the old topic, {} of them read", old.order.len());
+}
+
+/// Produces this many records into a topic that is made again before, from a file that is read from its start.
+fn produce_anew(scene: &Scene, kafka: &Kafka, total: usize) -> Records {
+    if scene.checkpoint().exists() {
+        fs::remove_file(scene.checkpoint()).unwrap();
+        kafka.delete_topic(&scene.topic).unwrap();
+    }
+    let records = scene.write_input(total);
+    scene.produce_all().well();
+    records
+}
+
+#[test]
+fn files_of_an_earlier_topic_stop_a_consumer_that_was_away_when_the_topic_was_made_again() {
+    let kafka = shared_kafka().unwrap();
+    let scene = Scene::new(kafka, "files-away");
+    let old = produce_anew(&scene, kafka, 2000);
+    scene.consume_all().well();
+    // Longer than the old one was in every partition, so that nothing in the offsets tells them apart.
+    let new = produce_anew(&scene, kafka, 9000);
+    for _ in 0..2 {
+        let consumer = scene.consume();
+        consumer.await_unready("give it an empty folder");
+        consumer.terminate().well();
+    }
+    scene.tally_output(&old).check_exact("files-away");
+    fs::remove_dir_all(scene.output()).unwrap();
+    scene.consume_all().well();
+    scene.tally_output(&new).check_exact("files-away");
+}
+
+/// What is left when an offset is committed in the moment in which the topic is made again.
+#[test]
+fn an_offset_that_was_committed_for_an_earlier_topic_counts_for_nothing() {
+    let kafka = shared_kafka().unwrap();
+    let mut scene = Scene::new(kafka, "stale-offset");
+    scene.spec["consumer"]["sink"] = json!({"stdout": {}});
+    let records = produce_anew(&scene, kafka, 9000);
+    let group: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", kafka.bootstrap_servers())
+        .set("group.id", &scene.topic)
+        .create()
+        .unwrap();
+    let mut stale = TopicPartitionList::new();
+    for partition in 0..3 {
+        let mut element = stale.add_partition(&scene.topic, partition);
+        element.set_offset(Offset::Offset(7)).unwrap();
+        element.set_metadata("of-a-topic-that-is-gone");
+    }
+    group.commit(&stale, CommitMode::Sync).unwrap();
+    let mut tally = Tally::new(&records);
+    for _ in 0..2 {
+        let consumer = scene.start("consume", &["--until-caught-up"]);
+        let output = consumer.output.clone();
+        consumer.wait().well();
+        tally.output(&output);
+    }
+    tally.check_exact("stale-offset");
+    let committed = group.committed_offsets(stale, Duration::from_secs(10)).unwrap();
+    let elements = committed.elements();
+    assert!(elements.iter().all(|it| it.metadata().len() == 22), "{committed:?}");
 }

@@ -1,0 +1,67 @@
+//! Where a partition is gone on with: from what the group has committed and where its log starts. Pure.
+
+/// What the group has of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Committed {
+    pub(super) offset: i64,
+    /// The id of the topic that the offset is of, which we commit along with it; empty when others have committed.
+    pub(super) topic_id: String,
+}
+
+/// Where to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resume {
+    /// At the start of the log: the group has nothing.
+    Start,
+    /// Where the group is, or at the start of the log when retention was faster.
+    Committed {
+        /// What the group has.
+        offset: i64,
+        /// Messages that retention removed before they were read.
+        expired: u64,
+    },
+    /// At the start of the log: what the group has is an offset of an earlier topic of that name.
+    Anew,
+}
+
+/// Decides by the first offset of the log and the id of the topic that it is of, if the brokers tell ids.
+pub(super) fn resume(start: i64, committed: Option<&Committed>, topic_id: Option<&str>) -> Resume {
+    let Some(Committed { offset, topic_id: of }) = committed else { return Resume::Start };
+    if topic_id.is_some_and(|id| !of.is_empty() && of != id) {
+        return Resume::Anew;
+    }
+    Resume::Committed { offset: *offset, expired: (start - offset).max(0).unsigned_abs() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn committed(offset: i64, topic_id: &str) -> Committed {
+        Committed { offset, topic_id: topic_id.to_owned() }
+    }
+
+    #[test]
+    fn without_an_offset_the_log_is_read_from_its_start() {
+        assert_eq!(resume(5, None, Some("a")), Resume::Start);
+    }
+
+    #[test]
+    fn what_retention_removed_is_between_the_group_and_the_start_of_the_log() {
+        let of = |offset| resume(10, Some(&committed(offset, "a")), Some("a"));
+        assert_eq!(of(4), Resume::Committed { offset: 4, expired: 6 });
+        assert_eq!(of(12), Resume::Committed { offset: 12, expired: 0 });
+    }
+
+    #[test]
+    fn an_offset_of_an_earlier_topic_counts_for_nothing() {
+        assert_eq!(resume(0, Some(&committed(7, "a")), Some("b")), Resume::Anew);
+    }
+
+    #[test]
+    fn an_offset_counts_when_nobody_knows_which_topic_it_is_of() {
+        let known = Resume::Committed { offset: 7, expired: 0 };
+        assert_eq!(resume(0, Some(&committed(7, "")), Some("b")), known);
+        assert_eq!(resume(0, Some(&committed(7, "a")), None), known);
+    }
+}
