@@ -141,7 +141,7 @@ mod tests {
     fn chunk(text: &[u8]) -> Chunk {
         let mut records = Records::default();
         let rules = Rules { validate: true, key: None };
-        records.fill(&mut Block { text: text.to_vec(), oversize: Vec::new() }, &rules);
+        records.fill(&mut Block { text: text.to_vec(), ..Block::default() }, &rules);
         let arrival = Arrival { instant: Instant::now(), unix_ms: 1_000 };
         let share = Receipt::new().1;
         Chunk { records, arrival, share, charge: Budget::new(1).charge_now(0) }

@@ -235,7 +235,7 @@ mod tests {
 
     fn records(text: &[u8], rules: &Rules) -> Records {
         let mut records = Records::default();
-        records.fill(&mut Block { text: text.to_vec(), oversize: Vec::new() }, rules);
+        records.fill(&mut Block { text: text.to_vec(), ..Block::default() }, rules);
         records
     }
 
@@ -292,7 +292,7 @@ mod tests {
     fn lines_that_were_too_long_are_rejected_with_their_size() {
         let oversize = vec![Oversize { prefix: b"{\"big".to_vec(), bytes: 5_000_000 }];
         let mut chunk = Records::default();
-        chunk.fill(&mut Block { text: b"1\n".to_vec(), oversize }, &json());
+        chunk.fill(&mut Block { text: b"1\n".to_vec(), oversize, ..Block::default() }, &json());
         assert_eq!(chunk.accepted(), 2);
         assert_eq!(chunk.take_rejects()[0].reason, Reason::RecordTooLarge);
     }
@@ -320,7 +320,7 @@ mod tests {
     #[test]
     fn memory_is_used_again() {
         let mut chunk = records(b"1\n2\n3", &json());
-        chunk.fill(&mut Block { text: b"4".to_vec(), oversize: Vec::new() }, &json());
+        chunk.fill(&mut Block { text: b"4".to_vec(), ..Block::default() }, &json());
         assert_eq!((chunk.len(), chunk.run(0, 1)), (1, b"4".as_slice()));
     }
 }

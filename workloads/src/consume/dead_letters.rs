@@ -1,15 +1,21 @@
 //! The consumer's dead letters: a thread that sends them, and the handle by which workers wait for it.
 //!
-//! A worker goes on only when its letters are acknowledged; no dead-letter topic, no progress of the partition.
+//! A worker goes on only when its letters are acknowledged; no dead-letter topic, no progress of the partition. A worker
+//! that gives up, because its partition is given back, takes its letters back as far as they are not on their way:
+//! whoever gets the partition next sends them again.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use batchpipe_api::conditions::reasons;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
+use super::Shared;
 use crate::{
     admin::Side,
     clock::unix_ms,
@@ -36,6 +42,14 @@ struct Owed {
     share: Share,
     /// Never used: the worker wakes up when the last one is dropped, and looks at its receipt.
     wake: Sender<()>,
+    /// Whether the worker waits no longer.
+    given_up: Arc<AtomicBool>,
+}
+
+impl Owed {
+    fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Acquire)
+    }
 }
 
 type Letters = Outbox<Token<Owed>>;
@@ -44,32 +58,40 @@ type Letters = Outbox<Token<Owed>>;
 #[derive(Clone)]
 pub(super) struct DeadLetters {
     requests: Sender<Request>,
+    /// How often a worker gave up.
+    given_up: Arc<AtomicU64>,
 }
 
 impl DeadLetters {
     /// Starts the sender; it ends when the last handle is dropped and nothing is on its way.
-    pub(super) fn start(settings: Settings, side: Arc<Side>) -> Self {
+    pub(super) fn start(settings: Settings, shared: Shared) -> Self {
         let (requests, incoming) = crossbeam_channel::unbounded();
+        let given_up = Arc::<AtomicU64>::default();
+        let count = Arc::clone(&given_up);
         std::thread::Builder::new()
             .name("dead-letters".to_owned())
-            .spawn(move || send_all(settings, &incoming, &side))
+            .spawn(move || send_all(settings, &incoming, &shared, &count))
             .expect("the system can start a thread");
-        Self { requests }
+        Self { requests, given_up }
     }
 
-    /// Sends letters and waits until the broker has all of them. False when `give_up` said so first; they may
-    /// still arrive then.
+    /// Sends letters and waits until the broker has all of them. False when `give_up` said so first; those that are on
+    /// their way may still arrive then.
     pub(super) fn send(&self, letters: Vec<DeadLetter>, give_up: impl Fn() -> bool) -> bool {
         if letters.is_empty() {
             return true;
         }
         let (receipt, share) = Receipt::new();
         let (wake, woken) = crossbeam_channel::bounded(0);
-        if self.requests.send(Request { letters, owed: Owed { share, wake } }).is_err() {
+        let given_up = Arc::<AtomicBool>::default();
+        let owed = Owed { share, wake, given_up: Arc::clone(&given_up) };
+        if self.requests.send(Request { letters, owed }).is_err() {
             return false;
         }
         while woken.recv_timeout(RECHECK) == Err(RecvTimeoutError::Timeout) {
             if give_up() {
+                given_up.store(true, Ordering::Release);
+                self.given_up.fetch_add(1, Ordering::AcqRel);
                 return false;
             }
         }
@@ -77,7 +99,12 @@ impl DeadLetters {
     }
 }
 
-fn send_all(settings: Settings, incoming: &Receiver<Request>, side: &Side) {
+fn send_all(
+    settings: Settings,
+    incoming: &Receiver<Request>,
+    shared: &Shared,
+    given_up: &AtomicU64,
+) {
     // Nothing connects before the first letter: most consumers never have one.
     let Ok(first) = incoming.recv() else { return };
     let mut outbox = Letters::new(settings);
@@ -85,11 +112,19 @@ fn send_all(settings: Settings, incoming: &Receiver<Request>, side: &Side) {
     let mut events = Vec::new();
     push(&mut outbox, first);
     let mut waiting = false;
+    let (mut forgotten, mut copies) = (0, 0);
     loop {
         let now = Instant::now();
+        if std::mem::replace(&mut forgotten, given_up.load(Ordering::Acquire)) != forgotten {
+            outbox.forget(|token| token.inner.is_given_up());
+        }
         let again = outbox.pump(now, &mut events);
-        let more = settle(&mut outbox, &mut events);
-        tell(side, &outbox, &mut waiting);
+        let more = settle(&mut outbox, &mut events, &mut copies);
+        tell(&shared.side, &outbox, &mut waiting);
+        let resent = outbox.resent() + copies;
+        if resent > 0 {
+            shared.ledger.update(|counts| counts.resent = resent);
+        }
         let wait = if more {
             Duration::ZERO
         } else {
@@ -98,7 +133,7 @@ fn send_all(settings: Settings, incoming: &Receiver<Request>, side: &Side) {
         crossbeam_channel::select! {
             recv(reports) -> report => if let Ok(report) = report {
                 outbox.report(report, &mut events);
-                settle(&mut outbox, &mut events);
+                settle(&mut outbox, &mut events, &mut copies);
             },
             recv(incoming) -> request => match request {
                 Ok(request) => push(&mut outbox, request),
@@ -111,20 +146,28 @@ fn send_all(settings: Settings, incoming: &Receiver<Request>, side: &Side) {
 }
 
 fn push(outbox: &mut Letters, request: Request) {
-    let Owed { share, wake } = request.owed;
+    if request.owed.is_given_up() {
+        return;
+    }
+    let Owed { share, wake, given_up } = request.owed;
     for letter in request.letters {
-        let owed = Owed { share: share.another(), wake: wake.clone() };
+        let (wake, given_up) = (wake.clone(), Arc::clone(&given_up));
+        let owed = Owed { share: share.another(), wake, given_up };
         outbox.push(0, letter.into_message(unix_ms(), owed));
     }
     share.settle();
 }
 
-/// Forgets what was acknowledged, shortens what was too large; true when there is more to send.
-fn settle(outbox: &mut Letters, events: &mut Vec<Event<Token<Owed>>>) -> bool {
+/// Forgets what was acknowledged, shortens what was too large; true when there is more to send. `copies` counts letters
+/// that arrived after their worker had given up, and are sent again by whoever has the partition now.
+fn settle(outbox: &mut Letters, events: &mut Vec<Event<Token<Owed>>>, copies: &mut u64) -> bool {
     let mut more = false;
     for event in events.drain(..) {
         match event {
-            Event::Delivered(message) => message.token.inner.share.settle(),
+            Event::Delivered(message) => {
+                *copies += u64::from(message.token.inner.is_given_up());
+                message.token.inner.share.settle();
+            }
             Event::TooLarge { partition, message } => {
                 match dead_letter::shorten(message) {
                     Ok(shorter) => outbox.replace(partition, std::iter::once(shorter)),

@@ -212,6 +212,13 @@ mod tests {
         assert_eq!(config(16 * MIB).check_memory(64 * MIB), Ok(()));
     }
 
+    /// The documents say so.
+    #[test]
+    fn the_defaults_make_six_workers() {
+        let division = Division::of(256 * MIB, &config(16 * MIB));
+        assert_eq!((division.workers, division.queue), (6, 8 * MIB));
+    }
+
     #[test]
     fn what_does_not_fit_is_refused_and_what_fits_never_exceeds_the_share() {
         assert!(config(256 * MIB).check_memory(256 * MIB).is_err());

@@ -64,7 +64,7 @@ impl Consumer {
         let reserved = shared.budget.charge_now(division.total(&config));
         let queue = Budget::new(division.queue);
         let dead_letters =
-            DeadLetters::start(dead_letter_settings(&config, &division), Arc::clone(&shared.side));
+            DeadLetters::start(dead_letter_settings(&config, &division), shared.clone());
         Self {
             config: Arc::new(config),
             division,

@@ -142,6 +142,11 @@ impl<T> Outbox<T> {
         }
     }
 
+    /// Forgets messages that are not on their way yet and that their sender does not want any more.
+    pub fn forget(&mut self, is_unwanted: impl Fn(&T) -> bool) {
+        self.lanes.iter_mut().for_each(|lane| lane.forget(&is_unwanted));
+    }
+
     /// Messages that were sent again although the first one may have arrived.
     pub const fn resent(&self) -> u64 {
         self.resent

@@ -93,6 +93,7 @@ impl Intake {
                 continue;
             }
             let Some(charge) = self.shared.budget.charge(BLOCK_CHARGE, READ_WAIT) else { continue };
+            self.block.most = self.left;
             match self.source.read(&mut self.block, READ_WAIT) {
                 Ok(Read::Lines(position)) => {
                     let chunk =

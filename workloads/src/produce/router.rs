@@ -173,7 +173,7 @@ mod tests {
     fn chunk(text: &str, key: Option<&str>) -> Chunk {
         let mut records = Records::default();
         let rules = Rules { validate: true, key: key.map(|key| Pointer::parse(key).unwrap()) };
-        records.fill(&mut Block { text: text.as_bytes().to_vec(), oversize: Vec::new() }, &rules);
+        records.fill(&mut Block { text: text.as_bytes().to_vec(), ..Block::default() }, &rules);
         let arrival = Arrival { instant: Instant::now(), unix_ms: 0 };
         Chunk { records, arrival, share: Receipt::new().1, charge: Budget::new(1).charge_now(0) }
     }

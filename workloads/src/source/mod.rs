@@ -21,6 +21,9 @@ pub struct Block {
     pub text: Vec<u8>,
     /// Lines that were too long to be kept.
     pub oversize: Vec<Oversize>,
+    /// How many records are wanted at most, set by who reads; no end when absent. A source that can say how far it
+    /// has come inside of a block hands over no more, so that the rest is read by the next run.
+    pub most: Option<u64>,
 }
 
 /// A line longer than a record may be: its start and its size.
@@ -43,6 +46,24 @@ impl Block {
     pub fn clear(&mut self) {
         self.text.clear();
         self.oversize.clear();
+    }
+
+    /// Takes away the lines after the last record that is wanted; returns how many bytes these were. Lines that were
+    /// too long hide where in the block they stood: then nothing is taken away, and the reader cuts.
+    pub fn cut(&mut self) -> usize {
+        let Some(most) = self.most.filter(|_| self.oversize.is_empty()) else { return 0 };
+        let (mut end, mut records) = (0, 0);
+        for line in self.text.split_inclusive(|byte| *byte == b'\n') {
+            if records == most {
+                break;
+            }
+            end += line.len();
+            let bare = line.strip_suffix(b"\n").unwrap_or(line);
+            records += u64::from(!crate::lines::is_blank(bare));
+        }
+        let rest = self.text.len() - end;
+        self.text.truncate(end);
+        rest
     }
 
     /// Whether there is nothing in it.
@@ -110,5 +131,29 @@ pub trait Source: Send {
     /// What outside of the process the source is waiting for, when nothing can come before that is there.
     fn waiting_for(&self) -> Option<String> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(text: &str, most: Option<u64>, oversize: Vec<Oversize>) -> (String, usize) {
+        let mut block = Block { text: text.as_bytes().to_vec(), oversize, most };
+        let rest = block.cut();
+        (String::from_utf8(block.text).unwrap(), rest)
+    }
+
+    #[test]
+    fn a_block_is_cut_after_the_last_record_that_is_wanted() {
+        assert_eq!(cut("1\n\n 2\n3\n", Some(2), Vec::new()), ("1\n\n 2\n".to_owned(), 2));
+        assert_eq!(cut("1\n2", Some(2), Vec::new()), ("1\n2".to_owned(), 0));
+        assert_eq!(cut("1\n2\n", None, Vec::new()), ("1\n2\n".to_owned(), 0));
+    }
+
+    #[test]
+    fn a_block_with_lines_that_were_too_long_is_left_whole() {
+        let long = vec![Oversize { prefix: Vec::new(), bytes: 9 }];
+        assert_eq!(cut("1\n2\n", Some(1), long), ("1\n2\n".to_owned(), 0));
     }
 }

@@ -112,6 +112,13 @@ impl<T> Lane<T> {
         self.blocked = false;
     }
 
+    /// Forgets messages that librdkafka does not have yet and nobody wants any more. They come last, so the numbers of
+    /// the others stay.
+    pub(super) fn forget(&mut self, is_unwanted: impl Fn(&T) -> bool) {
+        self.entries
+            .retain(|(state, message)| *state != State::Waiting || !is_unwanted(&message.token));
+    }
+
     /// The next message to hand over, with its number.
     pub(super) fn next(&self) -> Option<(u32, &Message<T>)> {
         let index = self.next_index()?;
@@ -227,6 +234,18 @@ mod tests {
     }
 
     const REFUSED: Result<(), RDKafkaErrorCode> = Err(RDKafkaErrorCode::MessageSizeTooLarge);
+
+    #[test]
+    fn what_nobody_wants_is_forgotten_unless_it_is_on_its_way() {
+        let mut lane = lane(&[10, 11, 12, 13]);
+        assert_eq!((hand(&mut lane), hand(&mut lane)), (Some((0, 10)), Some((1, 11))));
+        lane.forget(|token| *token < 13);
+        assert_eq!((hand(&mut lane), hand(&mut lane)), (Some((2, 13)), None));
+        for number in 0..3 {
+            lane.settle(number, Ok(()));
+        }
+        assert_eq!(delivered(&mut lane), [10, 11, 13]);
+    }
 
     #[test]
     fn messages_leave_in_order_once_all_before_them_are_delivered() {

@@ -25,6 +25,8 @@ pub(super) struct Rotated {
     pub(super) next: Option<Input>,
     /// Those that were compressed before they could be read.
     pub(super) compressed: Vec<PathBuf>,
+    /// Why others cannot be read.
+    pub(super) unreadable: Vec<SourceError>,
 }
 
 /// Files that are not looked for.
@@ -75,8 +77,17 @@ pub(super) fn rotated_since(
     let path = real(path);
     let mut rotated = Rotated::default();
     let mut oldest = None;
-    for entry in entries(&path)?.into_iter().filter(|entry| is_rotated_name(&path, entry)) {
-        let Some(input) = Input::open(&entry.path())? else { continue };
+    let is_rotated = |entry: &DirEntry| is_rotated_name(&path, entry) && !is_folder(entry);
+    for entry in entries(&path)?.into_iter().filter(is_rotated) {
+        // What cannot be read must not keep the new file from being read, which may be rotated away meanwhile.
+        let input = match Input::open(&entry.path()) {
+            Ok(Some(input)) => input,
+            Ok(None) => continue,
+            Err(error) => {
+                rotated.unreadable.push(error);
+                continue;
+            }
+        };
         let modified = input.modified()?;
         let is_done = modified == since && not.finished.contains(&input.id);
         if modified < since || is_done || not.open.contains(&input.id) || input.size()? == 0 {
@@ -103,6 +114,10 @@ fn is_rotated_name(path: &Path, entry: &DirEntry) -> bool {
     let (name, entry) = (path.file_name().unwrap_or_default(), entry.file_name());
     let added = entry.as_encoded_bytes().strip_prefix(name.as_encoded_bytes());
     matches!(added, Some([b'.' | b'-' | b'_', b'0'..=b'9', ..]))
+}
+
+fn is_folder(entry: &DirEntry) -> bool {
+    entry.file_type().is_ok_and(|kind| kind.is_dir())
 }
 
 fn is_compressed(path: &Path) -> bool {
@@ -152,5 +167,18 @@ mod tests {
         assert_eq!(rotated.compressed, [folder.path().join("app.log.4.gz")]);
         let rotated = rotated_since(&path, time(301), none).unwrap();
         assert!(rotated.next.is_none() && rotated.compressed.is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_read_keeps_nothing_else_from_being_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.log");
+        std::fs::create_dir(folder.path().join("app.log.2024")).unwrap();
+        std::os::unix::net::UnixListener::bind(folder.path().join("app.log.1")).unwrap();
+        std::fs::write(folder.path().join("app.log.2"), "1\n").unwrap();
+        let none = Unwanted { open: &[], finished: &[] };
+        let rotated = rotated_since(&path, SystemTime::UNIX_EPOCH, none).unwrap();
+        assert_eq!(rotated.next.unwrap().path, folder.path().join("app.log.2"));
+        assert_eq!(rotated.unreadable.len(), 1, "the socket, and not the folder");
     }
 }

@@ -208,7 +208,7 @@ impl FileSource {
         }
         info!(from = %finished.path.display(), to = %next.path.display(), "file was rotated");
         self.notices.rotations += 1;
-        self.notices.note_compressed(&rotated);
+        self.notices.note_passed_over(&rotated);
         if self.finished.len() == REMEMBERED {
             self.finished.remove(0);
         }
@@ -257,7 +257,8 @@ impl Source for FileSource {
         loop {
             let step = self.step(block)?;
             if !block.is_empty() {
-                return Ok(Read::Lines(self.position()));
+                let rest = block.cut() as u64;
+                return Ok(Read::Lines(Position(self.position().0 - rest)));
             }
             let left = deadline.saturating_duration_since(Instant::now());
             match step {

@@ -3,6 +3,7 @@
 use tracing::warn;
 
 use super::folder::Rotated;
+use crate::error::chain;
 
 /// What happened to the file so far, as counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,16 +12,20 @@ pub struct Notices {
     pub rotations: u64,
     /// The file was shortened or overwritten, and read again from its start.
     pub truncations: u64,
-    /// Files that were removed or compressed before they could be read to their end.
+    /// Files that were removed or compressed before they could be read to their end, or cannot be read.
     pub lost_remainders: u64,
 }
 
 impl Notices {
-    /// Notes files that nobody can read any more.
-    pub(super) fn note_compressed(&mut self, rotated: &Rotated) {
+    /// Notes files that nobody can read any more, or that we cannot.
+    pub(super) fn note_passed_over(&mut self, rotated: &Rotated) {
         for path in &rotated.compressed {
             let path = path.display();
             warn!(%path, "file was rotated and compressed before it could be read; it is lost");
+            self.lost_remainders += 1;
+        }
+        for error in &rotated.unreadable {
+            warn!("{}; passed over, although it may be a rotated file", chain(error));
             self.lost_remainders += 1;
         }
     }

@@ -110,7 +110,7 @@ fn begin_after_a_loss(
         since,
         Unwanted { open: &[current.id], finished: &[] },
     )?;
-    notices.note_compressed(&rotated);
+    notices.note_passed_over(&rotated);
     Ok(match rotated.next {
         Some(input) => Start::at_the_beginning(input, true),
         None => Start::at_the_beginning(current, false),

@@ -1,4 +1,4 @@
-//! Where a consumer with a limit ends, and that the next one goes on there.
+//! Where a producer or a consumer with a limit ends, and that the next one goes on there.
 
 use std::fs;
 
@@ -68,4 +68,23 @@ fn being_caught_up_at_once_is_an_end_too() {
     let folder = tempfile::tempdir().unwrap();
     let path = Pipeline::new("nothing-there").write(folder.path());
     assert_eq!(consume(path.to_str().unwrap(), &["--until-caught-up"]).stdout, b"");
+}
+
+#[test]
+fn a_producer_with_a_limit_ends_there_and_the_next_one_continues_with_the_next_record_of_the_file()
+{
+    let records = mixed(5_000);
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in.ndjson");
+    fs::write(&input, &records).unwrap();
+    let mut pipeline = Pipeline::new("limited-file").of_file(&input);
+    pipeline.partitions = 1;
+    let path = pipeline.write(folder.path());
+    let path = path.to_str().unwrap();
+    for (limit, accepted) in [(1, 1), (999, 999), (3_000, 3_000), (9_000, 1_000)] {
+        let limit = limit.to_string();
+        let ended = run(batchpipe(&["produce", "-f", path, "--limit", &limit, "--json"]));
+        assert_eq!(ended.report()["accepted"], accepted, "--limit {limit}");
+    }
+    assert_same_text(&consume(path, &["--until-caught-up"]).stdout, &records);
 }
