@@ -132,6 +132,9 @@ impl<T> Outbox<T> {
     /// Whether messages flow.
     pub fn health(&self) -> Health {
         let topic = &self.settings.topic.name;
+        if let (None, Some(stranded)) = (self.link.problem(), self.stranded()) {
+            return Health::Waiting(stranded);
+        }
         match (self.link.problem(), self.trouble) {
             (Some(waiting), _) => Health::Waiting(waiting),
             (None, Some(code)) => Health::Waiting(Waiting {
@@ -150,6 +153,23 @@ impl<T> Outbox<T> {
     /// Messages that were sent again although the first one may have arrived.
     pub const fn resent(&self) -> u64 {
         self.resent
+    }
+
+    /// Messages for partitions that the topic does not have any more: it was made again with fewer. Which partition a
+    /// record belongs to is decided when it is batched, so these wait; the others go on.
+    fn stranded(&self) -> Option<Waiting> {
+        let partitions = self.partitions()?;
+        let gone = self.lanes.iter().skip(partitions as usize);
+        let messages: usize = gone.map(Lane::len).sum();
+        (messages > 0).then(|| Waiting {
+            reason: reasons::TOPIC_MISSING,
+            what: format!(
+                "{messages} batches are for partitions that topic {} does not have any more: it has {partitions} now; \
+                 add partitions until it has {} again",
+                self.settings.topic.name,
+                self.lanes.len(),
+            ),
+        })
     }
 
     /// Number of messages that are not acknowledged.
@@ -304,7 +324,8 @@ impl<T> Outbox<T> {
     }
 
     fn hand_over(&mut self, now: Instant, events: &mut Vec<Event<T>>) {
-        for (partition, lane) in (0_u32..).zip(&mut self.lanes) {
+        let existing = self.partitions().map_or(0, |partitions| partitions as usize);
+        for (partition, lane) in (0_u32..).zip(self.lanes.iter_mut().take(existing)) {
             let id = i32::try_from(partition).expect("Kafka numbers partitions with an i32");
             lane.wake(now);
             while self.handed_bytes < self.settings.window_bytes {

@@ -198,3 +198,34 @@ fn an_offset_that_was_committed_for_an_earlier_topic_counts_for_nothing() {
     let elements = committed.elements();
     assert!(elements.iter().all(|it| it.metadata().len() == 22), "{committed:?}");
 }
+
+/// A batch belongs to a partition from the start; what is left of those that are gone is kept until they are back.
+#[test]
+fn batches_of_partitions_that_are_gone_wait_for_them_and_the_others_go_on() {
+    const TOTAL: usize = 60_000;
+    let kafka = shared_kafka().unwrap();
+    let mut scene = Scene::new(kafka, "fewer");
+    scene.generate(5_000, TOTAL);
+    scene.spec["topic"]["provision"] = json!("Never");
+    kafka.create_topic("fewer", 3, &[]).unwrap();
+    let producer = scene.produce();
+    until("records are in every partition", || {
+        kafka.end_offsets("fewer").is_ok_and(|ends| ends.iter().all(|end| *end > 3))
+    });
+    kafka.delete_topic("fewer").unwrap();
+    producer.await_unready("fewer");
+    // What was batched for the three partitions meanwhile waits.
+    let accepted = producer.report().accounting.accepted;
+    producer.await_accepted(accepted + 5_000);
+    kafka.create_topic("fewer", 1, &[]).unwrap();
+    producer.await_unready("does not have any more: it has 1 now");
+    until("the one that is left is used", || {
+        kafka.end_offsets("fewer").is_ok_and(|ends| ends[0] > 10)
+    });
+    kafka.add_partitions("fewer", 3).unwrap();
+    producer.await_ready();
+    producer.wait().well();
+    let (new, before) = read_new(kafka, "fewer", &Records::of_seed(TOTAL));
+    new.check_no_duplicates("fewer");
+    assert_eq!(before + new.order.len() as u64, TOTAL as u64);
+}
