@@ -129,7 +129,6 @@ fn commit_all(
             if let Some(id) = assigned.topic_id() {
                 element.set_metadata(id);
             }
-            drop(element);
             told.push((assigned, offset));
         }
     }

@@ -43,12 +43,12 @@ struct Owed {
     /// Never used: the worker wakes up when the last one is dropped, and looks at its receipt.
     wake: Sender<()>,
     /// Whether the worker waits no longer.
-    given_up: Arc<AtomicBool>,
+    abandoned: Arc<AtomicBool>,
 }
 
 impl Owed {
-    fn is_given_up(&self) -> bool {
-        self.given_up.load(Ordering::Acquire)
+    fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire)
     }
 }
 
@@ -59,20 +59,20 @@ type Letters = Outbox<Token<Owed>>;
 pub(super) struct DeadLetters {
     requests: Sender<Request>,
     /// How often a worker gave up.
-    given_up: Arc<AtomicU64>,
+    abandoned: Arc<AtomicU64>,
 }
 
 impl DeadLetters {
     /// Starts the sender; it ends when the last handle is dropped and nothing is on its way.
     pub(super) fn start(settings: Settings, shared: Shared) -> Self {
         let (requests, incoming) = crossbeam_channel::unbounded();
-        let given_up = Arc::<AtomicU64>::default();
-        let count = Arc::clone(&given_up);
+        let abandoned = Arc::<AtomicU64>::default();
+        let count = Arc::clone(&abandoned);
         std::thread::Builder::new()
             .name("dead-letters".to_owned())
             .spawn(move || send_all(settings, &incoming, &shared, &count))
             .expect("the system can start a thread");
-        Self { requests, given_up }
+        Self { requests, abandoned }
     }
 
     /// Sends letters and waits until the broker has all of them. False when `give_up` said so first; those that are on
@@ -83,15 +83,15 @@ impl DeadLetters {
         }
         let (receipt, share) = Receipt::new();
         let (wake, woken) = crossbeam_channel::bounded(0);
-        let given_up = Arc::<AtomicBool>::default();
-        let owed = Owed { share, wake, given_up: Arc::clone(&given_up) };
+        let abandoned = Arc::<AtomicBool>::default();
+        let owed = Owed { share, wake, abandoned: Arc::clone(&abandoned) };
         if self.requests.send(Request { letters, owed }).is_err() {
             return false;
         }
         while woken.recv_timeout(RECHECK) == Err(RecvTimeoutError::Timeout) {
             if give_up() {
-                given_up.store(true, Ordering::Release);
-                self.given_up.fetch_add(1, Ordering::AcqRel);
+                abandoned.store(true, Ordering::Release);
+                self.abandoned.fetch_add(1, Ordering::AcqRel);
                 return false;
             }
         }
@@ -103,7 +103,7 @@ fn send_all(
     settings: Settings,
     incoming: &Receiver<Request>,
     shared: &Shared,
-    given_up: &AtomicU64,
+    abandoned: &AtomicU64,
 ) {
     // Nothing connects before the first letter: most consumers never have one.
     let Ok(first) = incoming.recv() else { return };
@@ -115,8 +115,8 @@ fn send_all(
     let (mut forgotten, mut copies) = (0, 0);
     loop {
         let now = Instant::now();
-        if std::mem::replace(&mut forgotten, given_up.load(Ordering::Acquire)) != forgotten {
-            outbox.forget(|token| token.inner.is_given_up());
+        if std::mem::replace(&mut forgotten, abandoned.load(Ordering::Acquire)) != forgotten {
+            outbox.forget(|token| token.inner.is_abandoned());
         }
         let again = outbox.pump(now, &mut events);
         let more = settle(&mut outbox, &mut events, &mut copies);
@@ -146,13 +146,13 @@ fn send_all(
 }
 
 fn push(outbox: &mut Letters, request: Request) {
-    if request.owed.is_given_up() {
+    if request.owed.is_abandoned() {
         return;
     }
-    let Owed { share, wake, given_up } = request.owed;
+    let Owed { share, wake, abandoned } = request.owed;
     for letter in request.letters {
-        let (wake, given_up) = (wake.clone(), Arc::clone(&given_up));
-        let owed = Owed { share: share.another(), wake, given_up };
+        let (wake, abandoned) = (wake.clone(), Arc::clone(&abandoned));
+        let owed = Owed { share: share.another(), wake, abandoned };
         outbox.push(0, letter.into_message(unix_ms(), owed));
     }
     share.settle();
@@ -165,7 +165,7 @@ fn settle(outbox: &mut Letters, events: &mut Vec<Event<Token<Owed>>>, copies: &m
     for event in events.drain(..) {
         match event {
             Event::Delivered(message) => {
-                *copies += u64::from(message.token.inner.is_given_up());
+                *copies += u64::from(message.token.inner.is_abandoned());
                 message.token.inner.share.settle();
             }
             Event::TooLarge { partition, message } => {
