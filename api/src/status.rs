@@ -60,6 +60,9 @@ pub struct BatchPipelineStatus {
     /// The topic of batches, default applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
+    /// The pipeline that has what this one wants for itself; absent unless there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
     /// The producer's pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub producer: Option<SideStatus>,

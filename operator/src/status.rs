@@ -24,7 +24,8 @@ pub use self::{
 };
 use self::{health::Health, verdict::Verdict};
 use crate::{
-    apply::Applied, decide::Decision, observe::Observed, pipeline::Invalid, resolve::Unresolved,
+    apply::Applied, conflict::Conflict, decide::Decision, observe::Observed, pipeline::Invalid,
+    resolve::Unresolved,
 };
 
 /// How far this pass came.
@@ -37,8 +38,8 @@ pub enum Outcome {
     Invalid(Invalid),
     /// Kafka is known, and the spec cannot be carried out with it; nothing was changed.
     Unfit(Invalid),
-    /// Another pipeline has the topic and group; nothing was changed. The text says which one and what to do.
-    Conflict(String),
+    /// Another pipeline has what this one wants for itself; nothing was changed, but that intruding sides were stopped.
+    Conflict(Conflict),
     /// Kafka is not known yet; nothing was changed.
     Unresolved(Unresolved),
     /// The API server did not say what Kafka is; nothing was changed. The text says what was asked and answered.
@@ -100,11 +101,21 @@ pub fn summarize(facts: &Facts<'_>) -> BatchPipelineStatus {
         conditions: conditions::conditions(facts, &verdict, [&producer, &consumer]),
         phase: Some(phase),
         topic: Some(facts.object.topic_name().to_owned()),
+        waits_for: waits_for(facts),
         producer: side(facts, Role::Producer),
         consumer: side(facts, Role::Consumer),
         data: data::data(facts),
         scaling,
         draining,
+    }
+}
+
+fn waits_for(facts: &Facts<'_>) -> Option<String> {
+    match facts.outcome {
+        Outcome::Conflict(conflict) => Some(conflict.winner.clone()),
+        // Nobody has looked: what was found last still holds.
+        Outcome::Invalid(_) => facts.previous()?.waits_for.clone(),
+        _ => None,
     }
 }
 

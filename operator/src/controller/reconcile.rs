@@ -23,7 +23,7 @@ use crate::{
     apply::{Applied, apply, stop},
     build::{build, labels, names},
     caches::{CacheSet, Key},
-    conflict,
+    conflict::{self, Exists},
     context::Context,
     decide::{DecideInput, decide},
     error::chain,
@@ -88,23 +88,43 @@ struct Pass {
 
 async fn look(ctx: &Context, set: &CacheSet, object: &BatchPipeline, memory: &mut Memory) -> Pass {
     let mut observed = observe(ctx, set, object).await;
+    let uid = object.uid().unwrap_or_default();
     let (outcome, stopped) = match pipeline(ctx, set, object).await {
         Ok(pipeline) => {
             let now = Timestamp::now();
             let input = DecideInput { object, observed: &observed, memory: &memory.decision, now };
             let decision = decide(&input);
             memory.decision = decision.memory.clone();
-            let resources = build(&pipeline, decision.replicas, &ctx.settings);
+            let mut resources = build(&pipeline, decision.replicas, &ctx.settings);
+            conflict::note(&mut resources, object, exists(ctx, set));
             let applied = apply(ctx, &pipeline, &resources).await;
+            // What has failed may be carried out all the same, later.
+            if applied.failures.is_empty() {
+                ctx.granted.release(&uid);
+            }
             (Outcome::Applied(applied, decision), Applied::default())
         }
-        Err(outcome) if object.spec.state == DesiredState::Paused => {
-            (outcome, stop(ctx, object).await)
+        Err(outcome) => {
+            ctx.granted.release(&uid);
+            let stopped = stop(ctx, object, to_stop(object, &outcome)).await;
+            (outcome, stopped)
         }
-        Err(outcome) => (outcome, Applied::default()),
     };
     see_written(ctx, set, object, &mut observed);
     Pass { outcome, observed, stopped }
+}
+
+/// What has to be stopped although nothing can be carried out.
+fn to_stop<'a>(object: &BatchPipeline, outcome: &'a Outcome) -> &'a [Role] {
+    match outcome {
+        _ if object.spec.state == DesiredState::Paused => &[Role::Producer, Role::Consumer],
+        Outcome::Conflict(conflict) => &conflict.intruding,
+        _ => &[],
+    }
+}
+
+const fn exists<'a>(ctx: &'a Context, set: &'a CacheSet) -> Exists<'a> {
+    Exists { set, written: &ctx.written }
 }
 
 /// What was just written counts at once, whatever the cache still shows.
@@ -136,10 +156,7 @@ async fn pipeline(
     object: &BatchPipeline,
 ) -> Result<Pipeline, Outcome> {
     accept(object).map_err(Outcome::Invalid)?;
-    let all = set.pipelines.store().state();
-    if let Some(conflict) = conflict::winner(object, all.iter().map(Arc::as_ref)) {
-        return Err(Outcome::Conflict(conflict.message));
-    }
+    ctx.granted.grant(object, exists(ctx, set)).map_err(Outcome::Conflict)?;
     let kafka = ctx
         .resolved
         .resolve(&ctx.client, object)

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{Facts, Outcome, summarize};
 use crate::{
     apply::Applied,
+    conflict::Conflict,
     decide::{Decision, Replicas},
     observe::{
         Observed, ObservedPod,
@@ -77,6 +78,12 @@ impl Scene {
 pub(super) fn decided(producer: i32, consumer: i32) -> Outcome {
     let replicas = Replicas { producer, consumer };
     Outcome::Applied(Applied::default(), Decision { replicas, ..Decision::default() })
+}
+
+/// Another pipeline, `other`, has what this one wants; in these words.
+pub(super) fn taken(message: impl Into<String>) -> Outcome {
+    let (winner, message) = ("other".to_owned(), message.into());
+    Outcome::Conflict(Conflict { winner, message, ..Conflict::default() })
 }
 
 /// A producer that sent ten batches of 800 bytes as 100 each.

@@ -35,8 +35,8 @@ impl Verdict {
                 reasons::INVALID_SPEC,
                 format!("{}{}", violations(invalid), go_on(facts)),
             ),
-            Outcome::Conflict(text) => {
-                Self::Stalled(reasons::CONFLICT, format!("{text}{}", go_on(facts)))
+            Outcome::Conflict(conflict) => {
+                Self::Stalled(reasons::CONFLICT, format!("{}{}", conflict.message, go_on(facts)))
             }
             Outcome::Unresolved(unresolved) => Self::Reconciling(
                 unresolved.reason,
@@ -71,6 +71,8 @@ fn go_on(facts: &Facts<'_>) -> &'static str {
     let has_pods = |it: &crate::observe::ObservedSide| it.deployment.is_some();
     if facts.object.spec.state == DesiredState::Paused {
         "; it is paused all the same"
+    } else if matches!(facts.outcome, Outcome::Conflict(it) if !it.intruding.is_empty()) {
+        "; its own pods that work with it are stopped"
     } else if has_pods(&facts.observed.producer) || has_pods(&facts.observed.consumer) {
         "; until then everything stays as it is"
     } else {

@@ -19,7 +19,7 @@ fn kafka_is_called_resolved_only_when_somebody_has_looked() {
         format!("{}/{}", condition.status, condition.reason)
     };
     let invalid = || Invalid { violations: Vec::new() };
-    assert_eq!(resolved(Outcome::Conflict("taken".to_owned())), "Unknown/Unknown");
+    assert_eq!(resolved(taken("taken")), "Unknown/Unknown");
     assert_eq!(resolved(Outcome::Invalid(invalid())), "Unknown/Unknown");
     assert_eq!(resolved(Outcome::Unfit(invalid())), "True/Resolved");
     assert_eq!(resolved(Outcome::Unanswered("cannot read".to_owned())), "Unknown/ApiError");
@@ -41,7 +41,7 @@ fn what_is_paused_is_paused_whatever_else_is_in_the_way() {
     let mut scene = Scene::settled();
     ran_before(&mut scene);
     scene.object.spec.state = DesiredState::Paused;
-    scene.outcome = Outcome::Conflict("taken".to_owned());
+    scene.outcome = taken("taken");
     for side in [&mut scene.observed.producer, &mut scene.observed.consumer] {
         *side = ObservedSide { deployment: Some(deployment(0)), ..settled(Vec::new()) };
     }
