@@ -12,9 +12,9 @@ mod trouble;
 mod verdict;
 
 use batchpipe_api::{
-    pipeline::BatchPipeline,
+    pipeline::{BatchPipeline, DesiredState},
     report::Role,
-    status::{BatchPipelineStatus, SideStatus},
+    status::{BatchPipelineStatus, Phase, SideStatus},
 };
 use k8s_openapi::jiff::Timestamp;
 
@@ -75,6 +75,17 @@ impl Facts<'_> {
         match self.outcome {
             Outcome::Applied(_, decision) => Some(decision),
             _ => None,
+        }
+    }
+
+    /// Whether nothing is left; without a decision what was found last still holds.
+    fn is_drained(&self) -> bool {
+        match self.decision() {
+            Some(decision) => decision.is_drained(),
+            None => {
+                self.object.spec.state == DesiredState::Drained
+                    && self.previous().is_some_and(|it| it.phase == Some(Phase::Drained))
+            }
         }
     }
 
