@@ -87,3 +87,23 @@ fn more_pods_than_there_is_room_for_are_degraded_and_not_on_their_way_for_ever()
         "Degraded Ready=False/PodsNotReady Reconciling=- Stalled=-"
     );
 }
+
+#[test]
+fn what_was_paused_and_is_to_be_drained_is_not_called_drained_while_nothing_can_be_decided() {
+    let after = |phase| {
+        let mut scene = Scene::settled();
+        scene.object.status =
+            Some(BatchPipelineStatus { phase: Some(phase), ..BatchPipelineStatus::default() });
+        scene.object.spec.state = DesiredState::Drained;
+        let message = "Kafka lab does not exist".to_owned();
+        scene.outcome =
+            Outcome::Unresolved(Unresolved { reason: reasons::KAFKA_NOT_FOUND, message });
+        let none = || ObservedSide { deployment: Some(deployment(0)), ..settled(Vec::new()) };
+        scene.observed = Observed { producer: none(), consumer: none() };
+        let status = scene.pass();
+        (status.phase.unwrap(), sides(&status)[1].clone())
+    };
+    assert_eq!(after(Phase::Paused), (Phase::Paused, "True/Paused".to_owned()));
+    assert_eq!(after(Phase::Draining), (Phase::Draining, "True/Draining".to_owned()));
+    assert_eq!(after(Phase::Drained), (Phase::Drained, "True/Drained".to_owned()));
+}
