@@ -1,6 +1,6 @@
 //! How one side is, compared with what was decided. Pure; conditions and phase follow from it.
 
-use batchpipe_api::report::Role;
+use batchpipe_api::{pipeline::DesiredState, report::Role, spec::consumer::Scaling};
 
 use super::{
     Facts,
@@ -48,7 +48,7 @@ impl Health {
         let side = facts.observed.side(role);
         let deployment = side.deployment.as_ref();
         let decided = facts.decision().map(|decision| decision.replicas.of(role));
-        let wanted = decided.or_else(|| deployment.map(|it| it.desired_replicas)).unwrap_or(1);
+        let wanted = decided.unwrap_or_else(|| undecided(role, facts));
         let trouble = trouble(side);
         let kind = if facts.asks_for(role) {
             kind(side, wanted, trouble.as_ref())
@@ -61,7 +61,7 @@ impl Health {
     /// Whether as many pods are ready as should be, be they of the newest template or of an earlier one.
     pub(super) const fn serves(&self) -> bool {
         match self.kind {
-            Kind::NotRequested | Kind::Zero | Kind::Stopping | Kind::Settled => true,
+            Kind::NotRequested | Kind::Zero | Kind::Stopping | Kind::RunsOn | Kind::Settled => true,
             Kind::Changing | Kind::Stuck => self.wanted > 0 && self.ready >= self.wanted,
             Kind::Unready => false,
         }
@@ -71,6 +71,34 @@ impl Health {
     pub(super) fn is_short(&self) -> bool {
         let has_lasted = self.trouble.as_ref().is_some_and(|trouble| trouble.has_lasted);
         self.kind == Kind::Unready && self.ready > 0 && has_lasted
+    }
+}
+
+/// How many pods there should be when nothing was decided: what runs goes on, and what is asked for is missing.
+fn undecided(role: Role, facts: &Facts<'_>) -> i32 {
+    let deployment = facts.observed.side(role).deployment.as_ref();
+    let goes_on = deployment.map_or(0, |it| it.desired_replicas);
+    match facts.object.spec.state {
+        DesiredState::Paused => 0,
+        // What was stopped, or never made, is asked for all the same.
+        DesiredState::Running if goes_on == 0 => asked_for(role, facts),
+        DesiredState::Drained | DesiredState::Running => goes_on,
+    }
+}
+
+/// The number of pods in the spec; by lag, the one that was decided last, else the least.
+fn asked_for(role: Role, facts: &Facts<'_>) -> i32 {
+    let spec = &facts.object.spec;
+    match role {
+        Role::Producer => spec.producer.as_ref().map_or(0, |producer| producer.replicas),
+        Role::Consumer => spec.consumer.as_ref().map_or(0, |consumer| {
+            let said = facts.previous().and_then(|status| status.scaling.as_ref());
+            let by_lag = |scaling: Scaling| {
+                let said = said.map_or(0, |said| said.desired_replicas);
+                said.clamp(scaling.min_replicas, scaling.max_replicas.max(scaling.min_replicas))
+            };
+            consumer.scaling.map_or(consumer.replicas, by_lag)
+        }),
     }
 }
 

@@ -107,3 +107,28 @@ fn what_was_paused_and_is_to_be_drained_is_not_called_drained_while_nothing_can_
     assert_eq!(after(Phase::Draining), (Phase::Draining, "True/Draining".to_owned()));
     assert_eq!(after(Phase::Drained), (Phase::Drained, "True/Drained".to_owned()));
 }
+
+#[test]
+fn the_pods_that_a_pipeline_in_conflict_lacks_are_those_that_it_asks_for() {
+    let lacks = |change: fn(&mut Scene)| {
+        let status = Scene::changed(|scene| {
+            scene.object.spec.consumer.as_mut().unwrap().replicas = 3;
+            scene.outcome = taken("taken");
+            scene.observed = Observed::default();
+            change(scene);
+        })
+        .summary();
+        let found = condition(&status, types::CONSUMER_READY);
+        format!("{}: {}", found.status, found.message)
+    };
+    assert_eq!(lacks(|_| {}), "False: 0 of 3 pods are ready");
+    let was_stopped = |scene: &mut Scene| {
+        scene.observed.consumer.deployment = Some(deployment(0));
+    };
+    assert_eq!(lacks(was_stopped), "False: 0 of 3 pods are ready");
+    let by_lag = |scene: &mut Scene| {
+        let scaling = serde_json::from_str(r#"{"minReplicas": 2, "maxReplicas": 4}"#).unwrap();
+        scene.object.spec.consumer.as_mut().unwrap().scaling = Some(scaling);
+    };
+    assert_eq!(lacks(by_lag), "False: 0 of 2 pods are ready");
+}
