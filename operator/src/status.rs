@@ -53,6 +53,8 @@ pub struct Facts<'a> {
     pub object: &'a BatchPipeline,
     /// How far this pass came.
     pub outcome: &'a Outcome,
+    /// What was stopped although nothing else could be carried out, and what of it failed.
+    pub stopped: &'a Applied,
     /// What runs.
     pub observed: &'a Observed,
     /// What [`DeadLetterTally`] makes of it; absent: unknown.

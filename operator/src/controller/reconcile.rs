@@ -205,7 +205,8 @@ async fn conclude(
     let (observed, now) = (&pass.observed, Timestamp::now());
     let said = object.status.as_ref().and_then(|it| it.data.as_ref()?.dead_letters);
     let dead_letters = memory.dead_letters.count(said, observed, now);
-    let facts = Facts { object, outcome: &pass.outcome, observed, dead_letters, now };
+    let (outcome, stopped) = (&pass.outcome, &pass.stopped);
+    let facts = Facts { object, outcome, stopped, observed, dead_letters, now };
     let publication = Publication { object, status: summarize(&facts), memory };
     let next = next(pass, &publication.status);
     let published = publish(ctx, key, publication).await;

@@ -139,6 +139,10 @@ fn of_side(facts: &Facts<'_>, side: &Health) -> Said {
         }
         Kind::Zero => Said::new(type_, true, why_zero(facts), "no pods, as asked for"),
         Kind::Stopping => Said::new(type_, true, why_zero(facts), "the pods are being stopped"),
+        Kind::RunsOn => {
+            let text = format!("{} of the pods that are to be stopped are still ready", side.ready);
+            Said::new(type_, false, reasons::PROGRESSING, text)
+        }
         Kind::Settled => match expired(facts, side.role) {
             0 => Said::new(type_, true, reasons::AS_DESIRED, of_all()),
             messages => Said::new(type_, true, reasons::DATA_EXPIRED, had_expired(messages)),

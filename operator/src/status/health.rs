@@ -32,6 +32,8 @@ pub(super) enum Kind {
     Zero,
     /// No pods should be there; some still are.
     Stopping,
+    /// No pods should be there, and nothing has asked them to stop.
+    RunsOn,
     /// All as it should be.
     Settled,
     /// A change is being carried out.
@@ -106,6 +108,9 @@ fn kind(side: &ObservedSide, wanted: i32, trouble: Option<&Trouble>) -> Kind {
     let Some(deployment) = &side.deployment else {
         return if wanted == 0 && side.pods.is_empty() { Kind::Zero } else { Kind::Changing };
     };
+    if wanted == 0 && deployment.desired_replicas != 0 {
+        return Kind::RunsOn;
+    }
     if wanted == 0 {
         let is_over = deployment.is_current && deployment.replicas == 0 && side.pods.is_empty();
         return if is_over { Kind::Zero } else { Kind::Stopping };

@@ -22,6 +22,7 @@ use crate::{
 pub(super) struct Scene {
     pub(super) object: BatchPipeline,
     pub(super) outcome: Outcome,
+    pub(super) stopped: Applied,
     pub(super) observed: Observed,
     pub(super) second: i64,
 }
@@ -42,6 +43,7 @@ impl Scene {
         Self {
             object: batchpipe_api::validate::check_value(object).unwrap(),
             outcome: decided(1, 2),
+            stopped: Applied::default(),
             observed: Observed {
                 producer: settled(vec![producer("p1")]),
                 consumer: settled(consumers.into()),
@@ -60,6 +62,7 @@ impl Scene {
         summarize(&Facts {
             object: &self.object,
             outcome: &self.outcome,
+            stopped: &self.stopped,
             observed: &self.observed,
             dead_letters: None,
             now: moment(self.second),

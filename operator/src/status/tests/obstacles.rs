@@ -132,3 +132,51 @@ fn the_pods_that_a_pipeline_in_conflict_lacks_are_those_that_it_asks_for() {
     };
     assert_eq!(lacks(by_lag), "False: 0 of 2 pods are ready");
 }
+
+/// The API server refused to stop a Deployment.
+fn unstopped(is_passing: bool) -> Applied {
+    let (object, message) = ("Deployment telemetry-consumer".to_owned(), "no".to_owned());
+    let reason = if is_passing { reasons::API_ERROR } else { reasons::FORBIDDEN };
+    let failures = vec![Failure { object, reason, message, is_passing }];
+    Applied { failures, ..Applied::default() }
+}
+
+#[test]
+fn what_could_not_be_stopped_is_not_called_paused_while_nothing_else_can_be_done() {
+    let mut scene = Scene::settled();
+    ran_before(&mut scene);
+    scene.object.spec.state = DesiredState::Paused;
+    let message = "Kafka lab does not exist".to_owned();
+    scene.outcome = Outcome::Unresolved(Unresolved { reason: reasons::KAFKA_NOT_FOUND, message });
+    scene.stopped = unstopped(false);
+    scene.observed.producer.deployment = Some(deployment(0));
+    scene.observed.producer.pods.clear();
+    let status = scene.pass();
+    assert_eq!(in_short(&status), "Running Ready=False/Forbidden Reconciling=- Stalled=Forbidden");
+    assert_eq!(sides(&status), ["True/Paused", "False/Progressing"]);
+    let expected =
+        "Kafka lab does not exist; its pods cannot be stopped: Deployment telemetry-consumer: no";
+    assert_eq!(condition(&status, types::READY).message, expected);
+    scene.stopped = unstopped(true);
+    let status = scene.pass();
+    let expected = "Running Ready=False/KafkaNotFound Reconciling=KafkaNotFound Stalled=-";
+    assert_eq!(in_short(&status), expected, "it is tried again");
+}
+
+#[test]
+fn what_could_not_be_scaled_to_zero_is_not_called_paused() {
+    let mut scene = Scene::settled();
+    ran_before(&mut scene);
+    scene.object.spec.state = DesiredState::Paused;
+    scene.outcome = decided(0, 0);
+    if let Outcome::Applied(applied, _) = &mut scene.outcome {
+        *applied = unstopped(true);
+    }
+    let status = scene.pass();
+    assert_eq!(in_short(&status), "Running Ready=False/ApiError Reconciling=ApiError Stalled=-");
+    assert_eq!(sides(&status), ["False/Progressing", "False/Progressing"]);
+    scene.outcome = decided(0, 0);
+    let status = scene.pass();
+    assert_eq!(status.phase, Some(Phase::Running), "whatever keeps it from being written");
+    assert_eq!(condition(&status, types::READY).status, "False");
+}
