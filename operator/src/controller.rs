@@ -4,6 +4,7 @@
 //! own pipeline a retry and the others nothing.
 
 pub mod memory;
+mod pace;
 mod publish;
 pub mod queue;
 mod reconcile;
