@@ -96,6 +96,7 @@ impl Exists<'_> {
 /// What is known at the moment of a decision.
 struct Known<'a> {
     exists: Exists<'a>,
+    /// Those of one namespace.
     pipelines: Vec<Arc<BatchPipeline>>,
     grants: &'a Grants,
 }
@@ -107,7 +108,9 @@ impl World for Known<'_> {
 
     fn suspects(&self, claims: &[Claim]) -> BTreeSet<String> {
         let texts = held::texts(claims);
-        let may_name = |it: &Deployment| held::may_name(it, &texts);
+        let here = self.pipelines.first().and_then(|it| it.metadata.namespace.as_ref());
+        let may_name =
+            |it: &Deployment| it.metadata.namespace.as_ref() == here && held::may_name(it, &texts);
         let heard = self.exists.set.children.deployments.store().state_filter(may_name);
         let heard = heard.iter().filter_map(|it| belongs_to(&**it)).map(str::to_owned);
         let written = self.exists.written.owners(may_name);
