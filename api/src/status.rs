@@ -60,6 +60,9 @@ pub struct BatchPipelineStatus {
     /// The topic of batches, default applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
+    /// The pipeline that has what this one wants for itself; absent unless there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
     /// The producer's pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub producer: Option<SideStatus>,
@@ -139,7 +142,7 @@ pub struct DrainingStatus {
     /// When no producer existed any more; absent while one does. Only reports begun after it count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
-    /// Without a producer of our own: the end of each partition when draining began, by its number.
+    /// The end of each partition when it was measured first after that, by its number: what is worked off.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ends: BTreeMap<String, i64>,
 }

@@ -15,8 +15,11 @@ mod written;
 
 use crate::{build::Resources, context::Context, pipeline::Pipeline};
 
-pub(crate) use self::written::is_older;
 pub use self::{ownership::APPLIED, stop::stop, topics::SeenTopics, written::Written};
+pub(crate) use self::{
+    ownership::{belongs_to, is_ours},
+    written::is_older,
+};
 
 /// What happened to one child that could not be applied or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -35,7 +35,11 @@ use k8s_openapi::api::{
 };
 use kube::core::DynamicObject;
 
-pub use self::{container::CONTAINER, environment::ADMIN_PORT, quantity::is_same_amount};
+pub use self::{
+    container::CONTAINER,
+    environment::{ADMIN_PORT, PIPELINE},
+    quantity::is_same_amount,
+};
 use crate::{decide::Replicas, pipeline::Pipeline, settings::Settings};
 
 /// Everything that should exist for one pipeline, in the order in which it is applied.

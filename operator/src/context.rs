@@ -7,6 +7,7 @@ use kube::{Client, runtime::events::Recorder};
 use crate::{
     apply::{SeenTopics, Written},
     caches::{Caches, Key},
+    conflict::Granted,
     controller::memory::{Memories, Memory},
     metrics::Metrics,
     observe::Reports,
@@ -26,6 +27,8 @@ pub struct Context {
     pub reports: Reports,
     /// What was written last.
     pub written: Written,
+    /// What pipelines have for themselves that is not made yet.
+    pub granted: Granted,
     /// Which `KafkaTopic`s were seen.
     pub topics: SeenTopics,
     /// What Strimzi's objects came to lately.
@@ -68,6 +71,7 @@ impl Context {
         for memory in self.memories.take_all() {
             self.drop_kept(&memory);
         }
+        self.granted.release_all();
     }
 
     fn drop_kept(&self, memory: &Memory) {
@@ -77,6 +81,7 @@ impl Context {
 
     fn forget_writes(&self, memory: &Memory) {
         self.written.forget(&memory.uid);
+        self.granted.release(&memory.uid);
         self.topics.forget(&memory.uid);
     }
 }
@@ -101,6 +106,7 @@ mod tests {
             caches: Caches::none(),
             reports: Reports::default(),
             written: Written::default(),
+            granted: Granted::default(),
             topics: SeenTopics::default(),
             resolved: Recent::default(),
             memories: Memories::default(),

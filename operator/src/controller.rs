@@ -4,17 +4,17 @@
 //! own pipeline a retry and the others nothing.
 
 pub mod memory;
+mod pace;
 mod publish;
 pub mod queue;
 mod reconcile;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use batchpipe_api::status::BatchPipelineStatus;
 use tokio::{
     sync::mpsc::UnboundedReceiver,
     task::{Id, JoinError, JoinSet},
@@ -139,7 +139,7 @@ impl Controller {
             Touched::Pipeline(key) => {
                 self.queue.touch(key, now);
                 // What it gave up or took may be what another one waits for.
-                for other in self.ctx.memories.in_conflict(key) {
+                for other in self.ctx.memories.waiting_beside(key) {
                     self.queue.touch(&other, now);
                 }
             }
@@ -194,16 +194,4 @@ async fn look(ctx: &Context, key: &Key) -> Next {
     };
     ctx.metrics.reconciled(looked.outcome, begun.elapsed());
     looked.next
-}
-
-/// The pipelines whose status says that something else has what they want.
-fn is_in_conflict(status: &BatchPipelineStatus) -> bool {
-    use batchpipe_api::conditions::{reasons, types};
-    let reasons: BTreeSet<_> = status
-        .conditions
-        .iter()
-        .filter(|it| it.type_ == types::READY || it.type_ == types::STALLED)
-        .map(|it| it.reason.as_str())
-        .collect();
-    reasons.contains(reasons::CONFLICT)
 }

@@ -117,6 +117,7 @@ fn context(
         settings: options.settings.clone(),
         caches,
         reports: Reports::default(),
+        granted: crate::conflict::Granted::default(),
         written: crate::apply::Written::default(),
         topics: crate::apply::SeenTopics::default(),
         resolved: crate::resolve::Recent::default(),

@@ -12,9 +12,9 @@ mod trouble;
 mod verdict;
 
 use batchpipe_api::{
-    pipeline::BatchPipeline,
+    pipeline::{BatchPipeline, DesiredState},
     report::Role,
-    status::{BatchPipelineStatus, SideStatus},
+    status::{BatchPipelineStatus, Phase, SideStatus},
 };
 use k8s_openapi::jiff::Timestamp;
 
@@ -24,7 +24,8 @@ pub use self::{
 };
 use self::{health::Health, verdict::Verdict};
 use crate::{
-    apply::Applied, decide::Decision, observe::Observed, pipeline::Invalid, resolve::Unresolved,
+    apply::Applied, conflict::Conflict, decide::Decision, observe::Observed, pipeline::Invalid,
+    resolve::Unresolved,
 };
 
 /// How far this pass came.
@@ -37,8 +38,8 @@ pub enum Outcome {
     Invalid(Invalid),
     /// Kafka is known, and the spec cannot be carried out with it; nothing was changed.
     Unfit(Invalid),
-    /// Another pipeline has the topic and group; nothing was changed. The text says which one and what to do.
-    Conflict(String),
+    /// Another pipeline has what this one wants for itself; nothing was changed, but that intruding sides were stopped.
+    Conflict(Conflict),
     /// Kafka is not known yet; nothing was changed.
     Unresolved(Unresolved),
     /// The API server did not say what Kafka is; nothing was changed. The text says what was asked and answered.
@@ -52,6 +53,8 @@ pub struct Facts<'a> {
     pub object: &'a BatchPipeline,
     /// How far this pass came.
     pub outcome: &'a Outcome,
+    /// What was stopped although nothing else could be carried out, and what of it failed.
+    pub stopped: &'a Applied,
     /// What runs.
     pub observed: &'a Observed,
     /// What [`DeadLetterTally`] makes of it; absent: unknown.
@@ -74,6 +77,17 @@ impl Facts<'_> {
         match self.outcome {
             Outcome::Applied(_, decision) => Some(decision),
             _ => None,
+        }
+    }
+
+    /// Whether nothing is left; without a decision what was found last still holds.
+    fn is_drained(&self) -> bool {
+        match self.decision() {
+            Some(decision) => decision.is_drained(),
+            None => {
+                self.object.spec.state == DesiredState::Drained
+                    && self.previous().is_some_and(|it| it.phase == Some(Phase::Drained))
+            }
         }
     }
 
@@ -100,11 +114,21 @@ pub fn summarize(facts: &Facts<'_>) -> BatchPipelineStatus {
         conditions: conditions::conditions(facts, &verdict, [&producer, &consumer]),
         phase: Some(phase),
         topic: Some(facts.object.topic_name().to_owned()),
+        waits_for: waits_for(facts),
         producer: side(facts, Role::Producer),
         consumer: side(facts, Role::Consumer),
         data: data::data(facts),
         scaling,
         draining,
+    }
+}
+
+fn waits_for(facts: &Facts<'_>) -> Option<String> {
+    match facts.outcome {
+        Outcome::Conflict(conflict) => Some(conflict.winner.clone()),
+        // Nobody has looked: what was found last still holds.
+        Outcome::Invalid(_) => facts.previous()?.waits_for.clone(),
+        _ => None,
     }
 }
 

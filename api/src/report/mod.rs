@@ -143,6 +143,12 @@ pub struct PartitionLag {
     pub seconds: Option<f64>,
 }
 
+/// How workloads begin to say that a topic does not exist, in [`Stall::what`]: the reason alone is also that of topics
+/// that cannot be used.
+pub fn missing_topic(topic: &str) -> String {
+    format!("topic {topic} does not exist")
+}
+
 /// Something outside that a workload waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

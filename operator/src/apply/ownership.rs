@@ -1,5 +1,6 @@
 //! Whether an object under a child's name is ours. Pure.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
 
 use crate::{build::labels::PIPELINE_UID, caches::is_applied_by_us};
@@ -21,12 +22,10 @@ pub(super) enum Standing {
 /// Whose this object is, seen from the pipeline with this uid. Both must hold: that this operator has applied it, and
 /// that it belongs to this pipeline; labels and names can be given by anybody.
 pub(super) fn standing<K: Resource>(live: &K, uid: &str) -> Standing {
-    let controller = live.owner_references().iter().find(|it| it.controller == Some(true));
-    let annotation = live.annotations().get(PIPELINE_UID).map(String::as_str);
-    let belongs_to = controller.map_or(annotation, |it| Some(it.uid.as_str()));
+    let controller = controller(live);
     let is_applied = is_applied_by_us(live);
     let is_leaving = live.meta().deletion_timestamp.is_some();
-    match belongs_to {
+    match belongs_to(live) {
         Some(_) if is_applied && is_leaving => Standing::Leaving("is being deleted"),
         Some(owner) if is_applied && owner == uid => Standing::Ours,
         // Kubernetes removes what a deleted pipeline owned.
@@ -40,7 +39,22 @@ pub(super) fn standing<K: Resource>(live: &K, uid: &str) -> Standing {
     }
 }
 
-fn is_pipeline(owner: &k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference) -> bool {
+/// The uid of the pipeline that an object would be of, if this operator has applied it.
+pub(crate) fn belongs_to<K: Resource>(live: &K) -> Option<&str> {
+    let annotation = live.annotations().get(PIPELINE_UID).map(String::as_str);
+    controller(live).map_or(annotation, |it| Some(it.uid.as_str()))
+}
+
+/// Whether an object is this pipeline's.
+pub(crate) fn is_ours<K: Resource>(live: &K, uid: &str) -> bool {
+    standing(live, uid) == Standing::Ours
+}
+
+fn controller<K: Resource>(live: &K) -> Option<&OwnerReference> {
+    live.owner_references().iter().find(|it| it.controller == Some(true))
+}
+
+fn is_pipeline(owner: &OwnerReference) -> bool {
     owner.kind == batchpipe_api::pipeline::KIND
 }
 
@@ -48,7 +62,7 @@ fn is_pipeline(owner: &k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerRefe
 mod tests {
     use k8s_openapi::{
         api::core::v1::ServiceAccount,
-        apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, OwnerReference, Time},
+        apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, Time},
         jiff::Timestamp,
     };
 

@@ -10,27 +10,22 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{
-    Applied, Failure,
-    failure::Attempt,
-    ownership::{Standing, standing},
-    written::Write,
-};
+use super::{Applied, Failure, failure::Attempt, ownership::is_ours, written::Write};
 use crate::{build::names, context::Context, settings::FIELD_MANAGER};
 
-/// Leaves the pipeline's Deployments without pods; what is not ours is not touched.
-pub async fn stop(ctx: &Context, object: &BatchPipeline) -> Applied {
+/// Leaves these sides' Deployments without pods; what is not ours is not touched.
+pub async fn stop(ctx: &Context, object: &BatchPipeline, roles: &[Role]) -> Applied {
     let mut applied = Applied::default();
     let namespace = object.namespace().unwrap_or_default();
     let Some(set) = ctx.caches.of(&namespace) else { return applied };
     let uid = object.uid().unwrap_or_default();
-    for role in [Role::Producer, Role::Consumer] {
-        let name = names::side(object.name(), role);
+    for role in roles {
+        let name = names::side(object.name(), *role);
         let here = kube::runtime::reflector::ObjectRef::new(&name).within(&namespace);
         let cached = set.children.deployments.store().get(&here);
         let Some(live) = ctx.written.newest(&uid, &name, cached) else { continue };
         let has_pods = live.spec.replicas != Some(0);
-        if !has_pods || standing(&*live, &uid) != Standing::Ours {
+        if !has_pods || !is_ours(&*live, &uid) {
             continue;
         }
         match without_pods(ctx, &uid, &live).await {

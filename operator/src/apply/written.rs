@@ -69,6 +69,13 @@ impl Written {
         ours.filter_map(|(_, write)| write.answer.clone()).collect()
     }
 
+    /// The pipelines of which the newest known of some Deployment is our write's answer, and such a one.
+    pub(crate) fn owners(&self, is_such: impl Fn(&Deployment) -> bool) -> Vec<String> {
+        let all = self.lock();
+        let such = all.iter().filter(|(_, write)| write.answer.as_deref().is_some_and(&is_such));
+        such.map(|((owner, _, _), _)| owner.clone()).collect()
+    }
+
     /// What was read of a Deployment that the cache does not have; absent: it is not ours any more.
     pub(super) fn found(&self, uid: &str, name: &str, answer: Option<Arc<Deployment>>) {
         if let Some(write) = self.lock().get_mut(&place(uid, &Deployment::kind(&()), name)) {

@@ -8,13 +8,15 @@ use crate::pipeline::Pipeline;
 
 /// The port of the admin server, which serves probes, metrics and the Report.
 pub const ADMIN_PORT: u16 = 8080;
+/// The variable with what the pods are told.
+pub const PIPELINE: &str = "BATCHPIPE_PIPELINE";
 /// How long the workload waits for work at hand after SIGTERM, in seconds.
 pub(super) const GRACE_SECONDS: i64 = 30;
 
 /// All variables of one side's container.
 pub(super) fn build_environment(pipeline: &Pipeline, role: Role) -> Vec<EnvVar> {
     vec![
-        variable("BATCHPIPE_PIPELINE", escape(&configuration(pipeline, role))),
+        variable(PIPELINE, escape(&configuration(pipeline, role))),
         variable("BATCHPIPE_ADMIN", format!("0.0.0.0:{ADMIN_PORT}")),
         variable("BATCHPIPE_GRACE_PERIOD", format!("{GRACE_SECONDS}s")),
         variable("BATCHPIPE_STAY", "1".to_owned()),

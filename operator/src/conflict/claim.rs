@@ -4,13 +4,16 @@ use std::{fmt, path::Path};
 
 use batchpipe_api::{
     pipeline::BatchPipeline,
+    report::Role,
     spec::{sink::FileSink, source::FileSource},
 };
+use serde::{Deserialize, Serialize};
 
 use crate::resolve::cluster;
 
 /// One thing that one pipeline can have.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(super) enum Claim {
     /// The partitions of a topic are divided among the members of a group: each pipeline would get some.
     Group { cluster: String, topic: String, group: String },
@@ -49,11 +52,24 @@ impl fmt::Display for Claim {
 
 /// Everything that a pipeline wants for itself. An invalid one may want less.
 pub(super) fn claims(object: &BatchPipeline) -> Vec<Claim> {
-    let spec = &object.spec;
-    let source = spec.producer.as_ref().map(|producer| &producer.source);
-    let sink = spec.consumer.as_ref().and_then(|consumer| consumer.sink.file.as_ref());
-    let file = source.and_then(|source| source.file.as_ref());
-    let claims = [consumed(object), reread(object), sink.map(folder), file.map(checkpoint)];
+    let both = [Role::Producer, Role::Consumer].map(|role| claims_of(object, role));
+    both.into_iter().flatten().collect()
+}
+
+/// What one of its sides wants for itself.
+pub(super) fn claims_of(object: &BatchPipeline, role: Role) -> Vec<Claim> {
+    let claims = match role {
+        Role::Producer => {
+            let source = object.spec.producer.as_ref().map(|producer| &producer.source);
+            let file = source.and_then(|source| source.file.as_ref());
+            [reread(object), file.map(checkpoint)]
+        }
+        Role::Consumer => {
+            let sink =
+                object.spec.consumer.as_ref().and_then(|consumer| consumer.sink.file.as_ref());
+            [consumed(object), sink.map(folder)]
+        }
+    };
     claims.into_iter().flatten().collect()
 }
 

@@ -12,7 +12,6 @@ use batchpipe_api::{
     status::{BatchPipelineStatus, Phase},
 };
 
-use super::is_in_conflict;
 use crate::{apply::is_older, caches::Key, decide, status::DeadLetterTally};
 
 /// What is kept of one pipeline.
@@ -75,12 +74,12 @@ impl Memories {
     }
 
     /// The other pipelines of this namespace that wait for something that another one has.
-    pub fn in_conflict(&self, of: &Key) -> Vec<Key> {
+    pub fn waiting_beside(&self, of: &Key) -> Vec<Key> {
         let all = self.lock();
         let waits = |(key, memory): &(&Key, &Memory)| {
             key.namespace == of.namespace
                 && *key != of
-                && memory.status.as_ref().is_some_and(is_in_conflict)
+                && memory.status.as_ref().is_some_and(|status| status.waits_for.is_some())
         };
         all.iter().filter(waits).map(|(key, _)| key.clone()).collect()
     }
@@ -92,29 +91,15 @@ impl Memories {
 
 #[cfg(test)]
 mod tests {
-    use batchpipe_api::conditions::{reasons, types};
-    use k8s_openapi::{
-        apimachinery::pkg::apis::meta::v1::{Condition, Time},
-        jiff::Timestamp,
-    };
-
     use super::*;
 
     fn key(namespace: &str, name: &str) -> Key {
         Key { namespace: namespace.to_owned(), name: name.to_owned() }
     }
 
-    fn stalled(reason: &str) -> Memory {
-        let condition = Condition {
-            type_: types::STALLED.to_owned(),
-            status: "True".to_owned(),
-            reason: reason.to_owned(),
-            message: String::new(),
-            last_transition_time: Time(Timestamp::UNIX_EPOCH),
-            observed_generation: None,
-        };
-        let status =
-            BatchPipelineStatus { conditions: vec![condition], ..BatchPipelineStatus::default() };
+    fn waiting_for(winner: Option<&str>) -> Memory {
+        let waits_for = winner.map(str::to_owned);
+        let status = BatchPipelineStatus { waits_for, ..BatchPipelineStatus::default() };
         Memory { status: Some(status), ..Memory::default() }
     }
 
@@ -129,12 +114,12 @@ mod tests {
     }
 
     #[test]
-    fn those_in_conflict_in_the_same_namespace_look_again() {
+    fn those_that_wait_in_the_same_namespace_look_again() {
         let memories = Memories::default();
-        memories.keep(&key("a", "waiting"), stalled(reasons::CONFLICT));
-        memories.keep(&key("a", "invalid"), stalled(reasons::INVALID_SPEC));
-        memories.keep(&key("b", "elsewhere"), stalled(reasons::CONFLICT));
-        assert_eq!(memories.in_conflict(&key("a", "gone")), [key("a", "waiting")]);
-        assert_eq!(memories.in_conflict(&key("a", "waiting")), []);
+        memories.keep(&key("a", "waiting"), waiting_for(Some("x")));
+        memories.keep(&key("a", "well"), waiting_for(None));
+        memories.keep(&key("b", "elsewhere"), waiting_for(Some("x")));
+        assert_eq!(memories.waiting_beside(&key("a", "gone")), [key("a", "waiting")]);
+        assert_eq!(memories.waiting_beside(&key("a", "waiting")), []);
     }
 }

@@ -1,21 +1,18 @@
 //! One look at one pipeline: the steps in their order, and when to look again.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use batchpipe_api::{
-    conditions::{reasons, types},
+    conditions::reasons,
     pipeline::{BatchPipeline, DesiredState},
     report::Role,
-    status::{BatchPipelineStatus, Phase},
 };
-use k8s_openapi::{
-    api::apps::v1::Deployment,
-    jiff::{SignedDuration, Timestamp},
-};
+use k8s_openapi::{api::apps::v1::Deployment, jiff::Timestamp};
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 
 use super::{
     memory::Memory,
+    pace::{OTHERWISE, WHILE_CHANGING, next},
     publish::{Publication, publish},
     queue::Next,
 };
@@ -23,7 +20,7 @@ use crate::{
     apply::{Applied, apply, stop},
     build::{build, labels, names},
     caches::{CacheSet, Key},
-    conflict,
+    conflict::{self, Exists},
     context::Context,
     decide::{DecideInput, decide},
     error::chain,
@@ -47,17 +44,6 @@ impl Looked {
     }
 }
 
-/// While data flows, its numbers are asked for so often.
-const WHILE_RUNNING: Duration = Duration::from_secs(10);
-/// While something changes that no watch tells of.
-const WHILE_CHANGING: Duration = Duration::from_secs(2);
-/// What became ready so lately is looked at as if it were still changing.
-const NEW: SignedDuration = SignedDuration::from_secs(20);
-/// While something outside has to change that is not watched.
-const WHILE_WAITING: Duration = Duration::from_secs(30);
-/// When nothing is expected.
-const OTHERWISE: Duration = Duration::from_mins(5);
-
 /// Looks at one pipeline.
 pub(super) async fn reconcile(ctx: &Context, key: &Key) -> Looked {
     let Some(set) = ctx.caches.of(&key.namespace).filter(|set| set.is_settled()) else {
@@ -79,32 +65,52 @@ pub(super) async fn reconcile(ctx: &Context, key: &Key) -> Looked {
 }
 
 /// What was found out and done.
-struct Pass {
-    outcome: Outcome,
-    observed: Observed,
+pub(super) struct Pass {
+    pub(super) outcome: Outcome,
+    pub(super) observed: Observed,
     /// What was stopped although nothing else could be carried out.
-    stopped: Applied,
+    pub(super) stopped: Applied,
 }
 
 async fn look(ctx: &Context, set: &CacheSet, object: &BatchPipeline, memory: &mut Memory) -> Pass {
     let mut observed = observe(ctx, set, object).await;
+    let uid = object.uid().unwrap_or_default();
     let (outcome, stopped) = match pipeline(ctx, set, object).await {
         Ok(pipeline) => {
             let now = Timestamp::now();
             let input = DecideInput { object, observed: &observed, memory: &memory.decision, now };
             let decision = decide(&input);
             memory.decision = decision.memory.clone();
-            let resources = build(&pipeline, decision.replicas, &ctx.settings);
+            let mut resources = build(&pipeline, decision.replicas, &ctx.settings);
+            conflict::note(&mut resources, object, exists(ctx, set));
             let applied = apply(ctx, &pipeline, &resources).await;
+            // What has failed may be carried out all the same, later.
+            if applied.failures.is_empty() {
+                ctx.granted.release(&uid);
+            }
             (Outcome::Applied(applied, decision), Applied::default())
         }
-        Err(outcome) if object.spec.state == DesiredState::Paused => {
-            (outcome, stop(ctx, object).await)
+        Err(outcome) => {
+            ctx.granted.release(&uid);
+            let stopped = stop(ctx, object, to_stop(object, &outcome)).await;
+            (outcome, stopped)
         }
-        Err(outcome) => (outcome, Applied::default()),
     };
     see_written(ctx, set, object, &mut observed);
     Pass { outcome, observed, stopped }
+}
+
+/// What has to be stopped although nothing can be carried out.
+fn to_stop<'a>(object: &BatchPipeline, outcome: &'a Outcome) -> &'a [Role] {
+    match outcome {
+        _ if object.spec.state == DesiredState::Paused => &[Role::Producer, Role::Consumer],
+        Outcome::Conflict(conflict) => &conflict.intruding,
+        _ => &[],
+    }
+}
+
+const fn exists<'a>(ctx: &'a Context, set: &'a CacheSet) -> Exists<'a> {
+    Exists { set, written: &ctx.written }
 }
 
 /// What was just written counts at once, whatever the cache still shows.
@@ -136,10 +142,7 @@ async fn pipeline(
     object: &BatchPipeline,
 ) -> Result<Pipeline, Outcome> {
     accept(object).map_err(Outcome::Invalid)?;
-    let all = set.pipelines.store().state();
-    if let Some(conflict) = conflict::winner(object, all.iter().map(Arc::as_ref)) {
-        return Err(Outcome::Conflict(conflict.message));
-    }
+    ctx.granted.grant(object, exists(ctx, set)).map_err(Outcome::Conflict)?;
     let kafka = ctx
         .resolved
         .resolve(&ctx.client, object)
@@ -188,9 +191,10 @@ async fn conclude(
     let (observed, now) = (&pass.observed, Timestamp::now());
     let said = object.status.as_ref().and_then(|it| it.data.as_ref()?.dead_letters);
     let dead_letters = memory.dead_letters.count(said, observed, now);
-    let facts = Facts { object, outcome: &pass.outcome, observed, dead_letters, now };
+    let (outcome, stopped) = (&pass.outcome, &pass.stopped);
+    let facts = Facts { object, outcome, stopped, observed, dead_letters, now };
     let publication = Publication { object, status: summarize(&facts), memory };
-    let next = next(pass, &publication.status);
+    let next = next(pass, &publication.status, now);
     let published = publish(ctx, key, publication).await;
     if let Err(error) = &published {
         tracing::warn!(pipeline = %key, error, "cannot write the status");
@@ -230,36 +234,5 @@ const fn name(outcome: &Outcome) -> &'static str {
         Outcome::Conflict(_) => "conflict",
         Outcome::Unresolved(_) => "unresolved",
         Outcome::Unanswered(_) => "error",
-    }
-}
-
-fn next(pass: &Pass, status: &BatchPipelineStatus) -> Next {
-    match &pass.outcome {
-        _ if !pass.stopped.failures.is_empty() => Next::Retry,
-        Outcome::Applied(applied, _) if !applied.failures.is_empty() => Next::Retry,
-        Outcome::Applied(..) => Next::After(period(status, Timestamp::now())),
-        Outcome::Invalid(_) => Next::After(OTHERWISE),
-        Outcome::Unanswered(_) => Next::Retry,
-        // Kafka's objects are not watched.
-        Outcome::Conflict(_) | Outcome::Unresolved(_) | Outcome::Unfit(_) => {
-            Next::After(WHILE_WAITING)
-        }
-    }
-}
-
-fn period(status: &BatchPipelineStatus, now: Timestamp) -> Duration {
-    let is_true = |type_| {
-        status.conditions.iter().find(|it| it.type_ == type_).filter(|it| it.status == "True")
-    };
-    let is_reconciling = is_true(types::RECONCILING).is_some();
-    // What just became ready has no numbers yet, and somebody waits for them.
-    let is_new = is_true(types::READY)
-        .is_some_and(|ready| now.duration_since(ready.last_transition_time.0) < NEW);
-    match status.phase {
-        Some(Phase::Draining) => WHILE_CHANGING,
-        _ if is_reconciling => WHILE_CHANGING,
-        Some(Phase::Running) if is_new => WHILE_CHANGING,
-        Some(Phase::Paused | Phase::Drained) => OTHERWISE,
-        _ => WHILE_RUNNING,
     }
 }

@@ -4,7 +4,8 @@
 //! gone says nothing of what that producer still sent.
 
 use batchpipe_api::{
-    report::PartitionLag,
+    conditions::reasons,
+    report::{PartitionLag, missing_topic},
     status::{BatchPipelineStatus, DrainingStatus, Phase},
 };
 use k8s_openapi::{
@@ -13,11 +14,13 @@ use k8s_openapi::{
 };
 
 use super::{DecideInput, is_gone};
-use crate::observe::{Measured, ObservedSide, Partitions};
+use crate::observe::{Measured, ObservedPod, ObservedSide, Partitions};
 
 /// How long after the last producer was seen measurements begin to count: clocks of operators that take turns differ
 /// a little, and a request of a killed producer may still be on its way.
 const SETTLING: SignedDuration = SignedDuration::from_secs(3);
+/// How long a topic has to be missing until it counts as not there, in milliseconds.
+const LASTING_MS: i64 = 30_000;
 /// So many partitions are named.
 const NAMED: usize = 8;
 
@@ -46,11 +49,10 @@ pub(super) fn drain(input: &DecideInput<'_>) -> Drain {
     {
         return Drain::Done(draining);
     }
-    let (draining, since) = begun(previous, input);
-    match (&spec.consumer, &spec.producer) {
-        (None, _) => Drain::Done(draining),
-        (Some(_), Some(_)) => to_the_end(draining, since, &input.observed.consumer),
-        (Some(_), None) => to_the_noted_ends(draining, since, &input.observed.consumer),
+    let draining = begun(previous, input);
+    match &spec.consumer {
+        None => Drain::Done(draining),
+        Some(_) => to_the_ends(draining, input),
     }
 }
 
@@ -64,17 +66,21 @@ fn was_drained(input: &DecideInput<'_>) -> bool {
         && (is_same_spec || consumer.is_none_or(|deployment| deployment.desired_replicas == 0))
 }
 
-fn begun(
-    previous: Option<&BatchPipelineStatus>,
-    input: &DecideInput<'_>,
-) -> (DrainingStatus, Timestamp) {
-    let mut draining = previous.and_then(|status| status.draining.clone()).unwrap_or_default();
-    let noted = draining.since.as_ref().map(|since| since.0);
-    // What we saw ourselves is newer than what was written, if writing failed.
-    let since =
-        noted.unwrap_or(input.now).max(input.memory.producer_seen_at.unwrap_or(Timestamp::MIN));
-    draining.since = Some(Time(since));
-    (draining, since)
+/// What draining began with, or begins with now.
+fn begun(previous: Option<&BatchPipelineStatus>, input: &DecideInput<'_>) -> DrainingStatus {
+    // What is noted of another spec may be older than producers of one in between.
+    let is_same_spec = |status: &&BatchPipelineStatus| {
+        status.observed_generation == input.object.metadata.generation
+    };
+    let noted = previous.filter(is_same_spec).and_then(|status| status.draining.clone());
+    let noted = noted.unwrap_or_default();
+    let seen = input.memory.producer_seen_at.unwrap_or(Timestamp::MIN);
+    match &noted.since {
+        // What we saw ourselves is newer than what was written, if writing failed: then the ends are those of before.
+        Some(since) if since.0 >= seen => noted,
+        Some(_) => DrainingStatus { since: Some(Time(seen)), ..DrainingStatus::default() },
+        None => DrainingStatus { since: Some(Time(input.now.max(seen))), ..noted },
+    }
 }
 
 fn producers_left(producer: &ObservedSide) -> String {
@@ -87,22 +93,15 @@ fn producers_left(producer: &ObservedSide) -> String {
     }
 }
 
-/// Until each partition is worked off to its end, for nobody adds to it any more.
-fn to_the_end(draining: DrainingStatus, since: Timestamp, consumer: &ObservedSide) -> Drain {
+/// Until each partition is worked off to the end that it had at the first measurement after the last producer of ours
+/// was gone: others may go on to add to it, for as long as they like.
+fn to_the_ends(mut draining: DrainingStatus, input: &DecideInput<'_>) -> Drain {
+    let since = draining.since.as_ref().map_or(Timestamp::MAX, |since| since.0);
+    let consumer = &input.observed.consumer;
     let fresh = Fresh::new(consumer, since);
-    let is_done = |lag: &PartitionLag| {
-        is_empty(lag) || (lag.end.is_some() && lag.position == lag.end && lag.committed == lag.end)
-    };
-    fresh.conclude(draining, |_, lag| is_done(lag))
-}
-
-/// Until each partition is worked off to the end that it had when draining began, for others go on to add.
-fn to_the_noted_ends(
-    mut draining: DrainingStatus,
-    since: Timestamp,
-    consumer: &ObservedSide,
-) -> Drain {
-    let fresh = Fresh::new(consumer, since);
+    if is_missing(input.object.topic_name(), consumer, &fresh) {
+        return Drain::Ending(draining);
+    }
     for measured in fresh.measured() {
         if let Some(end) = measured.lag.end {
             draining.ends.entry(measured.lag.partition.to_string()).or_insert(end);
@@ -112,15 +111,40 @@ fn to_the_noted_ends(
     let reached = |offset: Option<i64>, end: i64| offset.is_some_and(|offset| offset >= end);
     fresh.conclude(draining, |partition, lag| {
         is_empty(lag)
+            || is_at_its_end(lag)
             || ends
                 .get(&partition.to_string())
                 .is_some_and(|end| reached(lag.position, *end) && reached(lag.committed, *end))
     })
 }
 
+/// Nothing is left whatever was noted: a topic that was made again begins anew.
+fn is_at_its_end(lag: &PartitionLag) -> bool {
+    lag.end.is_some() && lag.position == lag.end && lag.committed == lag.end
+}
+
 /// Nothing is in the log, and nobody has a position in it: there never was anything, or retention took it.
 fn is_empty(lag: &PartitionLag) -> bool {
     lag.position.is_none() && lag.messages == Some(0)
+}
+
+/// Whether all consumers say that there is no such topic, and nobody is left who could make it. It has to have lasted:
+/// brokers that have just begun do not know of every topic yet.
+fn is_missing(topic: &str, consumer: &ObservedSide, fresh: &Fresh) -> bool {
+    let text = missing_topic(topic);
+    let says_so = |pod: &ObservedPod| {
+        let is_fresh = pod.asked_at.is_some_and(|asked_at| asked_at >= fresh.from);
+        let report = pod.report.as_ref().filter(|report| is_fresh && report.partitions.is_none());
+        report.is_some_and(|report| {
+            report.stalled.iter().any(|stall| {
+                stall.reason == reasons::TOPIC_MISSING
+                    && stall.what.starts_with(&text)
+                    && report.begun_at_ms.saturating_sub(stall.since_ms) >= LASTING_MS
+            })
+        })
+    };
+    let mut pods = consumer.staying().peekable();
+    pods.peek().is_some() && pods.all(says_so)
 }
 
 /// What was measured late enough to count.

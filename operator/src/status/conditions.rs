@@ -6,6 +6,7 @@ use batchpipe_api::{
     conditions::{reasons, types},
     pipeline::DesiredState,
     report::Role,
+    status::Phase,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -138,6 +139,10 @@ fn of_side(facts: &Facts<'_>, side: &Health) -> Said {
         }
         Kind::Zero => Said::new(type_, true, why_zero(facts), "no pods, as asked for"),
         Kind::Stopping => Said::new(type_, true, why_zero(facts), "the pods are being stopped"),
+        Kind::RunsOn => {
+            let text = format!("{} of the pods that are to be stopped are still ready", side.ready);
+            Said::new(type_, false, reasons::PROGRESSING, text)
+        }
         Kind::Settled => match expired(facts, side.role) {
             0 => Said::new(type_, true, reasons::AS_DESIRED, of_all()),
             messages => Said::new(type_, true, reasons::DATA_EXPIRED, had_expired(messages)),
@@ -190,9 +195,20 @@ fn why_zero(facts: &Facts<'_>) -> &'static str {
     match facts.object.spec.state {
         DesiredState::Running => reasons::SCALED_TO_ZERO,
         DesiredState::Paused => reasons::PAUSED,
-        DesiredState::Drained if facts.decision().is_some_and(|it| !it.is_drained()) => {
-            reasons::DRAINING
-        }
-        DesiredState::Drained => reasons::DRAINED,
+        DesiredState::Drained => match facts.decision() {
+            Some(decision) if decision.is_drained() => reasons::DRAINED,
+            Some(_) => reasons::DRAINING,
+            // Nothing was decided: whatever stopped them before still holds.
+            None => why_stopped(facts.previous().and_then(|status| status.phase)),
+        },
+    }
+}
+
+const fn why_stopped(before: Option<Phase>) -> &'static str {
+    match before {
+        Some(Phase::Drained) => reasons::DRAINED,
+        Some(Phase::Draining) => reasons::DRAINING,
+        Some(Phase::Paused) => reasons::PAUSED,
+        _ => reasons::SCALED_TO_ZERO,
     }
 }

@@ -1,13 +1,13 @@
 //! What pods report of the data, put together for all pods of a pipeline. Pure; what is unknown is absent, never 0.
 
-use batchpipe_api::{report::Role, status::DataStatus};
+use batchpipe_api::{
+    report::Role,
+    status::{DataStatus, Phase},
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::Facts;
-use crate::{
-    decide::Decision,
-    observe::{ObservedSide, Partitions},
-};
+use crate::observe::{ObservedSide, Partitions};
 
 /// The numbers; absent when none is known.
 pub(super) fn data(facts: &Facts<'_>) -> Option<DataStatus> {
@@ -74,27 +74,46 @@ struct Lag {
     seconds: Option<i64>,
 }
 
+/// What the consumers say. Once a pipeline is drained nobody can say anything any more: then what was measured last
+/// stays, be it of a topic to which others went on to write.
 fn lag(facts: &Facts<'_>) -> Lag {
-    let is_drained = facts.decision().is_some_and(Decision::is_drained);
     if !facts.asks_for(Role::Consumer) {
         return Lag::default();
     }
-    if is_drained && facts.asks_for(Role::Producer) {
-        // This was seen, and nobody has run since.
-        return Lag { messages: Some(0), records: Some(0), seconds: Some(0) };
+    let measured = measured(&Partitions::of(&facts.observed.consumer));
+    match (measured, facts.is_drained()) {
+        (Some(Lag { messages: Some(0), .. }), true) => {
+            // What is nothing in messages is nothing in records, also where their mean number is not known.
+            Lag { messages: Some(0), records: Some(0), seconds: Some(0) }
+        }
+        (Some(lag), _) => lag,
+        (None, true) => said_when_drained(facts),
+        (None, false) => Lag::default(),
     }
-    let partitions = Partitions::of(&facts.observed.consumer);
-    let Some(all) = partitions.all() else { return Lag::default() };
+}
+
+fn said_when_drained(facts: &Facts<'_>) -> Lag {
+    let previous = facts.previous().filter(|status| status.phase == Some(Phase::Drained));
+    let said = previous.and_then(|status| status.data.as_ref());
+    said.map_or_else(Lag::default, |data| Lag {
+        messages: data.lag_messages,
+        records: data.lag_records,
+        seconds: data.lag_seconds,
+    })
+}
+
+fn measured(partitions: &Partitions) -> Option<Lag> {
+    let all = partitions.all()?;
     let sum = |of: fn(&batchpipe_api::report::PartitionLag) -> Option<u64>| {
         let counts: Option<Vec<u64>> = all.iter().map(|measured| of(&measured.lag)).collect();
         counts.map(|counts| whole(counts.into_iter().fold(0, u64::saturating_add)))
     };
     let seconds: Option<Vec<f64>> = all.iter().map(|measured| measured.lag.seconds).collect();
-    Lag {
+    Some(Lag {
         messages: sum(|lag| lag.messages),
         records: sum(|lag| lag.records),
         seconds: seconds.map(|seconds| rounded(seconds.into_iter().fold(0.0, f64::max))),
-    }
+    })
 }
 
 fn whole(count: u64) -> i64 {

@@ -1,6 +1,6 @@
 //! How one side is, compared with what was decided. Pure; conditions and phase follow from it.
 
-use batchpipe_api::report::Role;
+use batchpipe_api::{pipeline::DesiredState, report::Role, spec::consumer::Scaling};
 
 use super::{
     Facts,
@@ -32,6 +32,8 @@ pub(super) enum Kind {
     Zero,
     /// No pods should be there; some still are.
     Stopping,
+    /// No pods should be there, and nothing has asked them to stop.
+    RunsOn,
     /// All as it should be.
     Settled,
     /// A change is being carried out.
@@ -48,7 +50,7 @@ impl Health {
         let side = facts.observed.side(role);
         let deployment = side.deployment.as_ref();
         let decided = facts.decision().map(|decision| decision.replicas.of(role));
-        let wanted = decided.or_else(|| deployment.map(|it| it.desired_replicas)).unwrap_or(1);
+        let wanted = decided.unwrap_or_else(|| undecided(role, facts));
         let trouble = trouble(side);
         let kind = if facts.asks_for(role) {
             kind(side, wanted, trouble.as_ref())
@@ -61,7 +63,7 @@ impl Health {
     /// Whether as many pods are ready as should be, be they of the newest template or of an earlier one.
     pub(super) const fn serves(&self) -> bool {
         match self.kind {
-            Kind::NotRequested | Kind::Zero | Kind::Stopping | Kind::Settled => true,
+            Kind::NotRequested | Kind::Zero | Kind::Stopping | Kind::RunsOn | Kind::Settled => true,
             Kind::Changing | Kind::Stuck => self.wanted > 0 && self.ready >= self.wanted,
             Kind::Unready => false,
         }
@@ -74,10 +76,41 @@ impl Health {
     }
 }
 
+/// How many pods there should be when nothing was decided: what runs goes on, and what is asked for is missing.
+fn undecided(role: Role, facts: &Facts<'_>) -> i32 {
+    let deployment = facts.observed.side(role).deployment.as_ref();
+    let goes_on = deployment.map_or(0, |it| it.desired_replicas);
+    match facts.object.spec.state {
+        DesiredState::Paused => 0,
+        // What was stopped, or never made, is asked for all the same.
+        DesiredState::Running if goes_on == 0 => asked_for(role, facts),
+        DesiredState::Drained | DesiredState::Running => goes_on,
+    }
+}
+
+/// The number of pods in the spec; by lag, the one that was decided last, else the least.
+fn asked_for(role: Role, facts: &Facts<'_>) -> i32 {
+    let spec = &facts.object.spec;
+    match role {
+        Role::Producer => spec.producer.as_ref().map_or(0, |producer| producer.replicas),
+        Role::Consumer => spec.consumer.as_ref().map_or(0, |consumer| {
+            let said = facts.previous().and_then(|status| status.scaling.as_ref());
+            let by_lag = |scaling: Scaling| {
+                let said = said.map_or(0, |said| said.desired_replicas);
+                said.clamp(scaling.min_replicas, scaling.max_replicas.max(scaling.min_replicas))
+            };
+            consumer.scaling.map_or(consumer.replicas, by_lag)
+        }),
+    }
+}
+
 fn kind(side: &ObservedSide, wanted: i32, trouble: Option<&Trouble>) -> Kind {
     let Some(deployment) = &side.deployment else {
         return if wanted == 0 && side.pods.is_empty() { Kind::Zero } else { Kind::Changing };
     };
+    if wanted == 0 && deployment.desired_replicas != 0 {
+        return Kind::RunsOn;
+    }
     if wanted == 0 {
         let is_over = deployment.is_current && deployment.replicas == 0 && side.pods.is_empty();
         return if is_over { Kind::Zero } else { Kind::Stopping };

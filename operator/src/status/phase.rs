@@ -16,7 +16,7 @@ use crate::observe::{ObservedSide, Partitions};
 pub(super) fn phase(facts: &Facts<'_>, producer: &Health, consumer: &Health) -> Phase {
     let Some(decision) = facts.decision() else { return undecided(facts, producer, consumer) };
     match facts.object.spec.state {
-        DesiredState::Paused => Phase::Paused,
+        DesiredState::Paused => paused(facts, [producer, consumer]),
         DesiredState::Drained if decision.is_drained() => Phase::Drained,
         DesiredState::Drained => Phase::Draining,
         DesiredState::Running => by_pods(facts, producer, consumer),
@@ -28,11 +28,20 @@ fn undecided(facts: &Facts<'_>, producer: &Health, consumer: &Health) -> Phase {
     let before = facts.previous().and_then(|status| status.phase);
     let has_pods = |side: &Health| !matches!(side.kind, Kind::NotRequested | Kind::Zero);
     match (facts.object.spec.state, before) {
-        (DesiredState::Paused, _) => Phase::Paused,
+        (DesiredState::Paused, _) => paused(facts, [producer, consumer]),
         (DesiredState::Drained, Some(before)) => before,
         _ if !has_pods(producer) && !has_pods(consumer) => Phase::Pending,
         _ => by_pods(facts, producer, consumer),
     }
+}
+
+/// Stopped, or being stopped; what goes on to run because it could not be stopped is as it was.
+fn paused(facts: &Facts<'_>, sides: [&Health; 2]) -> Phase {
+    let before = facts.previous().and_then(|status| status.phase);
+    if sides.iter().any(|side| side.kind == Kind::RunsOn) {
+        return before.filter(|before| *before != Phase::Paused).unwrap_or(Phase::Pending);
+    }
+    Phase::Paused
 }
 
 fn by_pods(facts: &Facts<'_>, producer: &Health, consumer: &Health) -> Phase {

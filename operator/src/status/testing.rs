@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{Facts, Outcome, summarize};
 use crate::{
     apply::Applied,
+    conflict::Conflict,
     decide::{Decision, Replicas},
     observe::{
         Observed, ObservedPod,
@@ -21,6 +22,7 @@ use crate::{
 pub(super) struct Scene {
     pub(super) object: BatchPipeline,
     pub(super) outcome: Outcome,
+    pub(super) stopped: Applied,
     pub(super) observed: Observed,
     pub(super) second: i64,
 }
@@ -41,6 +43,7 @@ impl Scene {
         Self {
             object: batchpipe_api::validate::check_value(object).unwrap(),
             outcome: decided(1, 2),
+            stopped: Applied::default(),
             observed: Observed {
                 producer: settled(vec![producer("p1")]),
                 consumer: settled(consumers.into()),
@@ -59,6 +62,7 @@ impl Scene {
         summarize(&Facts {
             object: &self.object,
             outcome: &self.outcome,
+            stopped: &self.stopped,
             observed: &self.observed,
             dead_letters: None,
             now: moment(self.second),
@@ -77,6 +81,12 @@ impl Scene {
 pub(super) fn decided(producer: i32, consumer: i32) -> Outcome {
     let replicas = Replicas { producer, consumer };
     Outcome::Applied(Applied::default(), Decision { replicas, ..Decision::default() })
+}
+
+/// Another pipeline, `other`, has what this one wants; in these words.
+pub(super) fn taken(message: impl Into<String>) -> Outcome {
+    let (winner, message) = ("other".to_owned(), message.into());
+    Outcome::Conflict(Conflict { winner, message, ..Conflict::default() })
 }
 
 /// A producer that sent ten batches of 800 bytes as 100 each.

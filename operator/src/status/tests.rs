@@ -9,7 +9,7 @@ use batchpipe_api::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::{
-    testing::{Scene, consumer, decided},
+    testing::{Scene, consumer, decided, taken},
     *,
 };
 use crate::{
@@ -126,12 +126,12 @@ fn a_transition_has_a_time_only_when_the_status_flips() {
     let mut scene = Scene::settled();
     scene.pass();
     scene.second = 50;
-    scene.outcome = Outcome::Conflict("somebody has it".to_owned());
+    scene.outcome = taken("somebody has it");
     let status = scene.pass();
     assert_eq!(condition(&status, types::READY).last_transition_time, Time(moment(50)));
     assert_eq!(condition(&status, types::PRODUCER_READY).last_transition_time, Time(moment(0)));
     scene.second = 60;
-    scene.outcome = Outcome::Conflict("somebody else has it".to_owned());
+    scene.outcome = taken("somebody else has it");
     let status = scene.pass();
     assert_eq!(condition(&status, types::READY).last_transition_time, Time(moment(50)));
     assert_eq!(
@@ -322,8 +322,7 @@ fn an_invalid_spec_names_the_field_and_what_runs_goes_on() {
 fn a_conflict_waits_for_somebody() {
     let status = Scene::changed(|scene| {
         scene.observed = Observed::default();
-        scene.outcome =
-            Outcome::Conflict("pipeline other has topic telemetry; delete one".to_owned());
+        scene.outcome = taken("pipeline other has topic telemetry; delete one");
     })
     .summary();
     assert_eq!(in_short(&status), "Pending Ready=False/Conflict Reconciling=- Stalled=Conflict");
@@ -413,7 +412,7 @@ fn draining_says_what_it_waits_for_and_drained_is_ready() {
     let status = scene.pass();
     assert_eq!(in_short(&status), "Drained Ready=True/Drained Reconciling=- Stalled=-");
     assert_eq!(sides(&status), ["True/Drained", "True/Drained"]);
-    scene.outcome = Outcome::Conflict("taken".to_owned());
+    scene.outcome = taken("taken");
     let status = scene.pass();
     assert_eq!(status.phase, Some(Phase::Drained), "nothing was decided, so this still holds");
     assert!(status.draining.is_some());
@@ -474,7 +473,7 @@ fn a_second_pass_over_the_same_changes_nothing() {
 #[test]
 fn long_messages_of_pods_are_cut() {
     let status = Scene::changed(|scene| {
-        scene.outcome = Outcome::Conflict("ä".repeat(5000));
+        scene.outcome = taken("ä".repeat(5000));
     })
     .summary();
     assert!(status.conditions.iter().all(|condition| condition.message.len() <= 1024));

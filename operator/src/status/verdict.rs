@@ -31,21 +31,16 @@ pub(super) enum Verdict {
 impl Verdict {
     pub(super) fn of(facts: &Facts<'_>, phase: Phase, sides: [&Health; 2]) -> Self {
         match facts.outcome {
-            Outcome::Invalid(invalid) | Outcome::Unfit(invalid) => Self::Stalled(
-                reasons::INVALID_SPEC,
-                format!("{}{}", violations(invalid), go_on(facts)),
-            ),
-            Outcome::Conflict(text) => {
-                Self::Stalled(reasons::CONFLICT, format!("{text}{}", go_on(facts)))
+            Outcome::Invalid(invalid) | Outcome::Unfit(invalid) => {
+                refused(facts, reasons::INVALID_SPEC, &violations(invalid))
             }
-            Outcome::Unresolved(unresolved) => Self::Reconciling(
-                unresolved.reason,
-                format!("{}{}", unresolved.message, go_on(facts)),
-            ),
-            Outcome::Unanswered(text) => Self::Reconciling(
-                reasons::API_ERROR,
-                format!("{text}; it is tried again{}", go_on(facts)),
-            ),
+            Outcome::Conflict(conflict) => refused(facts, reasons::CONFLICT, &conflict.message),
+            Outcome::Unresolved(unresolved) => {
+                awaited(facts, unresolved.reason, &unresolved.message)
+            }
+            Outcome::Unanswered(text) => {
+                awaited(facts, reasons::API_ERROR, &format!("{text}; it is tried again"))
+            }
             Outcome::Applied(applied, decision) => failed(applied, false)
                 .or_else(|| stuck(sides))
                 .or_else(|| helpless(sides))
@@ -54,6 +49,20 @@ impl Verdict {
                 .or_else(|| unready(phase, sides))
                 .unwrap_or_else(|| ready(facts, phase)),
         }
+    }
+}
+
+/// Nothing can be carried out until somebody acts.
+fn refused(facts: &Facts<'_>, reason: &'static str, text: &str) -> Verdict {
+    Verdict::Stalled(reason, format!("{text}{}", go_on(facts)))
+}
+
+/// Nothing can be carried out yet. That what was to be stopped cannot be is a matter of its own.
+fn awaited(facts: &Facts<'_>, reason: &'static str, text: &str) -> Verdict {
+    let text = format!("{text}{}", go_on(facts));
+    match facts.stopped.failures.iter().find(|failure| !failure.is_passing) {
+        Some(failure) => Verdict::Stalled(failure.reason, text),
+        None => Verdict::Reconciling(reason, text),
     }
 }
 
@@ -67,15 +76,21 @@ fn violations(invalid: &Invalid) -> String {
 }
 
 /// What becomes of pods that are there already.
-fn go_on(facts: &Facts<'_>) -> &'static str {
+fn go_on(facts: &Facts<'_>) -> String {
     let has_pods = |it: &crate::observe::ObservedSide| it.deployment.is_some();
-    if facts.object.spec.state == DesiredState::Paused {
+    if let Some(failure) = facts.stopped.failures.first() {
+        return format!("; its pods cannot be stopped: {}: {}", failure.object, failure.message);
+    }
+    let text = if facts.object.spec.state == DesiredState::Paused {
         "; it is paused all the same"
+    } else if matches!(facts.outcome, Outcome::Conflict(it) if !it.intruding.is_empty()) {
+        "; its own pods that work with it are stopped"
     } else if has_pods(&facts.observed.producer) || has_pods(&facts.observed.consumer) {
         "; until then everything stays as it is"
     } else {
         ""
-    }
+    };
+    text.to_owned()
 }
 
 fn failed(applied: &Applied, is_passing: bool) -> Option<Verdict> {
@@ -120,9 +135,11 @@ fn under_way(decision: &Decision, sides: [&Health; 2]) -> Option<Verdict> {
     if let Some(waits_for) = decision.waits_for() {
         return Some(Verdict::Reconciling(reasons::DRAINING, format!("waits for {waits_for}")));
     }
-    let side =
-        sides.into_iter().find(|side| matches!(side.kind, Kind::Changing | Kind::Stopping))?;
+    let side = sides
+        .into_iter()
+        .find(|side| matches!(side.kind, Kind::Changing | Kind::Stopping | Kind::RunsOn))?;
     let text = match (&side.trouble, side.kind) {
+        (_, Kind::RunsOn) => format!("the {}'s pods are still to be stopped", side.role),
         (_, Kind::Stopping) => format!("the {}'s pods are being stopped", side.role),
         (Some(trouble), _) => format!("the {} is being rolled out; {}", side.role, trouble.message),
         (None, _) => format!("the {} is being rolled out", side.role),

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{Fault, Faults, Namespace, Operator, cluster, wait_for};
+use crate::support::{Fault, Faults, Namespace, Operator, cluster, manifest, wait_for};
 
 /// Everything that is written fails in this way for the first time.
 fn first_time(code: u16) -> Faults {
@@ -77,6 +77,32 @@ fn a_kind_that_may_not_be_written_is_named_and_does_not_stop_the_others() {
     // Something that changes is looked at soon, whatever failed before.
     namespace.kubectl(&["annotate", "batchpipeline/demo", "look=again"]);
     namespace.await_children("demo");
+    operator.stop();
+}
+
+#[test]
+fn a_pause_that_is_refused_is_not_called_one_also_while_the_spec_is_invalid() {
+    let namespace = Namespace::new(cluster(), "unpaused");
+    let is_refused = Arc::new(AtomicBool::new(false));
+    let rule = Arc::clone(&is_refused);
+    let faults = Faults::new(move |request| {
+        let is_pods = request.is_write() && request.path.contains("/deployments/");
+        if is_pods && rule.load(Ordering::Relaxed) { Fault::Status(403) } else { Fault::None }
+    });
+    let operator = Operator::with(namespace, "operator", faults);
+    namespace.pipeline("demo", "");
+    namespace.await_children("demo");
+    is_refused.store(true, Ordering::Relaxed);
+    let phase = || namespace.get("batchpipeline/demo")["status"]["phase"].clone();
+    for (source, reason) in [("generator", "Forbidden"), ("stdin", "InvalidSpec")] {
+        namespace.apply(&manifest("demo", "  state: Paused").replace("generator", source));
+        let message = namespace.await_reason("demo", "Ready", reason);
+        assert!(message.contains("Deployment demo-"), "{message}");
+        assert_ne!(phase(), "Paused");
+    }
+    is_refused.store(false, Ordering::Relaxed);
+    namespace.kubectl(&["annotate", "batchpipeline/demo", "look=again"]);
+    wait_for("the pause", || (phase() == "Paused").then_some(()));
     operator.stop();
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use batchpipe_api::report::missing_topic;
 use crossbeam_channel::RecvTimeoutError;
 
 use super::{
@@ -87,7 +88,7 @@ impl Awaiting {
         let mut waiting = Waiting::from(error);
         if let (TopicError::Missing { topic }, Provision::Auto) = (error, self.topic.provision) {
             waiting.what =
-                format!("topic {topic} does not exist yet; the producer creates it when it starts");
+                format!("{} yet; the producer creates it when it starts", missing_topic(topic));
         }
         waiting
     }

@@ -76,3 +76,17 @@ impl From<&TopicError> for Waiting {
         Self { reason, what: chain(error) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use batchpipe_api::report::missing_topic;
+
+    use super::*;
+
+    #[test]
+    fn a_topic_that_does_not_exist_is_told_in_the_words_that_the_operator_knows() {
+        let waiting = Waiting::from(&TopicError::Missing { topic: "t".to_owned() });
+        assert_eq!(waiting.reason, reasons::TOPIC_MISSING);
+        assert!(waiting.what.starts_with(&missing_topic("t")), "{}", waiting.what);
+    }
+}

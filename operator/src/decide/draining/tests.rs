@@ -1,6 +1,9 @@
 //! One fact each about draining.
 
-use batchpipe_api::{pipeline::BatchPipeline, report::Role};
+use batchpipe_api::{
+    pipeline::BatchPipeline,
+    report::{Report, Role},
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -8,7 +11,7 @@ use crate::{
     decide::{Decision, Memory, decide},
     observe::{
         Observed, ObservedPod,
-        testing::{consumer_pod, deployment, lag, moment, pod, report, reporting, settled},
+        testing::{consumer_pod, deployment, lag, moment, pod, report, reporting, settled, stall},
     },
 };
 
@@ -196,6 +199,79 @@ fn without_a_producer_of_ours_the_ends_at_the_beginning_count() {
     let third =
         pass(120, &mut object, &consumers(vec![consumer_pod("a", vec![lag(0, 6, 12)])], 120));
     assert!(third.is_drained(), "others go on to write, but 5 was the end: {third:?}");
+}
+
+#[test]
+fn others_may_go_on_to_write_to_the_topic_of_a_pipeline_with_both_sides() {
+    let mut object = both();
+    let first =
+        pass(100, &mut object, &consumers(vec![consumer_pod("a", vec![lag(0, 3, 5)])], 104));
+    assert_eq!(first.draining().unwrap().ends["0"], 5);
+    let second =
+        pass(110, &mut object, &consumers(vec![consumer_pod("a", vec![lag(0, 4, 8)])], 110));
+    assert_eq!(second.waits_for(), Some("the consumer to work off partition 0"));
+    let third =
+        pass(120, &mut object, &consumers(vec![consumer_pod("a", vec![lag(0, 5, 12)])], 120));
+    assert!(third.is_drained(), "{third:?}");
+}
+
+#[test]
+fn an_end_that_was_measured_before_the_last_producer_was_gone_is_none() {
+    let mut object = both();
+    let early =
+        pass(100, &mut object, &consumers(vec![consumer_pod("a", vec![lag(0, 3, 5)])], 102));
+    assert!(early.draining().unwrap().ends.is_empty(), "{early:?}");
+    let noted =
+        pass(104, &mut object, &consumers(vec![consumer_pod("a", vec![lag(0, 3, 5)])], 104));
+    assert_eq!(noted.draining().unwrap().ends["0"], 5);
+    // A producer was seen after that, whatever was written since.
+    let memory = Memory { producer_seen_at: Some(moment(150)), ..Memory::default() };
+    let observed = consumers(vec![consumer_pod("a", vec![lag(0, 5, 9)])], 151);
+    let input =
+        DecideInput { object: &object, observed: &observed, memory: &memory, now: moment(151) };
+    let again = decide(&input);
+    assert_eq!(
+        again.draining().unwrap(),
+        &DrainingStatus { since: Some(Time(moment(150))), ..DrainingStatus::default() }
+    );
+}
+
+#[test]
+fn a_topic_that_was_made_again_while_draining_is_drained_at_its_new_end() {
+    let mut object = both();
+    pass(100, &mut object, &consumers(vec![consumer_pod("a", vec![lag(0, 3, 500)])], 104));
+    let again = consumers(vec![consumer_pod("a", vec![lag(0, 7, 7)])], 110);
+    assert!(pass(110, &mut object, &again).is_drained());
+}
+
+/// A consumer that has waited so many seconds for this.
+fn stalled(reason: &str, what: &str, seconds: i64) -> ObservedPod {
+    let stalled = vec![stall(reason, what, seconds)];
+    reporting("a", Report { stalled, ..report(Role::Consumer) })
+}
+
+#[test]
+fn a_topic_that_does_not_exist_has_nothing_left() {
+    let missing = "topic telemetry does not exist yet; the producer creates it when it starts";
+    let with = |pods: Vec<ObservedPod>| {
+        let mut object = both();
+        pass(100, &mut object, &consumers(pods.clone(), 100));
+        pass(110, &mut object, &consumers(pods, 110)).is_drained()
+    };
+    assert!(with(vec![stalled("TopicMissing", missing, 30)]));
+    assert!(!with(vec![stalled("TopicMissing", missing, 29)]), "brokers may have just begun");
+    let unusable = "topic telemetry cannot be used: LeaderNotAvailable";
+    assert!(!with(vec![stalled("TopicMissing", unusable, 99)]), "it is there");
+    assert!(!with(vec![stalled("TopicMissing", "topic other does not exist", 99)]));
+    assert!(!with(vec![stalled("TopicMissing", missing, 99), pod("b")]), "who knows what b sees");
+    assert!(!with(Vec::new()));
+}
+
+#[test]
+fn a_topic_that_was_missing_while_a_producer_was_there_may_exist_by_now() {
+    let missing = "topic telemetry does not exist yet; the producer creates it when it starts";
+    let observed = consumers(vec![stalled("TopicMissing", missing, 99)], 102);
+    assert!(!pass(100, &mut both(), &observed).is_drained());
 }
 
 #[test]

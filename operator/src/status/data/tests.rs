@@ -1,6 +1,6 @@
 //! One fact each about the numbers of pipelines with several pods.
 
-use batchpipe_api::{pipeline::DesiredState, status::DrainingStatus};
+use batchpipe_api::{pipeline::DesiredState, report::PartitionLag, status::DrainingStatus};
 
 use super::*;
 use crate::{
@@ -127,24 +127,54 @@ fn nothing_runs_is_a_rate_of_nothing_but_the_lag_is_unknown() {
     assert_eq!((found.records_per_second, found.lag_records, found.ratio), (Some(0), None, None));
 }
 
+/// A pipeline that is seen to be drained with these ends of its partitions, and then without any pod.
+fn drained(first: PartitionLag, second: PartitionLag) -> [DataStatus; 2] {
+    let mut scene = Scene::settled();
+    scene.object.spec.state = DesiredState::Drained;
+    let draining = DrainingStatus::default();
+    let outcome = |drain| {
+        let decision = Decision { drain: Some(drain), ..Decision::default() };
+        Outcome::Applied(crate::apply::Applied::default(), decision)
+    };
+    scene.outcome = outcome(Drain::Ending(draining.clone()));
+    scene.observed.producer = settled(Vec::new());
+    scene.observed.consumer = settled(vec![consumer("a", vec![first, second])]);
+    let seen = scene.pass().data.unwrap();
+    scene.outcome = outcome(Drain::Done(draining));
+    scene.observed = Observed::default();
+    scene.pass();
+    [seen, scene.pass().data.unwrap()]
+}
+
 #[test]
 fn what_was_drained_has_no_lag() {
-    let drained = |has_producer: bool| {
-        numbers(|scene| {
-            scene.object.spec.state = DesiredState::Drained;
-            if !has_producer {
-                scene.object.spec.producer = None;
-            }
-            let decision = Decision {
-                drain: Some(Drain::Done(DrainingStatus::default())),
-                ..Decision::default()
-            };
-            scene.outcome = Outcome::Applied(crate::apply::Applied::default(), decision);
-            scene.observed = Observed::default();
-        })
-    };
-    assert_eq!(drained(true).lag_records, Some(0));
-    assert_eq!(drained(false).lag_records, None, "others may have sent since");
+    let mut never_read = lag(1, 0, 0);
+    (never_read.position, never_read.records, never_read.seconds) = (None, None, None);
+    for data in drained(lag(0, 5, 5), never_read) {
+        assert_eq!(
+            (data.lag_messages, data.lag_records, data.lag_seconds),
+            (Some(0), Some(0), Some(0))
+        );
+    }
+}
+
+#[test]
+fn what_others_have_written_since_is_lag_also_of_what_was_drained() {
+    for data in drained(lag(0, 5, 5), lag(1, 7, 9)) {
+        assert_eq!((data.lag_messages, data.lag_records), (Some(2), Some(20)));
+    }
+}
+
+#[test]
+fn what_was_measured_before_draining_is_not_the_lag_of_what_is_drained() {
+    let mut scene = Scene::settled();
+    scene.pass();
+    scene.object.spec.state = DesiredState::Drained;
+    let drain = Some(Drain::Ending(DrainingStatus::default()));
+    let decision = Decision { drain, ..Decision::default() };
+    scene.outcome = Outcome::Applied(crate::apply::Applied::default(), decision);
+    scene.observed = Observed::default();
+    assert_eq!(scene.summary().data.unwrap().lag_messages, None);
 }
 
 #[test]

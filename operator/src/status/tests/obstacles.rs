@@ -19,7 +19,7 @@ fn kafka_is_called_resolved_only_when_somebody_has_looked() {
         format!("{}/{}", condition.status, condition.reason)
     };
     let invalid = || Invalid { violations: Vec::new() };
-    assert_eq!(resolved(Outcome::Conflict("taken".to_owned())), "Unknown/Unknown");
+    assert_eq!(resolved(taken("taken")), "Unknown/Unknown");
     assert_eq!(resolved(Outcome::Invalid(invalid())), "Unknown/Unknown");
     assert_eq!(resolved(Outcome::Unfit(invalid())), "True/Resolved");
     assert_eq!(resolved(Outcome::Unanswered("cannot read".to_owned())), "Unknown/ApiError");
@@ -41,7 +41,7 @@ fn what_is_paused_is_paused_whatever_else_is_in_the_way() {
     let mut scene = Scene::settled();
     ran_before(&mut scene);
     scene.object.spec.state = DesiredState::Paused;
-    scene.outcome = Outcome::Conflict("taken".to_owned());
+    scene.outcome = taken("taken");
     for side in [&mut scene.observed.producer, &mut scene.observed.consumer] {
         *side = ObservedSide { deployment: Some(deployment(0)), ..settled(Vec::new()) };
     }
@@ -86,4 +86,97 @@ fn more_pods_than_there_is_room_for_are_degraded_and_not_on_their_way_for_ever()
         in_short(&scene.pass()),
         "Degraded Ready=False/PodsNotReady Reconciling=- Stalled=-"
     );
+}
+
+#[test]
+fn what_was_paused_and_is_to_be_drained_is_not_called_drained_while_nothing_can_be_decided() {
+    let after = |phase| {
+        let mut scene = Scene::settled();
+        scene.object.status =
+            Some(BatchPipelineStatus { phase: Some(phase), ..BatchPipelineStatus::default() });
+        scene.object.spec.state = DesiredState::Drained;
+        let message = "Kafka lab does not exist".to_owned();
+        scene.outcome =
+            Outcome::Unresolved(Unresolved { reason: reasons::KAFKA_NOT_FOUND, message });
+        let none = || ObservedSide { deployment: Some(deployment(0)), ..settled(Vec::new()) };
+        scene.observed = Observed { producer: none(), consumer: none() };
+        let status = scene.pass();
+        (status.phase.unwrap(), sides(&status)[1].clone())
+    };
+    assert_eq!(after(Phase::Paused), (Phase::Paused, "True/Paused".to_owned()));
+    assert_eq!(after(Phase::Draining), (Phase::Draining, "True/Draining".to_owned()));
+    assert_eq!(after(Phase::Drained), (Phase::Drained, "True/Drained".to_owned()));
+}
+
+#[test]
+fn the_pods_that_a_pipeline_in_conflict_lacks_are_those_that_it_asks_for() {
+    let lacks = |change: fn(&mut Scene)| {
+        let status = Scene::changed(|scene| {
+            scene.object.spec.consumer.as_mut().unwrap().replicas = 3;
+            scene.outcome = taken("taken");
+            scene.observed = Observed::default();
+            change(scene);
+        })
+        .summary();
+        let found = condition(&status, types::CONSUMER_READY);
+        format!("{}: {}", found.status, found.message)
+    };
+    assert_eq!(lacks(|_| {}), "False: 0 of 3 pods are ready");
+    let was_stopped = |scene: &mut Scene| {
+        scene.observed.consumer.deployment = Some(deployment(0));
+    };
+    assert_eq!(lacks(was_stopped), "False: 0 of 3 pods are ready");
+    let by_lag = |scene: &mut Scene| {
+        let scaling = serde_json::from_str(r#"{"minReplicas": 2, "maxReplicas": 4}"#).unwrap();
+        scene.object.spec.consumer.as_mut().unwrap().scaling = Some(scaling);
+    };
+    assert_eq!(lacks(by_lag), "False: 0 of 2 pods are ready");
+}
+
+/// The API server refused to stop a Deployment.
+fn unstopped(is_passing: bool) -> Applied {
+    let (object, message) = ("Deployment telemetry-consumer".to_owned(), "no".to_owned());
+    let reason = if is_passing { reasons::API_ERROR } else { reasons::FORBIDDEN };
+    let failures = vec![Failure { object, reason, message, is_passing }];
+    Applied { failures, ..Applied::default() }
+}
+
+#[test]
+fn what_could_not_be_stopped_is_not_called_paused_while_nothing_else_can_be_done() {
+    let mut scene = Scene::settled();
+    ran_before(&mut scene);
+    scene.object.spec.state = DesiredState::Paused;
+    let message = "Kafka lab does not exist".to_owned();
+    scene.outcome = Outcome::Unresolved(Unresolved { reason: reasons::KAFKA_NOT_FOUND, message });
+    scene.stopped = unstopped(false);
+    scene.observed.producer.deployment = Some(deployment(0));
+    scene.observed.producer.pods.clear();
+    let status = scene.pass();
+    assert_eq!(in_short(&status), "Running Ready=False/Forbidden Reconciling=- Stalled=Forbidden");
+    assert_eq!(sides(&status), ["True/Paused", "False/Progressing"]);
+    let expected =
+        "Kafka lab does not exist; its pods cannot be stopped: Deployment telemetry-consumer: no";
+    assert_eq!(condition(&status, types::READY).message, expected);
+    scene.stopped = unstopped(true);
+    let status = scene.pass();
+    let expected = "Running Ready=False/KafkaNotFound Reconciling=KafkaNotFound Stalled=-";
+    assert_eq!(in_short(&status), expected, "it is tried again");
+}
+
+#[test]
+fn what_could_not_be_scaled_to_zero_is_not_called_paused() {
+    let mut scene = Scene::settled();
+    ran_before(&mut scene);
+    scene.object.spec.state = DesiredState::Paused;
+    scene.outcome = decided(0, 0);
+    if let Outcome::Applied(applied, _) = &mut scene.outcome {
+        *applied = unstopped(true);
+    }
+    let status = scene.pass();
+    assert_eq!(in_short(&status), "Running Ready=False/ApiError Reconciling=ApiError Stalled=-");
+    assert_eq!(sides(&status), ["False/Progressing", "False/Progressing"]);
+    scene.outcome = decided(0, 0);
+    let status = scene.pass();
+    assert_eq!(status.phase, Some(Phase::Running), "whatever keeps it from being written");
+    assert_eq!(condition(&status, types::READY).status, "False");
 }

@@ -1,0 +1,134 @@
+//! Who may have what, decided by one look after the other. Reads caches; nothing is sent.
+//!
+//! Looks run beside each other, and what one of them is about to make is in no cache yet. So what it was granted is
+//! noted before it makes anything, under the same lock as the decision, and for as long as it may be made.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use batchpipe_api::{pipeline::BatchPipeline, report::Role};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::{ResourceExt, runtime::reflector::ObjectRef};
+
+use super::{
+    Conflict, World,
+    claim::{Claim, claims_of},
+    conflict,
+    held::{self, Held},
+};
+use crate::{
+    apply::{Written, belongs_to, is_ours},
+    build::{Resources, names},
+    caches::CacheSet,
+};
+
+const ROLES: [Role; 2] = [Role::Producer, Role::Consumer];
+
+/// What was granted and may not exist yet, by the uid of the pipeline.
+type Grants = BTreeMap<String, Vec<(Role, Claim)>>;
+
+/// What pipelines were granted and are about to make.
+#[derive(Debug, Default)]
+pub struct Granted(Mutex<Grants>);
+
+/// What exists.
+#[derive(Clone, Copy)]
+pub struct Exists<'a> {
+    /// As last heard.
+    pub set: &'a CacheSet,
+    /// As last written.
+    pub written: &'a Written,
+}
+
+impl Granted {
+    /// Grants the object all that it wants, until [`Self::release`]; or says who has it.
+    pub fn grant(&self, object: &BatchPipeline, exists: Exists<'_>) -> Result<(), Conflict> {
+        let mut grants = self.lock();
+        let here = |other: &BatchPipeline| other.metadata.namespace == object.metadata.namespace;
+        let pipelines = exists.set.pipelines.store().state_filter(here);
+        let uid = object.uid().unwrap_or_default();
+        if let Some(conflict) = conflict(object, &Known { exists, pipelines, grants: &grants }) {
+            grants.remove(&uid);
+            return Err(conflict);
+        }
+        let of = |role| claims_of(object, role).into_iter().map(move |claim| (role, claim));
+        grants.insert(uid, ROLES.into_iter().flat_map(of).collect());
+        Ok(())
+    }
+
+    /// What the pipeline has from now on is what exists.
+    pub fn release(&self, uid: &str) {
+        self.lock().remove(uid);
+    }
+
+    /// Nobody makes anything any more.
+    pub fn release_all(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Grants> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Notes on the Deployments that are to be written what their pods may have.
+pub fn note(resources: &mut Resources, object: &BatchPipeline, exists: Exists<'_>) {
+    for desired in &mut resources.deployments {
+        let name = desired.name_any();
+        let role = ROLES.into_iter().find(|role| names::side(object.name(), *role) == name);
+        let wants = role.map(|role| claims_of(object, role)).unwrap_or_default();
+        held::note(desired, exists.deployment(object, &name).as_deref(), wants);
+    }
+}
+
+impl Exists<'_> {
+    /// The newest of a pipeline's Deployment that is known, if it is the pipeline's.
+    fn deployment(&self, object: &BatchPipeline, name: &str) -> Option<Arc<Deployment>> {
+        let uid = object.uid().unwrap_or_default();
+        let here = ObjectRef::new(name).within(&object.namespace().unwrap_or_default());
+        let cached = self.set.children.deployments.store().get(&here);
+        self.written.newest(&uid, name, cached).filter(|it| is_ours(&**it, &uid))
+    }
+}
+
+/// What is known at the moment of a decision.
+struct Known<'a> {
+    exists: Exists<'a>,
+    /// Those of one namespace.
+    pipelines: Vec<Arc<BatchPipeline>>,
+    grants: &'a Grants,
+}
+
+impl World for Known<'_> {
+    fn pipelines(&self) -> &[Arc<BatchPipeline>] {
+        &self.pipelines
+    }
+
+    fn suspects(&self, claims: &[Claim]) -> BTreeSet<String> {
+        let texts = held::texts(claims);
+        let here = self.pipelines.first().and_then(|it| it.metadata.namespace.as_ref());
+        let may_name =
+            |it: &Deployment| it.metadata.namespace.as_ref() == here && held::may_name(it, &texts);
+        let heard = self.exists.set.children.deployments.store().state_filter(may_name);
+        let heard = heard.iter().filter_map(|it| belongs_to(&**it)).map(str::to_owned);
+        let written = self.exists.written.owners(may_name);
+        let has = |grant: &Vec<(Role, Claim)>| grant.iter().any(|(_, it)| claims.contains(it));
+        let granted =
+            self.grants.iter().filter(|(_, grant)| has(grant)).map(|(uid, _)| uid.clone());
+        heard.chain(written).chain(granted).collect()
+    }
+
+    fn held(&self, object: &BatchPipeline) -> Held {
+        let mut held = Held::default();
+        held.grant(self.grants.get(object.metadata.uid.as_deref().unwrap_or_default()));
+        for role in ROLES {
+            let name = names::side(object.name(), role);
+            if let Some(deployment) = self.exists.deployment(object, &name) {
+                held.add(role, &deployment, claims_of(object, role));
+            }
+        }
+        held
+    }
+}

@@ -1,0 +1,102 @@
+//! When to look at a pipeline again. Pure; time is passed in.
+
+use std::time::Duration;
+
+use batchpipe_api::{
+    conditions::types,
+    status::{BatchPipelineStatus, Phase},
+};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use super::{queue::Next, reconcile::Pass};
+use crate::{observe::Observed, status::Outcome};
+
+/// While data flows, its numbers are asked for so often.
+const WHILE_RUNNING: Duration = Duration::from_secs(10);
+/// While something changes that no watch tells of.
+pub(super) const WHILE_CHANGING: Duration = Duration::from_secs(2);
+/// What became ready so lately is looked at as if it were still changing.
+const NEW: SignedDuration = SignedDuration::from_secs(20);
+/// While something outside has to change that is not watched.
+const WHILE_WAITING: Duration = Duration::from_secs(30);
+/// When nothing is expected.
+pub(super) const OTHERWISE: Duration = Duration::from_mins(5);
+
+/// When to look again after this pass, which came to this status.
+pub(super) fn next(pass: &Pass, status: &BatchPipelineStatus, now: Timestamp) -> Next {
+    match &pass.outcome {
+        _ if !pass.stopped.failures.is_empty() => Next::Retry,
+        Outcome::Applied(applied, _) if !applied.failures.is_empty() => Next::Retry,
+        Outcome::Applied(..) => Next::After(period(status, now)),
+        Outcome::Unanswered(_) => Next::Retry,
+        // What cannot be carried out changes nothing: what runs goes on, and has numbers.
+        _ if has_pods(&pass.observed) => Next::After(WHILE_RUNNING),
+        Outcome::Invalid(_) => Next::After(OTHERWISE),
+        // Kafka's objects are not watched.
+        Outcome::Conflict(_) | Outcome::Unresolved(_) | Outcome::Unfit(_) => {
+            Next::After(WHILE_WAITING)
+        }
+    }
+}
+
+fn has_pods(observed: &Observed) -> bool {
+    [&observed.producer, &observed.consumer].iter().any(|side| !side.pods.is_empty())
+}
+
+fn period(status: &BatchPipelineStatus, now: Timestamp) -> Duration {
+    let is_true = |type_| {
+        status.conditions.iter().find(|it| it.type_ == type_).filter(|it| it.status == "True")
+    };
+    let is_reconciling = is_true(types::RECONCILING).is_some();
+    // What just became ready has no numbers yet, and somebody waits for them.
+    let is_new = is_true(types::READY)
+        .is_some_and(|ready| now.duration_since(ready.last_transition_time.0) < NEW);
+    match status.phase {
+        Some(Phase::Draining) => WHILE_CHANGING,
+        _ if is_reconciling => WHILE_CHANGING,
+        Some(Phase::Running) if is_new => WHILE_CHANGING,
+        Some(Phase::Paused | Phase::Drained) => OTHERWISE,
+        _ => WHILE_RUNNING,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        apply::{Applied, Failure},
+        observe::testing::{moment, pod, settled},
+        pipeline::Invalid,
+    };
+
+    fn invalid(pods: usize) -> Pass {
+        let consumer = settled(vec![pod("c"); pods]);
+        Pass {
+            outcome: Outcome::Invalid(Invalid { violations: Vec::new() }),
+            observed: Observed { consumer, ..Observed::default() },
+            stopped: Applied::default(),
+        }
+    }
+
+    fn after(pass: &Pass) -> Next {
+        next(pass, &BatchPipelineStatus::default(), moment(0))
+    }
+
+    #[test]
+    fn what_runs_is_looked_at_as_often_with_an_invalid_spec_as_with_any() {
+        assert_eq!(after(&invalid(1)), Next::After(WHILE_RUNNING));
+        assert_eq!(after(&invalid(0)), Next::After(OTHERWISE));
+    }
+
+    #[test]
+    fn what_could_not_be_stopped_is_tried_again() {
+        let failure = Failure {
+            object: "Deployment demo-consumer".to_owned(),
+            reason: batchpipe_api::conditions::reasons::FORBIDDEN,
+            message: "no".to_owned(),
+            is_passing: false,
+        };
+        let stopped = Applied { failures: vec![failure], ..Applied::default() };
+        assert_eq!(after(&Pass { stopped, ..invalid(1) }), Next::Retry);
+    }
+}
