@@ -175,7 +175,8 @@ async fn observe_side(
     let ours = made_by(deployment.as_deref(), &replica_sets, &pods);
     let answers = ctx.reports.of(&ours).await;
     let expected = Expected { role, topic: object.topic_name() };
-    side(expected, deployment.as_deref(), &replica_sets, &pods, &answers)
+    let side = side(expected, deployment.as_deref(), &replica_sets, &pods, &answers);
+    ObservedSide { is_hidden: set.children.deployments.refused().is_some(), ..side }
 }
 
 async fn conclude(

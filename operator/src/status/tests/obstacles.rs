@@ -87,3 +87,15 @@ fn more_pods_than_there_is_room_for_are_degraded_and_not_on_their_way_for_ever()
         "Degraded Ready=False/PodsNotReady Reconciling=- Stalled=-"
     );
 }
+
+#[test]
+fn pods_of_deployments_that_cannot_be_seen_are_not_counted_as_none() {
+    let hidden = || ObservedSide { is_hidden: true, ..ObservedSide::default() };
+    let mut scene = Scene::settled();
+    let before = scene.pass().consumer.unwrap();
+    assert_eq!((before.replicas, before.ready_replicas), (2, 2));
+    scene.observed = Observed { producer: hidden(), consumer: hidden() };
+    assert_eq!(scene.pass().consumer, Some(before));
+    scene.object.status = None;
+    assert_eq!(scene.pass().consumer, None, "nothing is known of it");
+}
