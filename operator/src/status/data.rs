@@ -1,13 +1,16 @@
 //! What pods report of the data, put together for all pods of a pipeline. Pure; what is unknown is absent, never 0.
 
 use batchpipe_api::{report::Role, status::DataStatus};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::SignedDuration};
 
 use super::Facts;
 use crate::{
     decide::Decision,
-    observe::{ObservedSide, Partitions},
+    observe::{Measured, ObservedSide, Partitions},
 };
+
+/// What was measured longer ago says nothing of now: a pod goes on to report what it last heard while brokers are away.
+const OLDEST: SignedDuration = SignedDuration::from_secs(15);
 
 /// The numbers; absent when none is known.
 pub(super) fn data(facts: &Facts<'_>) -> Option<DataStatus> {
@@ -84,7 +87,10 @@ fn lag(facts: &Facts<'_>) -> Lag {
         return Lag { messages: Some(0), records: Some(0), seconds: Some(0) };
     }
     let partitions = Partitions::of(&facts.observed.consumer);
-    let Some(all) = partitions.all() else { return Lag::default() };
+    let is_fresh = |all: &Vec<&Measured>| {
+        all.iter().all(|measured| facts.now.duration_since(measured.at) <= OLDEST)
+    };
+    let Some(all) = partitions.all().filter(is_fresh) else { return Lag::default() };
     let sum = |of: fn(&batchpipe_api::report::PartitionLag) -> Option<u64>| {
         let counts: Option<Vec<u64>> = all.iter().map(|measured| of(&measured.lag)).collect();
         counts.map(|counts| whole(counts.into_iter().fold(0, u64::saturating_add)))
