@@ -187,7 +187,7 @@ async fn conclude(
     mut memory: Memory,
 ) -> Looked {
     let (observed, now) = (&pass.observed, Timestamp::now());
-    let said = object.status.as_ref().and_then(|it| it.data.as_ref()?.dead_letters);
+    let said = object.status.as_ref().and_then(|it| it.data.as_ref());
     let dead_letters = memory.dead_letters.count(said, observed, now);
     let facts = Facts { object, outcome: &pass.outcome, observed, dead_letters, now };
     let publication = Publication { object, status: summarize(&facts), memory };
