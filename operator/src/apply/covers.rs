@@ -41,7 +41,8 @@ pub(super) fn missing(live: &Value, desired: &Value) -> Option<String> {
 fn missing_field(live: &Map<String, Value>, name: &str, wanted: &Value) -> Option<String> {
     let here = |is_missing: bool| is_missing.then(|| format!("/{name}"));
     let Some(found) = live.get(name) else {
-        return here(!is_empty(wanted) && !(name == OFF_WHEN_ABSENT && *wanted == false));
+        let is_off = name == OFF_WHEN_ABSENT && *wanted == false;
+        return here(!is_off && !is_empty(wanted));
     };
     if SELECTORS.contains(&name) {
         return here(!same(found, wanted));

@@ -99,3 +99,21 @@ fn pods_of_deployments_that_cannot_be_seen_are_not_counted_as_none() {
     scene.object.status = None;
     assert_eq!(scene.pass().consumer, None, "nothing is known of it");
 }
+
+#[test]
+fn the_fix_of_a_bad_image_is_not_stuck_because_of_the_pods_that_it_replaces() {
+    let status = Scene::changed(|scene| {
+        let old =
+            ObservedPod { blocked: Some(bad_image()), is_updated: false, ..unready(pod("old")) };
+        let deployment = ObservedDeployment { ready_replicas: 0, ..rolling() };
+        scene.observed.consumer = ObservedSide {
+            deployment: Some(deployment),
+            ..settled(vec![old, unready(pod("new"))])
+        };
+    })
+    .summary();
+    assert_eq!(
+        in_short(&status),
+        "Pending Ready=False/Progressing Reconciling=Progressing Stalled=-"
+    );
+}
