@@ -18,6 +18,7 @@ use super::{
     memory::Memory,
     publish::{Publication, publish},
     queue::Next,
+    unreadable,
 };
 use crate::{
     apply::{Applied, apply, stop},
@@ -42,7 +43,7 @@ pub(super) struct Looked {
 }
 
 impl Looked {
-    const fn new(outcome: &'static str, next: Next) -> Self {
+    pub(super) const fn new(outcome: &'static str, next: Next) -> Self {
         Self { outcome, next }
     }
 }
@@ -56,7 +57,7 @@ const NEW: SignedDuration = SignedDuration::from_secs(20);
 /// While something outside has to change that is not watched.
 const WHILE_WAITING: Duration = Duration::from_secs(30);
 /// When nothing is expected.
-const OTHERWISE: Duration = Duration::from_mins(5);
+pub(super) const OTHERWISE: Duration = Duration::from_mins(5);
 
 /// Looks at one pipeline.
 pub(super) async fn reconcile(ctx: &Context, key: &Key) -> Looked {
@@ -67,13 +68,17 @@ pub(super) async fn reconcile(ctx: &Context, key: &Key) -> Looked {
         ctx.forget(key);
         return Looked::new("gone", Next::Forget);
     };
+    let object = match &object.0 {
+        Ok(object) => object,
+        Err(unreadable) => return unreadable::report(ctx, key, unreadable).await,
+    };
     if object.metadata.deletion_timestamp.is_some() {
         // Kubernetes removes what it owns; anything made now would be in the way.
         return Looked::new("leaving", Next::After(OTHERWISE));
     }
     let uid = object.uid().unwrap_or_default();
     let mut memory = ctx.memories.of(key, &uid);
-    let object = memory.refresh(&object);
+    let object = memory.refresh(object);
     let pass = look(ctx, set, &object, &mut memory).await;
     conclude(ctx, key, &object, &pass, memory).await
 }
@@ -137,7 +142,8 @@ async fn pipeline(
 ) -> Result<Pipeline, Outcome> {
     accept(object).map_err(Outcome::Invalid)?;
     let all = set.pipelines.store().state();
-    if let Some(conflict) = conflict::winner(object, all.iter().map(Arc::as_ref)) {
+    let readable = all.iter().filter_map(|other| other.0.as_ref().ok());
+    if let Some(conflict) = conflict::winner(object, readable) {
         return Err(Outcome::Conflict(conflict.message));
     }
     let kafka = ctx
