@@ -58,16 +58,16 @@ pub async fn apply(ctx: &Context, pipeline: &Pipeline, resources: &Resources) ->
     let Some(set) = ctx.caches.of(&pipeline.namespace) else { return applied };
     let mut writer = child::Writer { ctx, pipeline, set, applied: &mut applied };
     writer.kind(&resources.service_accounts).await;
-    let is_identity_taken = writer.is_something_taken();
+    let is_identity_ours = writer.are_ours(&resources.service_accounts);
     topics::create_missing(ctx, pipeline, &resources.topics, writer.applied).await;
     writer.kind(&resources.services).await;
     writer.kind(&resources.network_policies).await;
     writer.kind(&resources.disruption_budgets).await;
-    if is_identity_taken {
+    if is_identity_ours {
+        writer.kind(&resources.deployments).await;
+    } else {
         // Pods would have the rights of whoever's account it is. None are needed to stop what runs.
         writer.kind_only(&resources.deployments, |it| it.spec.replicas == Some(0)).await;
-    } else {
-        writer.kind(&resources.deployments).await;
     }
     for (kind, why) in set.refusals() {
         applied.failures.push(failure::blind(kind, &why));

@@ -11,8 +11,10 @@ mod watch;
 
 use std::sync::Arc;
 
+use batchpipe_api::pipeline::BatchPipeline;
 use kube::{
     Client, Resource,
+    core::DeserializeGuard,
     runtime::reflector::{ObjectRef, Store},
 };
 use tokio::sync::{mpsc, watch as channel};
@@ -26,6 +28,10 @@ pub use self::{
 };
 use crate::metrics::Metrics;
 
+/// A pipeline as it is stored. One that cannot be read, for example because it was written for a newer version, must not
+/// keep the list of all others from being read.
+pub type Stored = DeserializeGuard<BatchPipeline>;
+
 /// What a change was about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Touched {
@@ -36,11 +42,10 @@ pub enum Touched {
 }
 
 /// How a watch is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// Nothing was heard yet.
-    #[default]
-    Pending,
+    /// Nothing was heard yet; why not, as far as it is known.
+    Pending(String),
     /// The cache is whole.
     Ready,
     /// The API server refuses; why.
@@ -56,6 +61,7 @@ where
     store: Store<K>,
     index: Index,
     health: channel::Receiver<Health>,
+    round: Arc<channel::Sender<Round>>,
 }
 
 impl<K> Cached<K>
@@ -77,7 +83,7 @@ where
     pub fn refused(&self) -> Option<String> {
         match &*self.health.borrow() {
             Health::Forbidden(why) => Some(why.clone()),
-            Health::Pending | Health::Ready => None,
+            Health::Pending(_) | Health::Ready => None,
         }
     }
 
@@ -85,10 +91,31 @@ where
         *self.health.borrow() == Health::Ready
     }
 
-    /// Whether all is known that can be known now.
-    fn is_settled(&self) -> bool {
-        *self.health.borrow() != Health::Pending
+    /// Why not all is known that can be known now, as far as that is known; absent: all is.
+    fn unsettled(&self) -> Option<String> {
+        match &*self.health.borrow() {
+            Health::Pending(why) => Some(why.clone()),
+            Health::Ready | Health::Forbidden(_) => None,
+        }
     }
+
+    /// Lists anew; until that list is whole nothing is fresh.
+    fn renew(&self) {
+        self.round.send_modify(|round| round.asked += 1);
+    }
+
+    /// Whether it was listed since that was asked for last.
+    fn is_fresh(&self) -> bool {
+        let round = *self.round.borrow();
+        round.listed >= round.asked
+    }
+}
+
+/// Which list was asked for, and which is the newest that is whole.
+#[derive(Clone, Copy, Debug, Default)]
+struct Round {
+    asked: u64,
+    listed: u64,
 }
 
 /// What every watch is given.
@@ -137,6 +164,12 @@ impl Caches {
     /// The sets.
     pub fn sets(&self) -> &[CacheSet] {
         &self.sets
+    }
+
+    /// Lists the pipelines anew; until then no set is settled. A watch that was cut without a word shows what was long
+    /// ago, and only who begins to lead acts on it for the first time.
+    pub fn renew(&self) {
+        self.sets.iter().for_each(|set| set.pipelines.renew());
     }
 
     /// What is not known yet, a line each.

@@ -11,7 +11,7 @@ mod held;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use batchpipe_api::{pipeline::BatchPipeline, report::Role};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -36,7 +36,7 @@ pub struct Conflict {
 /// What has to be known of a namespace.
 trait World {
     /// The pipelines, each once.
-    fn pipelines(&self) -> &[Arc<BatchPipeline>];
+    fn pipelines(&self) -> Vec<&BatchPipeline>;
     /// The uids of the pipelines that may have one of these without wanting it; some others are no harm.
     fn suspects(&self, claims: &[Claim]) -> BTreeSet<String>;
     /// What a pipeline has.
@@ -86,7 +86,7 @@ fn conflict(object: &BatchPipeline, world: &impl World) -> Option<Conflict> {
 fn first<'a>(object: &BatchPipeline, held: &Held, world: &'a impl World) -> Option<Rival<'a>> {
     let wanted = claims(object);
     let suspects = world.suspects(&wanted);
-    let others = world.pipelines().iter().map(Arc::as_ref);
+    let others = world.pipelines().into_iter();
     let others = others.filter(|other| is_rival(object, other));
     let mut rivals: Vec<_> = others
         .flat_map(|other| {

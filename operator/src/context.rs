@@ -74,6 +74,25 @@ impl Context {
         self.granted.release_all();
     }
 
+    /// One that knows nothing yet.
+    #[cfg(test)]
+    pub(crate) fn for_test(client: Client) -> Self {
+        let reporter = kube::runtime::events::Reporter::from("test");
+        Self {
+            recorder: Recorder::new(client.clone(), reporter),
+            client,
+            settings: crate::build::fixture::settings(),
+            caches: Caches::none(),
+            reports: Reports::default(),
+            written: Written::default(),
+            granted: Granted::default(),
+            topics: SeenTopics::default(),
+            resolved: Recent::default(),
+            memories: Memories::default(),
+            metrics: Metrics::default(),
+        }
+    }
+
     fn drop_kept(&self, memory: &Memory) {
         self.metrics.phase(memory.phase(), None);
         self.forget_writes(memory);
@@ -89,29 +108,15 @@ impl Context {
 #[cfg(test)]
 mod tests {
     use batchpipe_api::status::{BatchPipelineStatus, Phase};
-    use kube::{client::Body, runtime::events::Reporter};
+    use kube::client::Body;
 
     use super::*;
-    use crate::build::fixture;
 
     fn context() -> Context {
         let silent = tower::service_fn(|_: http::Request<Body>| {
             std::future::pending::<Result<http::Response<Body>, tower::BoxError>>()
         });
-        let client = Client::new(silent, "default");
-        Context {
-            recorder: Recorder::new(client.clone(), Reporter::from("test")),
-            client,
-            settings: fixture::settings(),
-            caches: Caches::none(),
-            reports: Reports::default(),
-            written: Written::default(),
-            granted: Granted::default(),
-            topics: SeenTopics::default(),
-            resolved: Recent::default(),
-            memories: Memories::default(),
-            metrics: Metrics::default(),
-        }
+        Context::for_test(Client::new(silent, "default"))
     }
 
     fn key(name: &str) -> Key {

@@ -8,6 +8,7 @@ mod pace;
 mod publish;
 pub mod queue;
 mod reconcile;
+mod unreadable;
 
 use std::{
     collections::BTreeMap,
@@ -99,6 +100,7 @@ impl Controller {
 
     async fn lead(&mut self, leadership: &Leadership, stop: &CancellationToken) -> Ending {
         self.queue = Queue::default();
+        self.ctx.caches.renew();
         self.touch_all();
         let mut ended = std::pin::pin!(leadership.ended());
         let mut tidying = tokio::time::interval(TIDY_EVERY);
@@ -127,7 +129,7 @@ impl Controller {
         let now = Instant::now();
         for set in self.ctx.caches.sets() {
             for pipeline in set.pipelines.store().state() {
-                self.queue.touch(&Key::of(&pipeline), now);
+                self.queue.touch(&Key::of(&*pipeline), now);
             }
         }
     }

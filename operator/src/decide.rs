@@ -192,7 +192,7 @@ fn is_gone(side: &ObservedSide) -> bool {
     let has_stopped = side.deployment.as_ref().is_none_or(|deployment| {
         deployment.desired_replicas == 0 && deployment.is_current && deployment.replicas == 0
     });
-    has_stopped && side.pods.is_empty() && side.strays.is_empty()
+    has_stopped && !side.is_hidden && side.pods.is_empty() && side.strays.is_empty()
 }
 
 #[cfg(test)]

@@ -20,8 +20,10 @@ pub use self::{
 /// One side of a pipeline as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ObservedSide {
-    /// The Deployment; absent: there is none.
+    /// The Deployment; absent: there is none, or it cannot be seen.
     pub deployment: Option<ObservedDeployment>,
+    /// Whether Deployments cannot be seen, so that the lack of one says nothing.
+    pub is_hidden: bool,
     /// Pods whose owner is a `ReplicaSet` of our Deployment, sorted by name; labels alone do not count.
     pub pods: Vec<ObservedPod>,
     /// Names of other pods with the labels of this side that have not ended, such as what an earlier Deployment left

@@ -1,6 +1,10 @@
 //! run: puts the parts together and takes them apart again in the right order. Nothing here knows what a pipeline is.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use batchpipe_api::pipeline::BatchPipeline;
 use kube::{
@@ -14,7 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     admin::{self, Admin, AdminError, Stage},
     caches::{Caches, Supplies},
-    client::Instruments,
+    client::{Contact, Instruments},
     context::Context,
     controller::{Controller, Ending},
     error::words,
@@ -57,7 +61,8 @@ pub async fn run(
         tasks.spawn(admin::serve(listener, admin, end.clone()));
     }
     let namespaces = &options.settings.watch_namespaces;
-    if stop.run_until_cancelled(served(&client, namespaces, &stage)).await.is_some() {
+    let kind = Kind::new(&client, namespaces, &instruments.contact);
+    if stop.run_until_cancelled(kind.served(&stage)).await.is_some() {
         let supplies = Supplies {
             client: client.clone(),
             metrics: instruments.metrics.clone(),
@@ -126,24 +131,77 @@ fn context(
     }
 }
 
-/// Returns once the API server knows the kind. To end instead would only be a crash loop that hides the reason.
-async fn served(client: &Client, namespaces: &[String], stage: &watch::Sender<Stage>) {
-    let api: Api<BatchPipeline> = match namespaces.first() {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    };
-    loop {
-        let why = match api.list(&ListParams::default().limit(1)).await {
-            Ok(_) => return,
-            Err(kube::Error::Api(status)) if status.code == 404 => {
-                "the kind BatchPipeline is not installed; run: \
-                 batchpipe-operator crd | kubectl apply --server-side -f -"
-                    .to_owned()
-            }
-            Err(error) => format!("cannot list batchpipelines.batchpipe.dev: {}", words(&error)),
+/// Whether the API server knows the kind.
+struct Kind {
+    pipelines: Api<BatchPipeline>,
+    contact: Contact,
+}
+
+impl Kind {
+    fn new(client: &Client, namespaces: &[String], contact: &Contact) -> Self {
+        let pipelines = match namespaces.first() {
+            Some(namespace) => Api::namespaced(client.clone(), namespace),
+            None => Api::all(client.clone()),
         };
-        tracing::warn!("{why}");
-        stage.send_replace(Stage::Starting(why));
-        tokio::time::sleep(RECHECK).await;
+        Self { pipelines, contact: contact.clone() }
+    }
+
+    /// Returns once it does. To end instead would only be a crash loop that hides the reason.
+    async fn served(&self, stage: &watch::Sender<Stage>) {
+        while let Err(why) = self.look().await {
+            tracing::warn!("{why}");
+            stage.send_replace(Stage::Starting(why));
+            tokio::time::sleep(RECHECK).await;
+        }
+    }
+
+    /// Why it is not known to be; for people.
+    async fn look(&self) -> Result<(), String> {
+        // Only whether there are any is asked: one that cannot be read must not keep all others waiting.
+        let found = self.pipelines.list_metadata(&ListParams::default().limit(1)).await;
+        if matches!(found, Ok(_) | Err(kube::Error::Api(_))) {
+            // Nothing is wrong with this process while it is told what it waits for.
+            self.contact.note(Instant::now());
+        }
+        match found {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 404 => {
+                Err("the kind BatchPipeline is not installed; run: \
+                     batchpipe-operator crd | kubectl apply --server-side -f -"
+                    .to_owned())
+            }
+            Err(error) => {
+                Err(format!("cannot list batchpipelines.batchpipe.dev: {}", words(&error)))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::client::Body;
+
+    use super::*;
+
+    /// How long the process believes that nothing has worked, after an answer with this code or none.
+    async fn silence(code: Option<u16>) -> Duration {
+        let server = tower::service_fn(move |_: http::Request<Body>| async move {
+            let code = code.ok_or("cut")?;
+            let status = format!(r#"{{"kind": "Status", "status": "Failure", "code": {code}}}"#);
+            let answer = http::Response::builder().status(code);
+            Ok::<_, tower::BoxError>(answer.body(Body::from(status.into_bytes())).unwrap())
+        });
+        let contact = Contact::silent_for(Duration::from_mins(4));
+        let kind = Kind::new(&Client::new(server, "default"), &[], &contact);
+        kind.look().await.unwrap_err();
+        contact.age(Instant::now())
+    }
+
+    #[tokio::test]
+    async fn whoever_is_told_that_the_kind_is_not_there_is_alive() {
+        for code in [404, 403, 503] {
+            assert!(silence(Some(code)).await < Duration::from_mins(1), "{code}");
+        }
+        assert!(silence(None).await >= Duration::from_mins(4));
     }
 }

@@ -140,15 +140,20 @@ fn side(facts: &Facts<'_>, role: Role) -> Option<SideStatus> {
         Role::Producer => status.producer.as_ref(),
         Role::Consumer => status.consumer.as_ref(),
     });
-    let selector = previous.map(|side| side.selector.clone()).unwrap_or_default();
-    Some(match &facts.observed.side(role).deployment {
-        None => SideStatus { replicas: 0, ready_replicas: 0, selector },
-        Some(deployment) => SideStatus {
+    let side = facts.observed.side(role);
+    match &side.deployment {
+        // What was known last is better than a 0 that nobody has seen, which autoscalers would take for true.
+        None if side.is_hidden => previous.cloned(),
+        None => {
+            let selector = previous.map(|side| side.selector.clone()).unwrap_or_default();
+            Some(SideStatus { replicas: 0, ready_replicas: 0, selector })
+        }
+        Some(deployment) => Some(SideStatus {
             replicas: deployment.replicas,
             ready_replicas: deployment.ready_replicas,
             selector: deployment.selector.clone(),
-        },
-    })
+        }),
+    }
 }
 
 #[cfg(test)]

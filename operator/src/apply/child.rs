@@ -1,9 +1,9 @@
 //! One child: is it there, is it ours, is it as wanted; and the one request that makes it so.
 
-use batchpipe_api::conditions::reasons;
 use kube::{
     Api, Resource, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
+    runtime::reflector::ObjectRef,
 };
 use serde_json::{Value, json};
 
@@ -69,9 +69,14 @@ impl Writer<'_> {
         self.remove_unseen(desired).await;
     }
 
-    /// Whether something else has the name of something that was to be written.
-    pub(super) fn is_something_taken(&self) -> bool {
-        self.applied.failures.iter().any(|failure| failure.reason == reasons::CONFLICT)
+    /// Whether these, which were the first to be written, are known to be ours. One that could not be read or written may
+    /// be somebody else's, unless it was seen to be ours before.
+    pub(super) fn are_ours<K: Child>(&self, objects: &[K]) -> bool {
+        let is_seen = |object: &K| {
+            let live = K::cached(&self.set.children).store().get(&self.here(&object.name_any()));
+            live.is_some_and(|live| standing(&*live, &self.pipeline.uid) == Standing::Ours)
+        };
+        self.applied.failures.is_empty() || objects.iter().all(is_seen)
     }
 
     async fn one<K: Child>(&mut self, wanted: Wanted) {
@@ -86,9 +91,7 @@ impl Writer<'_> {
     /// Whether something had to be written.
     async fn ensure<K: Child>(&self, wanted: &Wanted) -> Result<bool, Failure> {
         let api = self.api::<K>();
-        let here =
-            kube::runtime::reflector::ObjectRef::new(&wanted.name).within(&self.pipeline.namespace);
-        if let Some(live) = K::cached(&self.set.children).store().get(&here) {
+        if let Some(live) = K::cached(&self.set.children).store().get(&self.here(&wanted.name)) {
             return self.change(&api, &*live, wanted).await;
         }
         // The cache holds only what carries our label: this may be relabelled, somebody else's, or not seen yet.
@@ -186,9 +189,8 @@ impl Writer<'_> {
         let names: Vec<_> = desired.iter().map(ResourceExt::name_any).collect();
         for live in self.ctx.written.unseen(owner, &kind) {
             let name = live.name_any();
-            let here =
-                kube::runtime::reflector::ObjectRef::new(&name).within(&self.pipeline.namespace);
-            if names.contains(&name) || K::cached(&self.set.children).store().get(&here).is_some() {
+            let cached = K::cached(&self.set.children).store().get(&self.here(&name));
+            if names.contains(&name) || cached.is_some() {
                 continue;
             }
             let preconditions = Preconditions { uid: live.uid(), resource_version: None };
@@ -205,6 +207,11 @@ impl Writer<'_> {
                 }
             }
         }
+    }
+
+    /// The place of a child in its cache.
+    fn here<K: Child>(&self, name: &str) -> ObjectRef<K> {
+        ObjectRef::new(name).within(&self.pipeline.namespace)
     }
 
     fn api<K: Child>(&self) -> Api<K> {

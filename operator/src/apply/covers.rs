@@ -1,7 +1,7 @@
 //! Whether a live object has everything that is wanted of it. Pure.
 //!
 //! What others add (sidecars, annotations, defaults) is left alone, so this is no comparison for equality: maps have to
-//! hold every wanted field; lists with a merge key every wanted item; all other lists belong to one writer as a whole.
+//! hold every wanted field, but selectors nothing else; lists with a merge key every wanted item; all other lists belong to one writer as a whole.
 
 use serde_json::{Map, Value};
 
@@ -19,6 +19,12 @@ const KEYED: [(&str, &[&str]); 9] = [
     ("ports", &["containerPort", "port", "protocol"]),
     ("topologySpreadConstraints", &["topologyKey", "whenUnsatisfiable"]),
 ];
+/// Maps that mean something else as soon as they have one more entry: what they select. As in the schema of Kubernetes
+/// they belong to one writer as a whole.
+const SELECTORS: [&str; 5] =
+    ["selector", "podSelector", "namespaceSelector", "labelSelector", "nodeSelector"];
+/// A switch whose absence means off, which the API server does not store when it is.
+const OFF_WHEN_ABSENT: &str = "paused";
 /// Maps of amounts, which the API server writes in its own way: `1000m` is `1`.
 const AMOUNTS: [&str; 2] = ["limits", "requests"];
 
@@ -34,7 +40,13 @@ pub(super) fn missing(live: &Value, desired: &Value) -> Option<String> {
 
 fn missing_field(live: &Map<String, Value>, name: &str, wanted: &Value) -> Option<String> {
     let here = |is_missing: bool| is_missing.then(|| format!("/{name}"));
-    let Some(found) = live.get(name) else { return here(!is_empty(wanted)) };
+    let Some(found) = live.get(name) else {
+        let is_off = name == OFF_WHEN_ABSENT && *wanted == false;
+        return here(!is_off && !is_empty(wanted));
+    };
+    if SELECTORS.contains(&name) {
+        return here(!same(found, wanted));
+    }
     match (found, wanted) {
         (Value::Array(found), Value::Array(wanted)) => match key_of(name) {
             Some(key) => here(!wanted.iter().all(|item| has_item(found, item, key))),
@@ -198,6 +210,39 @@ mod tests {
             let pod = live["spec"]["template"]["spec"].as_object_mut().unwrap();
             pod.remove("automountServiceAccountToken");
         }));
+    }
+
+    #[test]
+    fn a_selector_that_was_narrowed_is_seen() {
+        for (path, more) in [
+            ("/spec/podSelector/matchLabels", json!({"app": "a", "more": "b"})),
+            (
+                "/spec/podSelector",
+                json!({"matchExpressions": [{"key": "a", "operator": "Exists"}]}),
+            ),
+            ("/spec/selector", json!({"app": "a", "more": "b"})),
+        ] {
+            let desired = json!({"spec": {
+                "podSelector": {"matchLabels": {"app": "a"}}, "selector": {"app": "a"},
+            }});
+            let mut live = desired.clone();
+            live.pointer_mut(path)
+                .unwrap()
+                .as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            assert!(!covers(&live, &desired), "{path}");
+        }
+        let everything = json!({"spec": {"podSelector": {}}});
+        assert!(covers(&everything, &json!({"spec": {"podSelector": {"matchLabels": {}}}})));
+    }
+
+    #[test]
+    fn what_stops_or_hijacks_what_was_made_is_seen_and_its_absence_is_not() {
+        let desired = json!({"paused": false, "command": []});
+        assert!(covers(&json!({}), &desired));
+        assert!(!covers(&json!({"paused": true}), &desired));
+        assert!(!covers(&json!({"command": ["sleep"]}), &desired));
     }
 
     #[test]

@@ -29,27 +29,59 @@ pub async fn stop(ctx: &Context, object: &BatchPipeline, roles: &[Role]) -> Appl
             continue;
         }
         match without_pods(ctx, &uid, &live).await {
-            Ok(()) => applied.written.push(format!("Deployment {name}")),
+            Ok(true) => applied.written.push(format!("Deployment {name}")),
+            Ok(false) => {}
             Err(failure) => applied.failures.push(failure),
         }
     }
     applied
 }
 
-async fn without_pods(ctx: &Context, uid: &str, live: &Deployment) -> Result<(), Failure> {
+/// Whether it had to be written; a Deployment that is gone has no pods.
+async fn without_pods(ctx: &Context, uid: &str, live: &Deployment) -> Result<bool, Failure> {
     let (namespace, name) = (live.namespace().unwrap_or_default(), live.name_any());
     let api: Api<Deployment> = Api::namespaced(ctx.client.clone(), &namespace);
     let patch = json!({"metadata": {"uid": live.uid()}, "spec": {"replicas": 0}});
     let params =
         PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let answer = api.patch(&name, &params, &Patch::Merge(&patch)).await.map_err(|error| {
-        let (kind, resource) = ("Deployment", "deployments.apps");
-        let attempt = Attempt { verb: "patch", kind, resource, namespace: &namespace, name: &name };
-        attempt.failed(&error)
-    })?;
+    let answer = match api.patch(&name, &params, &Patch::Merge(&patch)).await {
+        Ok(answer) => answer,
+        // What we remember of it would otherwise stand for it for ever, for no cache will show it again.
+        Err(kube::Error::Api(status)) if status.code == 404 => {
+            ctx.written.remove(uid, "Deployment", &name);
+            return Ok(false);
+        }
+        Err(error) => {
+            let (verb, kind, resource) = ("patch", "Deployment", "deployments.apps");
+            let attempt = Attempt { verb, kind, resource, namespace: &namespace, name: &name };
+            return Err(attempt.failed(&error));
+        }
+    };
     let version = answer.resource_version();
     // Without a fingerprint the next apply does not take this for what it wants.
     let write = Write { version, answer: Some(answer.into()), ..Write::default() };
     ctx.written.note(uid, "Deployment", &name, write);
-    Ok(())
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::{Client, client::Body};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_deployment_that_is_gone_is_stopped_and_forgotten() {
+        let server = tower::service_fn(async |_: http::Request<Body>| {
+            let status = json!({"kind": "Status", "status": "Failure", "code": 404}).to_string();
+            let answer = http::Response::builder().status(404);
+            Ok::<_, tower::BoxError>(answer.body(Body::from(status.into_bytes())).unwrap())
+        });
+        let ctx = Context::for_test(Client::new(server, "default"));
+        ctx.written.note_any("u");
+        let mut live = Deployment::default();
+        live.metadata.name = Some("any".to_owned());
+        assert_eq!(without_pods(&ctx, "u", &live).await, Ok(false));
+        assert!(ctx.written.is_empty());
+    }
 }

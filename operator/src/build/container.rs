@@ -34,6 +34,8 @@ pub(super) fn build_container(
     Container {
         name: CONTAINER.to_owned(),
         image: Some(pipeline.image.clone()),
+        // Said, or another command by hand would stay: without one, the image's entry point runs.
+        command: Some(Vec::new()),
         args: Some(vec![command(role).to_owned()]),
         env: Some(build_environment(pipeline, role)),
         ports: Some(ports(pipeline, role)),

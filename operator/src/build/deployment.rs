@@ -21,6 +21,8 @@ pub(super) fn build_deployment(pipeline: &Pipeline, role: Role, replicas: i32) -
         metadata: owned(pipeline, name, role.name()),
         spec: DeploymentSpec {
             replicas: Some(replicas),
+            // Said, or a pause by `kubectl rollout pause` would be nobody's to end.
+            paused: Some(false),
             selector: labels::label_selector(&pipeline.name, role),
             strategy: Some(strategy(pipeline, role)),
             template: build_pod(pipeline, role),

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use batchpipe_api::pipeline::{BatchPipeline, KIND};
-use kube::{ResourceExt, api::ObjectMeta, runtime::reflector::ObjectRef};
+use batchpipe_api::pipeline::KIND;
+use kube::{Resource, ResourceExt, api::ObjectMeta, runtime::reflector::ObjectRef};
 
+use super::Stored;
 use crate::build::labels::{INSTANCE, PIPELINE_UID};
 
 /// A pipeline's place.
@@ -18,13 +19,13 @@ pub struct Key {
 
 impl Key {
     /// The key of a pipeline.
-    pub fn of(pipeline: &BatchPipeline) -> Self {
+    pub fn of<K: Resource>(pipeline: &K) -> Self {
         let namespace = pipeline.namespace().unwrap_or_default();
-        Self { namespace, name: pipeline.name().to_owned() }
+        Self { namespace, name: pipeline.name_any() }
     }
 
     /// The place in a cache.
-    pub fn object(&self) -> ObjectRef<BatchPipeline> {
+    pub fn object(&self) -> ObjectRef<Stored> {
         ObjectRef::new(&self.name).within(&self.namespace)
     }
 }

@@ -1,8 +1,7 @@
 //! The kinds that are watched, for one namespace or for all.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
-use batchpipe_api::pipeline::BatchPipeline;
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
@@ -21,7 +20,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch as channel;
 
 use super::{
-    Cached, Health, Key, Supplies, Touched,
+    Cached, Health, Key, Round, Stored, Supplies, Touched,
     index::Index,
     key, prune,
     watch::{Concerns, Watch, follow},
@@ -52,7 +51,7 @@ pub struct Children {
 pub struct CacheSet {
     scope: Option<String>,
     /// The pipelines.
-    pub pipelines: Cached<BatchPipeline>,
+    pub pipelines: Cached<Stored>,
     /// What they are made of.
     pub children: Children,
 }
@@ -66,7 +65,7 @@ struct Starter<'a> {
 impl CacheSet {
     pub(super) fn start(scope: Option<&str>, supplies: &Supplies) -> Self {
         let starter = Starter { scope, supplies };
-        let itself = |object: &BatchPipeline| Some(Touched::Pipeline(Key::of(object)));
+        let itself = |object: &Stored| Some(Touched::Pipeline(Key::of(object)));
         let pipelines = starter.watch(None, prune::plain, Box::new(itself));
         let known = pipelines.store();
         let children = Children {
@@ -88,22 +87,19 @@ impl CacheSet {
 
     /// Whether pipelines can be looked after: all is known that can be known.
     pub fn is_settled(&self) -> bool {
-        self.pipelines.is_ready() && self.unsettled().is_empty()
+        self.pipelines.is_ready() && self.pipelines.is_fresh() && self.unsettled().is_empty()
     }
 
     /// The kinds of which nothing was heard, a line each.
     pub(super) fn pending(&self) -> Vec<String> {
         let place = self.scope.as_ref().map_or_else(String::new, |it| format!(" in {it}"));
-        let pipelines = (!self.pipelines.is_ready()).then(|| {
-            let why = self.pipelines.refused();
-            why.map_or_else(|| "BatchPipeline".to_owned(), |why| format!("BatchPipeline ({why})"))
-        });
-        let others = self.unsettled().into_iter().map(str::to_owned);
-        pipelines
-            .into_iter()
-            .chain(others)
-            .map(|kind| format!("cache{place}: {kind} is not known yet"))
-            .collect()
+        let pipelines = self.pipelines.unsettled().or_else(|| self.pipelines.refused());
+        let all = pipelines.map(|why| ("BatchPipeline", why)).into_iter().chain(self.unsettled());
+        let line = |(kind, why): (&str, String)| {
+            let why = if why.is_empty() { why } else { format!(": {why}") };
+            format!("cache{place}: {kind} is not known yet{why}")
+        };
+        all.map(line).collect()
     }
 
     /// The kinds of children that cannot be seen because the API server refuses, with its words.
@@ -113,7 +109,8 @@ impl CacheSet {
         all.into_iter().filter_map(|(kind, why)| Some((kind, why?))).collect()
     }
 
-    fn unsettled(&self) -> Vec<&'static str> {
+    /// The kinds of children of which nothing was heard, and why.
+    fn unsettled(&self) -> Vec<(&'static str, String)> {
         let Children {
             deployments,
             service_accounts,
@@ -124,20 +121,20 @@ impl CacheSet {
             replica_sets,
         } = &self.children;
         let kinds = [
-            ("Deployment", deployments.is_settled()),
-            ("ServiceAccount", service_accounts.is_settled()),
-            ("Service", services.is_settled()),
-            ("PodDisruptionBudget", disruption_budgets.is_settled()),
-            ("NetworkPolicy", network_policies.is_settled()),
-            ("Pod", pods.is_settled()),
-            ("ReplicaSet", replica_sets.is_settled()),
+            ("Deployment", deployments.unsettled()),
+            ("ServiceAccount", service_accounts.unsettled()),
+            ("Service", services.unsettled()),
+            ("PodDisruptionBudget", disruption_budgets.unsettled()),
+            ("NetworkPolicy", network_policies.unsettled()),
+            ("Pod", pods.unsettled()),
+            ("ReplicaSet", replica_sets.unsettled()),
         ];
-        kinds.into_iter().filter(|(_, is_settled)| !is_settled).map(|(kind, _)| kind).collect()
+        kinds.into_iter().filter_map(|(kind, why)| Some((kind, why?))).collect()
     }
 }
 
 impl Starter<'_> {
-    fn child<K>(&self, prune: fn(&mut K), pipelines: &Store<BatchPipeline>) -> Cached<K>
+    fn child<K>(&self, prune: fn(&mut K), pipelines: &Store<Stored>) -> Cached<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
             + Clone
@@ -150,7 +147,7 @@ impl Starter<'_> {
         let pipelines = pipelines.clone();
         let concerns = move |object: &K| {
             let name_of = |uid: &str| {
-                let has_uid = |it: &BatchPipeline| it.metadata.uid.as_deref() == Some(uid);
+                let has_uid = |it: &Stored| it.meta().uid.as_deref() == Some(uid);
                 pipelines.find(has_uid).map(|it| it.name_any())
             };
             key::owner(object.meta(), name_of).map(Touched::Child)
@@ -178,10 +175,90 @@ impl Starter<'_> {
             .scope
             .map_or_else(|| Api::all(client.clone()), |it| Api::namespaced(client.clone(), it));
         let (reader, writer) = store();
-        let (tell, health) = channel::channel(Health::Pending);
-        let index = Index::default();
-        let watch = Watch { api, selector, prune, concerns, index: index.clone() };
+        let (tell, health) = channel::channel(Health::Pending(String::new()));
+        let (index, round) = (Index::default(), Arc::new(channel::Sender::new(Round::default())));
+        let (kept, asked) = (index.clone(), Arc::clone(&round));
+        let watch = Watch { api, selector, prune, concerns, index: kept, round: asked };
         self.supplies.tasks.spawn(follow(watch, writer, tell, self.supplies.clone()));
-        Cached { store: reader, index, health }
+        Cached { store: reader, index, health, round }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use kube::{Client, client::Body};
+    use tokio::sync::mpsc;
+    use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+    use super::*;
+    use crate::metrics::Metrics;
+
+    /// Caches of an API server that answers every list and watch so.
+    fn caches(code: u16, body: &'static str) -> CacheSet {
+        let server = tower::service_fn(move |_: http::Request<Body>| async move {
+            let answer = http::Response::builder().status(code);
+            Ok::<_, tower::BoxError>(answer.body(Body::from(body.as_bytes().to_vec())).unwrap())
+        });
+        let supplies = Supplies {
+            client: Client::new(server, "default"),
+            metrics: Metrics::default(),
+            touched: mpsc::unbounded_channel().0,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
+        CacheSet::start(Some("a"), &supplies)
+    }
+
+    async fn until(is_true: impl Fn() -> bool) {
+        let patience = async {
+            while !is_true() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), patience).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_cache_that_is_not_filled_says_which_and_what_failed() {
+        let status =
+            r#"{"kind": "Status", "status": "Failure", "code": 500, "message": "etcd is away"}"#;
+        let caches = caches(500, status);
+        until(|| {
+            let pending = caches.pending();
+            let is_told = |it: &String| it.contains("BatchPipeline") && it.contains("etcd is away");
+            pending.len() == 8 && pending.iter().any(is_told)
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn an_object_that_cannot_be_read_hides_no_other() {
+        let list = r#"{"metadata": {"resourceVersion": "5"}, "items": [
+            {"apiVersion": "batchpipe.dev/v1alpha1", "kind": "BatchPipeline",
+             "metadata": {"namespace": "a", "name": "newer", "generation": 2}, "spec": {"state": "Hibernated"}},
+            {"apiVersion": "batchpipe.dev/v1alpha1", "kind": "BatchPipeline",
+             "metadata": {"namespace": "a", "name": "good"},
+             "spec": {"kafka": {"bootstrapServers": "kafka:9093"}, "consumer": {"sink": {"blackhole": {}}}}}]}"#;
+        let caches = caches(200, list);
+        let find = |name: &str| {
+            let key = Key { namespace: "a".to_owned(), name: name.to_owned() };
+            caches.pipelines.store().get(&key.object())
+        };
+        until(|| find("good").is_some()).await;
+        assert!(find("good").unwrap().0.is_ok());
+        let unreadable = find("newer").unwrap();
+        assert_eq!(unreadable.meta().generation, Some(2));
+        assert!(unreadable.0.is_err());
+    }
+
+    #[tokio::test]
+    async fn pipelines_are_fresh_only_when_they_were_listed_since_that_was_asked_for() {
+        let caches = caches(200, r#"{"metadata": {"resourceVersion": "5"}, "items": []}"#);
+        until(|| caches.pipelines.round.borrow().asked == 0 && caches.pipelines.is_ready()).await;
+        caches.pipelines.renew();
+        assert!(!caches.pipelines.is_fresh() && !caches.is_settled());
+        until(|| caches.pipelines.is_fresh()).await;
     }
 }

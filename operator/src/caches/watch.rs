@@ -3,6 +3,7 @@
 use std::{
     fmt::Debug,
     pin::pin,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -17,7 +18,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::sync::watch as channel;
 
-use super::{Health, Supplies, Touched, index::Index};
+use super::{Health, Round, Supplies, Touched, index::Index};
 use crate::{backoff::Backoff, error::chain};
 
 /// A connection that was cut without a word is noticed a little after this.
@@ -29,6 +30,9 @@ const LONG_AGO: Duration = Duration::from_mins(1);
 /// After so many failures in a row the list is read again: the version to go on from may be one that the API server
 /// will never know, for example after etcd was restored.
 const FAILURES_BEFORE_LIST: u32 = 5;
+
+/// A watch that fails again and again says so at most so often.
+const WARN_EVERY: Duration = Duration::from_mins(1);
 
 /// What is refused is refused at once: a watch that was, and then says nothing for so long, works.
 const NO_REFUSAL: Duration = Duration::from_secs(2);
@@ -45,6 +49,8 @@ pub(super) struct Watch<K> {
     pub(super) concerns: Concerns<K>,
     /// Which objects belong to which pipeline.
     pub(super) index: Index,
+    /// Which list is asked for, and which is there.
+    pub(super) round: Arc<channel::Sender<Round>>,
 }
 
 /// A watch at work.
@@ -55,6 +61,8 @@ struct Following<K: Resource<DynamicType = ()> + Clone + 'static> {
     supplies: Supplies,
     /// Whether this round's list is there, so that the watch is next.
     is_listed: bool,
+    /// When a failure was logged last.
+    warned_at: Option<Instant>,
 }
 
 /// Follows a kind until the process ends.
@@ -66,7 +74,8 @@ pub(super) async fn follow<K>(
 ) where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
-    let mut following = Following { watch, writer, health, supplies, is_listed: false };
+    let mut following =
+        Following { watch, writer, health, supplies, is_listed: false, warned_at: None };
     let stop = following.supplies.stop.clone();
     stop.run_until_cancelled_owned(async move {
         let mut backoff = Backoff::new(Duration::from_millis(200), LONGEST_WAIT);
@@ -88,8 +97,14 @@ where
         let mut events = pin!(watcher(self.watch.api.clone(), config));
         let (mut failures, mut failed_at) = (0, Instant::now());
         self.is_listed = false;
+        let mut rounds = self.watch.round.subscribe();
+        let asked = rounds.borrow_and_update().asked;
         while failures < FAILURES_BEFORE_LIST {
-            let Ok(event) = tokio::time::timeout(self.patience(), events.next()).await else {
+            let event = tokio::select! {
+                event = tokio::time::timeout(self.patience(), events.next()) => event,
+                _ = rounds.wait_for(|round| round.asked > asked) => return,
+            };
+            let Ok(event) = event else {
                 self.become_(Health::Ready);
                 continue;
             };
@@ -100,7 +115,12 @@ where
                         failures = 0;
                         backoff.reset();
                     }
+                    let is_whole = matches!(event, Event::InitDone);
                     self.take(&event.modify(self.watch.prune));
+                    if is_whole {
+                        self.watch.round.send_modify(|round| round.listed = asked);
+                        self.tell_all();
+                    }
                 }
                 Some(Err(error)) => {
                     if failed_at.elapsed() >= LONG_AGO {
@@ -139,9 +159,6 @@ where
         let is_seen = matches!(event, Event::Apply(_) | Event::Delete(_));
         self.writer.apply_watcher_event(event);
         self.watch.index.take(event);
-        if is_whole {
-            self.tell_all();
-        }
         if is_seen || (is_whole && !self.is_refused()) {
             self.become_(Health::Ready);
         }
@@ -158,14 +175,26 @@ where
         }
     }
 
-    fn failed(&self, error: &watcher::Error) {
-        let kind = K::kind(&());
+    fn failed(&mut self, error: &watcher::Error) {
+        let (kind, text) = (K::kind(&()), chain(error));
         self.supplies.metrics.watch_restarted(&kind);
+        let is_first = self.warned_at.is_none_or(|at| at.elapsed() >= WARN_EVERY);
         if let Some(why) = refusal(error) {
-            tracing::warn!(%kind, why, "may not be watched");
+            if is_first {
+                tracing::warn!(%kind, why, "may not be watched");
+            }
             self.become_(Health::Forbidden(why));
+        } else if is_first {
+            tracing::warn!(%kind, error = text, "the watch failed and starts anew");
         } else {
-            tracing::debug!(%kind, error = chain(error), "the watch starts anew");
+            tracing::debug!(%kind, error = text, "the watch failed and starts anew");
+        }
+        if is_first {
+            self.warned_at = Some(Instant::now());
+        }
+        let is_pending = matches!(*self.health.borrow(), Health::Pending(_));
+        if is_pending {
+            self.become_(Health::Pending(text));
         }
     }
 

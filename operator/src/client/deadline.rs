@@ -1,6 +1,7 @@
 //! Ends what takes too long. A server that was stopped, or a connection that was cut without a word, gives no error
 //! by itself; every answer but a watch's is read to its end here, so that nothing can hang in the middle of it either.
-//! A watch has to begin in time; its silence later is noticed by kube's watcher.
+//! A watch has to begin in time; its silence later is noticed by kube's watcher. That it is refused is an answer like any
+//! other.
 
 use std::{
     task::{Context, Poll},
@@ -62,7 +63,8 @@ where
         let answer = self.inner.call(request);
         let whole = async move {
             let answer = answer.await?;
-            if verb == Verb::Watch { Ok(answer) } else { read(answer).await }
+            let is_stream = verb == Verb::Watch && answer.status().is_success();
+            if is_stream { Ok(answer) } else { read(answer).await }
         };
         Box::pin(async move { tokio::time::timeout(patience, whole).await.map_err(|_| overdue)? })
     }
@@ -88,6 +90,25 @@ mod tests {
     use tower::{ServiceExt, service_fn};
 
     use super::*;
+
+    /// What comes of a watch whose answer has this code and a body that never ends.
+    async fn endless(code: u16) -> Result<Answer, BoxError> {
+        let server = service_fn(move |_: Call| async move {
+            let never = http_body_util::StreamBody::new(futures_util::stream::pending());
+            let body = Box::new(never) as Box<kube::client::DynBody>;
+            Ok(http::Response::builder().status(code).body(body).unwrap())
+        });
+        let mut request = Call::new(Body::empty());
+        *request.uri_mut() = "/api/v1/pods?watch=1".parse().unwrap();
+        Deadline { inner: server, patience: |_| Duration::from_millis(10) }.oneshot(request).await
+    }
+
+    #[tokio::test]
+    async fn a_watch_may_go_on_for_ever_and_its_refusal_may_not() {
+        assert!(endless(200).await.is_ok());
+        let error = endless(500).await.err().unwrap();
+        assert!(error.to_string().contains("was not answered within"), "{error}");
+    }
 
     #[tokio::test]
     async fn a_server_that_never_answers_gives_an_error_that_names_the_request() {

@@ -1,5 +1,7 @@
 //! Refuses to write unless this process leads. It is the last word: whatever the controller believes, a leader that
 //! was suspended and wakes after its term sends nothing. Requests about Leases pass, since they decide who leads.
+//!
+//! It also knows which writes were never answered, whoever gave them up: they may be carried out later.
 
 use std::{
     task::{Context, Poll},
@@ -69,11 +71,37 @@ where
         let Some(term) = self.leadership.term(Instant::now()) else {
             return Box::pin(async move { Err(NotLeader::Refused { verb, path }.into()) });
         };
+        let mut doubt = Doubt { leadership: self.leadership.clone(), sent: Some(Instant::now()) };
         let answer = self.inner.call(request);
         Box::pin(async move {
             let overdue = |_| NotLeader::Overdue { verb, path };
-            tokio::time::timeout_at(term.ends.into(), answer).await.map_err(overdue)?
+            let answer =
+                tokio::time::timeout_at(term.ends.into(), answer).await.map_err(overdue)?;
+            if answer.is_ok() {
+                doubt.end();
+            }
+            answer
         })
+    }
+}
+
+/// A write whose answer was not heard; dropped with it, so that also one whose look was cancelled is noted.
+struct Doubt {
+    leadership: Leadership,
+    sent: Option<Instant>,
+}
+
+impl Doubt {
+    const fn end(&mut self) {
+        self.sent = None;
+    }
+}
+
+impl Drop for Doubt {
+    fn drop(&mut self) {
+        if let Some(sent) = self.sent {
+            self.leadership.give_up(sent);
+        }
     }
 }
 
@@ -86,6 +114,7 @@ mod tests {
     use std::time::Duration;
 
     use http::Method;
+    use http_body_util::{BodyExt, Full};
     use kube::client::Body;
     use tower::{ServiceExt, service_fn};
 
@@ -119,6 +148,31 @@ mod tests {
     async fn the_lease_itself_can_be_asked_for() {
         let lease = "/apis/coordination.k8s.io/v1/namespaces/a/leases/x";
         assert_eq!(refused(&Leadership::default(), Method::PUT, lease).await, None);
+    }
+
+    /// Whether a write is in doubt after this answer, or without any.
+    async fn is_in_doubt_after(answer: Option<Result<u16, &'static str>>) -> bool {
+        let server = service_fn(move |_: Call| async move {
+            let Some(answer) = answer else { return std::future::pending().await };
+            let body =
+                Box::new(Full::default().map_err(BoxError::from)) as Box<kube::client::DynBody>;
+            Ok(http::Response::builder().status(answer?).body(body)?)
+        });
+        let leadership = Leadership::default();
+        leadership.hold(Instant::now(), Timing::default());
+        let mut request = Call::new(Body::empty());
+        *request.method_mut() = Method::PATCH;
+        let call = Gate::new(server, leadership.clone()).oneshot(request);
+        let _ = tokio::time::timeout(Duration::from_millis(20), call).await;
+        leadership.is_in_doubt(Instant::now())
+    }
+
+    #[tokio::test]
+    async fn a_write_that_was_cut_or_cancelled_is_in_doubt_and_one_that_was_answered_is_not() {
+        assert!(is_in_doubt_after(None).await, "cancelled");
+        assert!(is_in_doubt_after(Some(Err("cut"))).await);
+        assert!(!is_in_doubt_after(Some(Ok(200))).await);
+        assert!(!is_in_doubt_after(Some(Ok(409))).await);
     }
 
     #[tokio::test]

@@ -32,6 +32,13 @@ impl Default for Contact {
 }
 
 impl Contact {
+    /// As if nothing had worked for so long.
+    #[cfg(test)]
+    pub(crate) fn silent_for(time: Duration) -> Self {
+        let epoch = Instant::now().checked_sub(time).expect("the machine is up for longer");
+        Self(Arc::new(Noted { epoch, last_millis: AtomicU64::new(0) }))
+    }
+
     /// It worked just now.
     pub fn note(&self, now: Instant) {
         let millis = now.saturating_duration_since(self.0.epoch).as_millis();

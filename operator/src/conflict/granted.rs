@@ -10,7 +10,7 @@ use std::{
 
 use batchpipe_api::{pipeline::BatchPipeline, report::Role};
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::{ResourceExt, runtime::reflector::ObjectRef};
+use kube::{Resource as _, ResourceExt, core::DeserializeGuard, runtime::reflector::ObjectRef};
 
 use super::{
     Conflict, World,
@@ -46,7 +46,9 @@ impl Granted {
     /// Grants the object all that it wants, until [`Self::release`]; or says who has it.
     pub fn grant(&self, object: &BatchPipeline, exists: Exists<'_>) -> Result<(), Conflict> {
         let mut grants = self.lock();
-        let here = |other: &BatchPipeline| other.metadata.namespace == object.metadata.namespace;
+        let here = |other: &DeserializeGuard<BatchPipeline>| {
+            other.meta().namespace == object.metadata.namespace
+        };
         let pipelines = exists.set.pipelines.store().state_filter(here);
         let uid = object.uid().unwrap_or_default();
         if let Some(conflict) = conflict(object, &Known { exists, pipelines, grants: &grants }) {
@@ -96,19 +98,19 @@ impl Exists<'_> {
 /// What is known at the moment of a decision.
 struct Known<'a> {
     exists: Exists<'a>,
-    /// Those of one namespace.
-    pipelines: Vec<Arc<BatchPipeline>>,
+    /// Those of one namespace, also such as cannot be read.
+    pipelines: Vec<Arc<DeserializeGuard<BatchPipeline>>>,
     grants: &'a Grants,
 }
 
 impl World for Known<'_> {
-    fn pipelines(&self) -> &[Arc<BatchPipeline>] {
-        &self.pipelines
+    fn pipelines(&self) -> Vec<&BatchPipeline> {
+        self.pipelines.iter().filter_map(|it| it.0.as_ref().ok()).collect()
     }
 
     fn suspects(&self, claims: &[Claim]) -> BTreeSet<String> {
         let texts = held::texts(claims);
-        let here = self.pipelines.first().and_then(|it| it.metadata.namespace.as_ref());
+        let here = self.pipelines.first().and_then(|it| it.meta().namespace.as_ref());
         let may_name =
             |it: &Deployment| it.metadata.namespace.as_ref() == here && held::may_name(it, &texts);
         let heard = self.exists.set.children.deployments.store().state_filter(may_name);

@@ -30,13 +30,13 @@ fn of_group(name: &str, second: u8, group: &str) -> BatchPipeline {
 /// Pipelines, and what exists of each.
 #[derive(Default)]
 struct Place {
-    pipelines: Vec<Arc<BatchPipeline>>,
+    pipelines: Vec<BatchPipeline>,
     held: BTreeMap<String, Held>,
 }
 
 impl Place {
     fn of(pipelines: &[&BatchPipeline]) -> Self {
-        let pipelines = pipelines.iter().map(|it| Arc::new((*it).clone())).collect();
+        let pipelines = pipelines.iter().map(|it| (*it).clone()).collect();
         Self { pipelines, ..Self::default() }
     }
 
@@ -61,8 +61,8 @@ impl Place {
 }
 
 impl World for Place {
-    fn pipelines(&self) -> &[Arc<BatchPipeline>] {
-        &self.pipelines
+    fn pipelines(&self) -> Vec<&BatchPipeline> {
+        self.pipelines.iter().collect()
     }
 
     fn suspects(&self, _: &[Claim]) -> BTreeSet<String> {

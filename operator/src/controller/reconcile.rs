@@ -15,6 +15,7 @@ use super::{
     pace::{OTHERWISE, WHILE_CHANGING, next},
     publish::{Publication, publish},
     queue::Next,
+    unreadable,
 };
 use crate::{
     apply::{Applied, apply, stop},
@@ -39,7 +40,7 @@ pub(super) struct Looked {
 }
 
 impl Looked {
-    const fn new(outcome: &'static str, next: Next) -> Self {
+    pub(super) const fn new(outcome: &'static str, next: Next) -> Self {
         Self { outcome, next }
     }
 }
@@ -53,13 +54,17 @@ pub(super) async fn reconcile(ctx: &Context, key: &Key) -> Looked {
         ctx.forget(key);
         return Looked::new("gone", Next::Forget);
     };
+    let object = match &object.0 {
+        Ok(object) => object,
+        Err(unreadable) => return unreadable::report(ctx, key, unreadable).await,
+    };
     if object.metadata.deletion_timestamp.is_some() {
         // Kubernetes removes what it owns; anything made now would be in the way.
         return Looked::new("leaving", Next::After(OTHERWISE));
     }
     let uid = object.uid().unwrap_or_default();
     let mut memory = ctx.memories.of(key, &uid);
-    let object = memory.refresh(&object);
+    let object = memory.refresh(object);
     let pass = look(ctx, set, &object, &mut memory).await;
     conclude(ctx, key, &object, &pass, memory).await
 }
@@ -178,7 +183,8 @@ async fn observe_side(
     let ours = made_by(deployment.as_deref(), &replica_sets, &pods);
     let answers = ctx.reports.of(&ours).await;
     let expected = Expected { role, topic: object.topic_name() };
-    side(expected, deployment.as_deref(), &replica_sets, &pods, &answers)
+    let side = side(expected, deployment.as_deref(), &replica_sets, &pods, &answers);
+    ObservedSide { is_hidden: set.children.deployments.refused().is_some(), ..side }
 }
 
 async fn conclude(
@@ -189,7 +195,7 @@ async fn conclude(
     mut memory: Memory,
 ) -> Looked {
     let (observed, now) = (&pass.observed, Timestamp::now());
-    let said = object.status.as_ref().and_then(|it| it.data.as_ref()?.dead_letters);
+    let said = object.status.as_ref().and_then(|it| it.data.as_ref());
     let dead_letters = memory.dead_letters.count(said, observed, now);
     let (outcome, stopped) = (&pass.outcome, &pass.stopped);
     let facts = Facts { object, outcome, stopped, observed, dead_letters, now };

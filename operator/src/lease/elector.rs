@@ -48,8 +48,12 @@ impl Elector {
         }
     }
 
-    /// Gives the Lease back, so that another process can lead at once. The caller has stopped to write before.
+    /// Gives the Lease back, so that another process can lead at once; not while a write may still be carried out. The
+    /// caller has stopped to write before.
     pub async fn release(mut self) {
+        if self.leadership.is_in_doubt(Instant::now()) {
+            return self.abandon();
+        }
         let is_leader = self.leadership.is_leader(Instant::now());
         self.leadership.end();
         if is_leader && let Err(error) = self.empty().await {

@@ -93,7 +93,11 @@ impl<'a> OurSets<'a> {
         };
         let ours: Vec<_> =
             replica_sets.iter().map(|set| &set.borrow().metadata).filter(ours).collect();
-        let newest = ours.iter().max_by_key(|set| revision(set)).and_then(|set| set.uid.as_deref());
+        // The Deployment may be known to have a newer set than any that is: then all of these are earlier ones.
+        let current = deployment.and_then(|it| revision(&it.metadata));
+        let newest = ours.iter().max_by_key(|set| revision(set));
+        let newest = newest.filter(|set| revision(set) >= current);
+        let newest = newest.and_then(|set| set.uid.as_deref());
         Self { all: ours.iter().filter_map(|set| set.uid.as_deref()).collect(), newest }
     }
 

@@ -95,5 +95,5 @@ pub(crate) fn deployment(replicas: i32) -> ObservedDeployment {
 /// A side whose pods are as they should be.
 pub(crate) fn settled(pods: Vec<ObservedPod>) -> ObservedSide {
     let count = i32::try_from(pods.len()).unwrap();
-    ObservedSide { deployment: Some(deployment(count)), pods, strays: Vec::new() }
+    ObservedSide { deployment: Some(deployment(count)), pods, ..ObservedSide::default() }
 }

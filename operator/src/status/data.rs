@@ -4,10 +4,16 @@ use batchpipe_api::{
     report::Role,
     status::{DataStatus, Phase},
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::Time,
+    jiff::{SignedDuration, Timestamp},
+};
 
 use super::Facts;
-use crate::observe::{ObservedSide, Partitions};
+use crate::observe::{Measured, ObservedSide, Partitions};
+
+/// What was measured longer ago says nothing of now: a pod goes on to report what it last heard while brokers are away.
+const OLDEST: SignedDuration = SignedDuration::from_secs(15);
 
 /// The numbers; absent when none is known.
 pub(super) fn data(facts: &Facts<'_>) -> Option<DataStatus> {
@@ -80,7 +86,7 @@ fn lag(facts: &Facts<'_>) -> Lag {
     if !facts.asks_for(Role::Consumer) {
         return Lag::default();
     }
-    let measured = measured(&Partitions::of(&facts.observed.consumer));
+    let measured = measured(&Partitions::of(&facts.observed.consumer), facts.now);
     match (measured, facts.is_drained()) {
         (Some(Lag { messages: Some(0), .. }), true) => {
             // What is nothing in messages is nothing in records, also where their mean number is not known.
@@ -102,8 +108,10 @@ fn said_when_drained(facts: &Facts<'_>) -> Lag {
     })
 }
 
-fn measured(partitions: &Partitions) -> Option<Lag> {
-    let all = partitions.all()?;
+fn measured(partitions: &Partitions, now: Timestamp) -> Option<Lag> {
+    let is_fresh =
+        |all: &Vec<&Measured>| all.iter().all(|measured| now.duration_since(measured.at) <= OLDEST);
+    let all = partitions.all().filter(is_fresh)?;
     let sum = |of: fn(&batchpipe_api::report::PartitionLag) -> Option<u64>| {
         let counts: Option<Vec<u64>> = all.iter().map(|measured| of(&measured.lag)).collect();
         counts.map(|counts| whole(counts.into_iter().fold(0, u64::saturating_add)))

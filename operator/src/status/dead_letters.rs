@@ -4,36 +4,47 @@
 //! this operator process began is the start, so the number never falls. It is what was seen: letters of a pod that
 //! came and went while no operator looked are not in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use batchpipe_api::report::{Report, Role};
+use batchpipe_api::{
+    report::{Report, Role},
+    status::DataStatus,
+};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::observe::{Observed, ObservedPod};
 
+/// So many pods that are gone are known by uid. One that comes back, because its owner could not be seen for a while,
+/// is among the last that went.
+const BURIED: usize = 64;
+
 /// The count of one pipeline, from one pass to the next.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeadLetterTally {
-    /// When counting began.
+    /// When counting began: a process that is younger is not in what was written then.
     began: Option<Timestamp>,
     /// Of processes that are gone, and of before.
     earlier: u64,
+    /// The pods that went last, by uid, with what `earlier` has of each.
+    buried: VecDeque<(String, u64)>,
     /// The last count of each pod, by uid.
     pods: BTreeMap<String, u64>,
 }
 
 impl DeadLetterTally {
-    /// Takes in what pods report now. `written` is what the status says; absent: nothing yet. The result is absent when
+    /// Takes in what pods report now. `said` is what the status says; absent: nothing yet. The result is absent when
     /// nothing is known at all.
     pub fn count(
         &mut self,
-        written: Option<i64>,
+        said: Option<&DataStatus>,
         observed: &Observed,
         now: Timestamp,
     ) -> Option<i64> {
+        let written = said.and_then(|data| data.dead_letters);
         let began = *self.began.get_or_insert_with(|| {
             self.earlier = written.unwrap_or(0).max(0).unsigned_abs();
-            now
+            // No operator may have looked since that was written.
+            said.and_then(|data| data.observed_at.as_ref()).map_or(now, |at| at.0.min(now))
         });
         for role in [Role::Producer, Role::Consumer] {
             for pod in &observed.side(role).pods {
@@ -49,7 +60,8 @@ impl DeadLetterTally {
     fn take(&mut self, pod: &ObservedPod, began: Timestamp) {
         let Some((report, asked_at)) = pod.report.as_ref().zip(pod.asked_at) else { return };
         let count = report.accounting.dead_lettered;
-        match self.pods.insert(pod.uid.clone(), count) {
+        let before = self.pods.insert(pod.uid.clone(), count).or_else(|| self.exhume(&pod.uid));
+        match before {
             // The same pod, but its process began anew.
             Some(before) if count < before => self.earlier = self.earlier.saturating_add(before),
             // A process that is older than this count is in what was written already.
@@ -65,8 +77,20 @@ impl DeadLetterTally {
             let mut all = observed.producer.pods.iter().chain(&observed.consumer.pods);
             all.any(|pod| pod.uid == uid)
         };
-        let gone = self.pods.extract_if(.., |uid, _| !exists(uid));
-        self.earlier = gone.fold(self.earlier, |sum, (_, count)| sum.saturating_add(count));
+        for (uid, count) in self.pods.extract_if(.., |uid, _| !exists(uid)) {
+            self.earlier = self.earlier.saturating_add(count);
+            self.buried.push_back((uid, count));
+        }
+        let too_many = self.buried.len().saturating_sub(BURIED);
+        self.buried.drain(..too_many);
+    }
+
+    /// Takes back what was buried of a pod that had only been out of sight.
+    fn exhume(&mut self, uid: &str) -> Option<u64> {
+        let place = self.buried.iter().position(|(buried, _)| buried == uid)?;
+        let (_, count) = self.buried.remove(place)?;
+        self.earlier = self.earlier.saturating_sub(count);
+        Some(count)
     }
 }
 
@@ -97,7 +121,8 @@ mod tests {
         written: Option<i64>,
         pods: Vec<ObservedPod>,
     ) -> Option<i64> {
-        tally.count(written, &observed(pods), moment(100))
+        let data = DataStatus { dead_letters: written, ..DataStatus::default() };
+        tally.count(Some(&data), &observed(pods), moment(100))
     }
 
     #[test]
@@ -121,6 +146,48 @@ mod tests {
         assert_eq!(count(&mut tally, Some(5), vec![pod("a")]), Some(5));
         assert_eq!(count(&mut tally, Some(5), vec![counting("b", 1, 0.0, 120)]), Some(6));
         assert_eq!(count(&mut tally, Some(6), Vec::new()), Some(6));
+    }
+
+    #[test]
+    fn a_pod_that_was_out_of_sight_is_not_counted_twice() {
+        let mut tally = DeadLetterTally::default();
+        count(&mut tally, None, vec![counting("a", 5, 0.0, 101)]);
+        assert_eq!(count(&mut tally, Some(5), Vec::new()), Some(5));
+        assert_eq!(count(&mut tally, Some(5), vec![counting("a", 6, 5.0, 106)]), Some(6));
+        assert_eq!(count(&mut tally, Some(6), Vec::new()), Some(6));
+        let anew = vec![counting("a", 1, 0.0, 120)];
+        assert_eq!(count(&mut tally, Some(6), anew), Some(7), "its process began anew meanwhile");
+    }
+
+    #[test]
+    fn of_pods_that_are_gone_only_the_last_are_known_and_all_are_counted() {
+        let mut tally = DeadLetterTally::default();
+        for number in 0..100 {
+            let pods = vec![counting(&number.to_string(), 1, 0.0, 101)];
+            assert_eq!(count(&mut tally, None, pods), Some(number + 1));
+        }
+        assert_eq!(tally.buried.len(), BURIED);
+    }
+
+    #[test]
+    fn a_pod_that_began_while_no_operator_looked_is_added_to_what_was_written() {
+        let written_at = |second| DataStatus {
+            dead_letters: Some(12),
+            observed_at: Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(moment(second))),
+            ..DataStatus::default()
+        };
+        let pods = || observed(vec![counting("a", 4, 50.0, 100)]);
+        let with =
+            |data: &DataStatus| DeadLetterTally::default().count(Some(data), &pods(), moment(100));
+        assert_eq!(with(&written_at(40)), Some(16));
+        assert_eq!(with(&written_at(60)), Some(12), "it was there when that was written");
+    }
+
+    #[test]
+    fn the_number_is_never_below_what_the_pods_of_now_have() {
+        let mut tally = DeadLetterTally::default();
+        let pods = vec![counting("a", 9, 90.0, 100), counting("b", 8, 90.0, 100)];
+        assert_eq!(count(&mut tally, Some(12), pods), Some(17));
     }
 
     #[test]

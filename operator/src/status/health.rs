@@ -106,7 +106,8 @@ fn asked_for(role: Role, facts: &Facts<'_>) -> i32 {
 
 fn kind(side: &ObservedSide, wanted: i32, trouble: Option<&Trouble>) -> Kind {
     let Some(deployment) = &side.deployment else {
-        return if wanted == 0 && side.pods.is_empty() { Kind::Zero } else { Kind::Changing };
+        let is_none = wanted == 0 && !side.is_hidden && side.pods.is_empty();
+        return if is_none { Kind::Zero } else { Kind::Changing };
     };
     if wanted == 0 && deployment.desired_replicas != 0 {
         return Kind::RunsOn;

@@ -53,7 +53,13 @@ pub(super) fn trouble(side: &ObservedSide) -> Option<Trouble> {
     troubles.into_iter().next()
 }
 
+/// What an earlier pod waits for, somebody has acted upon already: the change that replaces it is under way.
 fn of_pod(pod: &ObservedPod) -> Option<Trouble> {
+    let trouble = words_of(pod)?;
+    Some(Trouble { needs_somebody: trouble.needs_somebody && pod.is_updated, ..trouble })
+}
+
+fn words_of(pod: &ObservedPod) -> Option<Trouble> {
     if let Some(blocked) = &pod.blocked {
         let message = if blocked.message.is_empty() { "no message" } else { &blocked.message };
         return Some(Trouble {
@@ -147,6 +153,18 @@ mod tests {
             waiting("b", stall("AuthorizationFailed", "topic t", 99)),
         ]);
         assert_eq!(trouble(&side).unwrap().reason, reasons::AUTHORIZATION_FAILED);
+    }
+
+    #[test]
+    fn an_earlier_pod_calls_for_nobody_whatever_it_waits_for() {
+        let earlier = ObservedPod {
+            is_updated: false,
+            ..waiting("a", stall("AuthorizationFailed", "topic t", 99))
+        };
+        let newer = waiting("b", stall("BrokersUnreachable", "kafka:9093", 1));
+        assert!(!trouble(&settled(vec![earlier.clone()])).unwrap().needs_somebody);
+        let found = trouble(&settled(vec![earlier, newer])).unwrap();
+        assert_eq!(found.reason, reasons::BROKERS_UNREACHABLE, "the newer one is told of");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Children that are changed by hand are restored; what others add to them is left alone.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{CHILDREN, Namespace, Operator, cluster, wait_for};
 
@@ -64,6 +64,51 @@ fn edits_of_wanted_fields_are_undone_and_nothing_is_made_anew() {
         (account["automountServiceAccountToken"] == false).then_some(())
     });
     assert_eq!(uid(&namespace.get("deployment/demo-producer")), before);
+    operator.stop();
+}
+
+#[test]
+fn a_policy_or_budget_that_was_made_to_select_nothing_selects_its_pods_again() {
+    let (namespace, operator) = ready("selector");
+    for (child, selector, kind) in [
+        ("networkpolicy/demo-producer", "podSelector", "matchLabels"),
+        ("networkpolicy/demo-consumer", "podSelector", "matchExpressions"),
+        ("poddisruptionbudget/demo-producer", "selector", "matchLabels"),
+    ] {
+        let before = namespace.get(child)["spec"][selector].clone();
+        let more = match kind {
+            "matchLabels" => json!({"a": "b"}),
+            _ => json!([{"key": "a", "operator": "Exists"}]),
+        };
+        let patch = json!({"spec": {selector: {kind: more}}}).to_string();
+        let answer =
+            namespace.kubectl(&["patch", child, "--type=merge", "--patch", &patch, "-o", "json"]);
+        let patched: Value = serde_json::from_str(&answer).unwrap();
+        assert_ne!(patched["spec"][selector], before, "{child}");
+        wait_for(&format!("the selector of {child}"), || {
+            (namespace.get(child)["spec"][selector] == before).then_some(())
+        });
+    }
+    operator.stop();
+}
+
+#[test]
+fn what_stops_or_hijacks_a_deployment_is_undone_without_a_rollout() {
+    let (namespace, operator) = ready("hijacked");
+    let deployment = "deployment/demo-producer";
+    let before = namespace.get(deployment)["spec"].clone();
+    namespace.kubectl(&["rollout", "pause", deployment]);
+    wait_for("the rollout to be resumed", || {
+        namespace.get(deployment)["spec"].get("paused").is_none().then_some(())
+    });
+    let command = r#"[{"op": "add", "path": "/spec/template/spec/containers/0/command", "value": ["sleep"]}]"#;
+    namespace.kubectl(&["patch", deployment, "--type=json", "--patch", command]);
+    wait_for("the image's own command", || {
+        let container =
+            namespace.get(deployment)["spec"]["template"]["spec"]["containers"][0].clone();
+        container.get("command").is_none().then_some(())
+    });
+    assert_eq!(namespace.get(deployment)["spec"], before);
     operator.stop();
 }
 

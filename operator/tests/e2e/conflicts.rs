@@ -24,10 +24,20 @@ fn a_foreign_object_with_a_childs_name_is_not_touched_and_the_others_are_made() 
 fn no_pods_are_made_with_somebody_elses_identity() {
     let namespace = Namespace::new(cluster(), "identity");
     namespace.kubectl(&["create", "serviceaccount", "demo-batchpipe"]);
-    let operator = Operator::start(namespace);
+    // Whose it is cannot be found out at first.
+    let is_first = AtomicBool::new(true);
+    let faults = Faults::new(move |request| {
+        let is_it = request.path.ends_with("/serviceaccounts/demo-batchpipe");
+        let is_refused = is_it && is_first.swap(false, Ordering::Relaxed);
+        if is_refused { Fault::Status(500) } else { Fault::None }
+    });
+    let operator = Operator::with(namespace, "operator", faults);
     namespace.pipeline("demo", "");
     let message = namespace.await_reason("demo", "Ready", "Conflict");
     assert!(message.contains("demo-batchpipe"), "{message}");
+    let asked = operator.faults.seen();
+    let is_deployment = |path: &str| path.contains("/deployments/");
+    assert!(!asked.iter().any(|it| is_deployment(&it.path)), "{asked:?}");
     wait_for("the others", || namespace.find("poddisruptionbudget/demo-consumer"));
     wait_for("a second look", || (operator.looks() >= 2).then_some(()));
     for side in ["producer", "consumer"] {

@@ -68,6 +68,21 @@ fn a_leader_that_stops_while_a_write_is_unanswered_lets_the_lease_run_out() {
     assert_eq!(holder(namespace), "first", "its write may still be carried out");
 }
 
+#[test]
+fn a_write_that_was_given_up_long_before_the_stop_is_remembered() {
+    let namespace = Namespace::new(cluster(), "given-up");
+    let is_first = AtomicBool::new(true);
+    let faults = Faults::new(move |request| {
+        let is_lost = request.is_write() && is_first.swap(false, Ordering::Relaxed);
+        if is_lost { Fault::AnswerLost } else { Fault::None }
+    });
+    let operator = Operator::with(namespace, "first", faults);
+    namespace.pipeline("demo", "");
+    namespace.await_children("demo");
+    operator.stop();
+    assert_eq!(holder(namespace), "first", "that write may still be carried out");
+}
+
 /// Looks at both all the time, from before something happens to the first until the second leads.
 fn never_both(topic: &str, happens: fn(Operator)) {
     let namespace = Namespace::new(cluster(), topic);

@@ -18,3 +18,4 @@ mod scaling;
 mod stale;
 mod support;
 mod thousand;
+mod unreadable;

@@ -10,11 +10,19 @@ use crate::support::{Fault, Faults, Namespace, Operator, cluster, wait_for};
 
 /// An operator whose watches of these kinds can be held back.
 fn holding(namespace: Namespace<'_>, kinds: &'static [&'static str]) -> Operator {
+    holding_as(namespace, "operator", kinds)
+}
+
+fn holding_as(
+    namespace: Namespace<'_>,
+    identity: &str,
+    kinds: &'static [&'static str],
+) -> Operator {
     let faults = Faults::new(move |request| {
         let is_held = kinds.iter().any(|kind| request.path.ends_with(&format!("/{kind}")));
         if request.verb == Verb::Watch && is_held { Fault::Held } else { Fault::None }
     });
-    Operator::with(namespace, "operator", faults)
+    Operator::with(namespace, identity, faults)
 }
 
 /// Makes the operator look, and waits until it has.
@@ -137,6 +145,33 @@ fn a_scale_up_that_is_heard_of_late_is_not_undone_by_an_earlier_one() {
     let scaled = writes.iter().filter(|it| it.path.ends_with("/deployments/demo-consumer"));
     assert_eq!(scaled.count(), 2, "created, and scaled up: {writes:?}");
     operator.stop();
+}
+
+#[test]
+fn a_new_leader_whose_watch_was_cut_does_not_undo_what_it_has_not_heard_of() {
+    let namespace = Namespace::new(cluster(), "cut");
+    let first = Operator::with(namespace, "first", Faults::none());
+    namespace.pipeline("demo", "");
+    namespace.await_children("demo");
+    let second = holding_as(namespace, "second", &["batchpipelines"]);
+    wait_for("the second to follow", || {
+        let seen = second.faults.seen();
+        let mut watches = seen.iter().filter(|it| it.verb == Verb::Watch);
+        watches.find(|it| it.path.ends_with("/batchpipelines")).map(|_| ())
+    });
+    sleep(Duration::from_secs(1));
+    second.faults.hold(true);
+    patch(namespace, &json!({"consumer": {"replicas": 3}}));
+    let replicas = || namespace.get("deployment/demo-consumer")["spec"]["replicas"].clone();
+    wait_for("three pods", || (replicas() == 3).then_some(()));
+    first.stop();
+    wait_for("a look of the second", || (second.looks() > 0).then_some(()));
+    let writes = second.faults.writes();
+    let children: Vec<_> = writes.iter().filter(|it| it.path.contains("/deployments/")).collect();
+    assert!(children.is_empty(), "{children:?}");
+    assert_eq!(replicas(), 3);
+    second.faults.hold(false);
+    second.stop();
 }
 
 #[test]

@@ -61,6 +61,18 @@ fn pods_count_only_through_a_replica_set_of_our_deployment() {
 }
 
 #[test]
+fn a_pod_is_not_of_the_newest_set_while_that_set_is_not_known() {
+    let mut newer = deployment(&json!({}));
+    newer.metadata.annotations = Some([(REVISION.to_owned(), "10".to_owned())].into());
+    let is_updated = |sets: &[PartialObjectMeta<ReplicaSet>]| {
+        let side = side(EXPECTED, Some(&newer), sets, &[pod("old", "r9")], &Answers::new());
+        side.pods[0].is_updated
+    };
+    assert!(!is_updated(&[set("r9", "d1", "9")]));
+    assert!(is_updated(&[set("r9", "d1", "10")]), "rolled back");
+}
+
+#[test]
 fn without_a_deployment_no_pod_is_ours() {
     let side = side(EXPECTED, None, &[set("r1", "d1", "1")], &[pod("a", "r1")], &Answers::new());
     assert_eq!((side.deployment, side.pods.len(), side.strays.len()), (None, 0, 1));

@@ -188,3 +188,10 @@ fn when_nothing_is_known_there_are_no_numbers() {
     });
     assert_eq!(scene.summary().data, None);
 }
+
+#[test]
+fn a_lag_that_was_measured_long_ago_is_not_the_lag_of_now() {
+    let after = |second| numbers(|scene| scene.second = second).lag_records;
+    assert_eq!(after(15), Some(0));
+    assert_eq!(after(16), None);
+}

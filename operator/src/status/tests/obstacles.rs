@@ -180,3 +180,33 @@ fn what_could_not_be_scaled_to_zero_is_not_called_paused() {
     assert_eq!(status.phase, Some(Phase::Running), "whatever keeps it from being written");
     assert_eq!(condition(&status, types::READY).status, "False");
 }
+
+#[test]
+fn pods_of_deployments_that_cannot_be_seen_are_not_counted_as_none() {
+    let hidden = || ObservedSide { is_hidden: true, ..ObservedSide::default() };
+    let mut scene = Scene::settled();
+    let before = scene.pass().consumer.unwrap();
+    assert_eq!((before.replicas, before.ready_replicas), (2, 2));
+    scene.observed = Observed { producer: hidden(), consumer: hidden() };
+    assert_eq!(scene.pass().consumer, Some(before));
+    scene.object.status = None;
+    assert_eq!(scene.pass().consumer, None, "nothing is known of it");
+}
+
+#[test]
+fn the_fix_of_a_bad_image_is_not_stuck_because_of_the_pods_that_it_replaces() {
+    let status = Scene::changed(|scene| {
+        let old =
+            ObservedPod { blocked: Some(bad_image()), is_updated: false, ..unready(pod("old")) };
+        let deployment = ObservedDeployment { ready_replicas: 0, ..rolling() };
+        scene.observed.consumer = ObservedSide {
+            deployment: Some(deployment),
+            ..settled(vec![old, unready(pod("new"))])
+        };
+    })
+    .summary();
+    assert_eq!(
+        in_short(&status),
+        "Pending Ready=False/Progressing Reconciling=Progressing Stalled=-"
+    );
+}

@@ -1,0 +1,52 @@
+//! A pipeline that this version cannot read, because a newer kind lets in more, says so and delays no other.
+
+use serde_json::json;
+
+use crate::support::{Namespace, Operator, install, manifest, wait_for};
+
+/// A kind with one more state than this version knows.
+fn newer_kind(namespace: Namespace<'_>) {
+    let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/state/enum/-";
+    let change = json!([{"op": "add", "path": path, "value": "Hibernated"}]).to_string();
+    let kind = "crd/batchpipelines.batchpipe.dev";
+    namespace.kubectl(&["patch", kind, "--type=json", "--patch", &change]);
+    let manifest = manifest("newer", "  state: Hibernated");
+    let args = ["apply", "--namespace", namespace.name, "-f", "-"];
+    wait_for("the newer kind to be served", || {
+        namespace.cluster.kubectl_with_input(&args, &manifest).ok()
+    });
+}
+
+#[test]
+fn a_pipeline_that_cannot_be_read_says_so_and_delays_no_other() {
+    // Not the cluster of the other tests, whose kind is not to be changed.
+    let cluster = batchpipe_testbed::control_plane().unwrap();
+    install(&cluster);
+    let namespace = Namespace::new(&cluster, "newer");
+    newer_kind(namespace);
+    let operator = Operator::start(namespace);
+    namespace.pipeline("demo", "");
+    namespace.await_children("demo");
+    let message = namespace.await_reason("newer", "Stalled", "InvalidSpec");
+    assert!(message.contains("Hibernated"), "{message}");
+    // One that runs already keeps what it has.
+    namespace.pipeline("demo", "  state: Hibernated");
+    namespace.await_reason("demo", "Ready", "InvalidSpec");
+    namespace.await_children("demo");
+    namespace.pipeline("newer", "");
+    namespace.await_children("newer");
+    wait_for("it to be carried out", || {
+        let stalled = namespace.condition("newer", "Stalled")?;
+        (stalled["status"] == "False").then_some(())
+    });
+    let writes = operator.faults.writes();
+    let said = writes.iter().filter(|it| it.path.ends_with("/batchpipelines/demo/status"));
+    let before = said.count();
+    namespace.kubectl(&["annotate", "batchpipeline/demo", "example.com/look=1"]);
+    namespace.pipeline("third", "");
+    namespace.await_children("third");
+    let writes = operator.faults.writes();
+    let said = writes.iter().filter(|it| it.path.ends_with("/batchpipelines/demo/status"));
+    assert_eq!(said.count(), before, "it is said once");
+    operator.stop();
+}
