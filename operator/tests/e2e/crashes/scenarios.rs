@@ -166,6 +166,8 @@ const LIVES: [Scenario; 7] = [
                 "foreign objects came",
                 |at| {
                     clear(at);
+                    // As at the start: with somebody else's ServiceAccount there none is made.
+                    at.delete("deployments", "demo-consumer");
                     foreign(at);
                 },
                 Ready("demo", "Conflict"),
