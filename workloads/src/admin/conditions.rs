@@ -108,21 +108,24 @@ pub(super) struct Stalls {
 }
 
 impl Stalls {
-    /// A part waits; while it does, the time of the beginning stays.
-    pub(super) fn add(&self, part: &str, stall: Stall) {
+    /// A part waits; while it does, the time of the beginning stays. True when it did not wait before.
+    pub(super) fn add(&self, part: &str, stall: Stall) -> bool {
         let mut stalls = self.lock();
         let before = stalls.get(part).map(|stall| stall.since_ms);
         stalls.insert(part.to_owned(), since(stall, before));
         self.count.store(stalls.len(), Ordering::Release);
+        before.is_none()
     }
 
-    /// A part goes on; costs one atomic load when nothing waits.
-    pub(super) fn clear(&self, part: &str) {
-        if self.count.load(Ordering::Acquire) > 0 {
-            let mut stalls = self.lock();
-            stalls.remove(part);
-            self.count.store(stalls.len(), Ordering::Release);
+    /// A part goes on; costs one atomic load when nothing waits. True when it did wait.
+    pub(super) fn clear(&self, part: &str) -> bool {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return false;
         }
+        let mut stalls = self.lock();
+        let has_waited = stalls.remove(part).is_some();
+        self.count.store(stalls.len(), Ordering::Release);
+        has_waited
     }
 
     /// Everything that is waited for.

@@ -132,14 +132,14 @@ impl Side {
         self.clear_stalled_at("");
     }
 
-    /// One part of the side, such as a partition, waits for something outside.
-    pub fn stalled_at(&self, part: &str, reason: &str, what: &str) {
-        self.stalls.add(part, stall(reason, what));
+    /// One part of the side, such as a partition, waits for something outside. True when it did not wait before.
+    pub fn stalled_at(&self, part: &str, reason: &str, what: &str) -> bool {
+        self.stalls.add(part, stall(reason, what))
     }
 
-    /// That part goes on, or is no longer ours. Costs next to nothing when nothing waits.
-    pub fn clear_stalled_at(&self, part: &str) {
-        self.stalls.clear(part);
+    /// That part goes on, or is no longer ours; true when it has waited. Costs next to nothing when nothing waits.
+    pub fn clear_stalled_at(&self, part: &str) -> bool {
+        self.stalls.clear(part)
     }
 
     /// The newest error, for people; it changes nothing else.

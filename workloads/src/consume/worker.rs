@@ -88,16 +88,17 @@ impl Desk {
     /// The sink does not take records of a partition.
     pub(super) fn stalled(&self, assigned: &Assigned, what: &str) {
         let (part, sink) = (part(assigned), self.sink.name());
-        self.shared.side.stalled_at(
-            &part,
-            reasons::SINK_UNAVAILABLE,
-            &format!("sink {sink}: {what}"),
-        );
+        let what = format!("sink {sink}: {what}");
+        if self.shared.side.stalled_at(&part, reasons::SINK_UNAVAILABLE, &what) {
+            tracing::warn!(partition = assigned.partition, "{what}; trying again");
+        }
     }
 
     /// It takes them again, or the partition is no longer ours.
     pub(super) fn clear_stalled(&self, assigned: &Assigned) {
-        self.shared.side.clear_stalled_at(&part(assigned));
+        if self.shared.side.clear_stalled_at(&part(assigned)) {
+            tracing::info!(partition = assigned.partition, "the sink is not waited for any more");
+        }
     }
 }
 

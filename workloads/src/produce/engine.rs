@@ -284,7 +284,7 @@ impl Engine {
             Health::Waiting(waiting) => {
                 side.stalled_at(DEAD_LETTERS, reasons::DEAD_LETTER_UNAVAILABLE, &waiting.what);
             }
-            Health::Flowing => side.clear_stalled_at(DEAD_LETTERS),
+            Health::Flowing => _ = side.clear_stalled_at(DEAD_LETTERS),
         }
     }
 }

@@ -116,7 +116,7 @@ impl Intake {
                 Some(what) => {
                     self.shared.side.stalled_at(SOURCE, reasons::SOURCE_UNAVAILABLE, &what);
                 }
-                None => self.shared.side.clear_stalled_at(SOURCE),
+                None => _ = self.shared.side.clear_stalled_at(SOURCE),
             }
         }
         Ok(())
@@ -126,10 +126,12 @@ impl Intake {
     fn chunk(&mut self, mut records: Records, mut charge: Charge, position: Position) -> Chunk {
         let arrival = Arrival { instant: Instant::now(), unix_ms: unix_ms() };
         records.fill(&mut self.block, &self.rules);
-        let whole = self.left.is_none_or(|left| records.accepted() <= left);
+        // Without a bound of its own the block is taken whole, even if that is a little more than the limit.
+        let bound = self.block.most.unwrap_or(u64::MAX);
+        let whole = records.accepted() <= bound;
+        records.truncate(usize::try_from(bound).unwrap_or(usize::MAX));
         if let Some(left) = &mut self.left {
-            records.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
-            *left -= records.accepted();
+            *left = left.saturating_sub(records.accepted());
         }
         charge.resize(records.capacity());
         let (receipt, share) = Receipt::new();

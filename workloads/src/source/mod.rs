@@ -22,7 +22,8 @@ pub struct Block {
     /// Lines that were too long to be kept.
     pub oversize: Vec<Oversize>,
     /// How many records are wanted at most, set by who reads; no end when absent. A source that can say how far it
-    /// has come inside of a block hands over no more, so that the rest is read by the next run.
+    /// has come inside of a block hands over no more, so that the rest is read by the next run, or sets it to none
+    /// when it had to hand over more.
     pub most: Option<u64>,
 }
 
@@ -48,10 +49,13 @@ impl Block {
         self.oversize.clear();
     }
 
-    /// Takes away the lines after the last record that is wanted; returns how many bytes these were. Lines that were
-    /// too long hide where in the block they stood: then nothing is taken away, and the reader cuts.
+    /// Takes away the lines after the last record that is wanted; returns how many bytes these were. Where in the block
+    /// lines stood that were too long is not known: then all of it is wanted.
     pub fn cut(&mut self) -> usize {
-        let Some(most) = self.most.filter(|_| self.oversize.is_empty()) else { return 0 };
+        if !self.oversize.is_empty() {
+            self.most = None;
+        }
+        let Some(most) = self.most else { return 0 };
         let (mut end, mut records) = (0, 0);
         for line in self.text.split_inclusive(|byte| *byte == b'\n') {
             if records == most {
@@ -152,8 +156,9 @@ mod tests {
     }
 
     #[test]
-    fn a_block_with_lines_that_were_too_long_is_left_whole() {
-        let long = vec![Oversize { prefix: Vec::new(), bytes: 9 }];
-        assert_eq!(cut("1\n2\n", Some(1), long), ("1\n2\n".to_owned(), 0));
+    fn a_block_with_lines_that_were_too_long_is_wanted_as_a_whole() {
+        let oversize = vec![Oversize { prefix: Vec::new(), bytes: 9 }];
+        let mut block = Block { text: b"1\n2\n".to_vec(), oversize, most: Some(1) };
+        assert_eq!((block.cut(), block.text.len(), block.most), (0, 4, None));
     }
 }
