@@ -18,11 +18,21 @@ use crate::source::SourceError;
 /// Endings of files that cannot be read as lines any more.
 const COMPRESSED: [&str; 6] = ["gz", "zst", "bz2", "xz", "lz4", "zip"];
 
-/// Rotated files that nobody has read yet.
+/// A rotated file of which there is something to read.
+#[derive(Debug)]
+pub(super) struct Next {
+    pub(super) input: Input,
+    /// Where to read on: at its start, or where it ended when it was finished before and has grown since.
+    pub(super) offset: u64,
+    /// The start of the file up to there.
+    pub(super) head: Head,
+}
+
+/// Rotated files of which nobody has read all yet.
 #[derive(Debug, Default)]
 pub(super) struct Rotated {
     /// The oldest one that can be read.
-    pub(super) next: Option<Input>,
+    pub(super) next: Option<Next>,
     /// Those that were compressed before they could be read.
     pub(super) compressed: Vec<PathBuf>,
     /// Why others cannot be read.
@@ -34,9 +44,8 @@ pub(super) struct Rotated {
 pub(super) struct Unwanted<'a> {
     /// Those that are open: the one just finished and the current one.
     pub(super) open: &'a [FileId],
-    /// Those that were finished before. Their numbers may be in use again, so this counts only for a file
-    /// that was last written to at the very time asked for.
-    pub(super) finished: &'a [FileId],
+    /// Those that were finished before, as far as they were read.
+    pub(super) finished: &'a [Checkpoint],
 }
 
 /// Finds the file of a checkpoint under another name in the folder of `path`.
@@ -89,18 +98,32 @@ pub(super) fn rotated_since(
             }
         };
         let modified = input.modified()?;
-        let is_done = modified == since && not.finished.contains(&input.id);
-        if modified < since || is_done || not.open.contains(&input.id) || input.size()? == 0 {
+        if modified < since || not.open.contains(&input.id) {
+            continue;
+        }
+        let (offset, head) = read_before(&input, not.finished)?;
+        if input.size()? == offset {
             continue;
         }
         if is_compressed(&input.path) {
             rotated.compressed.push(input.path);
         } else if oldest.is_none_or(|oldest| modified < oldest) {
             oldest = Some(modified);
-            rotated.next = Some(input);
+            rotated.next = Some(Next { input, offset, head });
         }
     }
     Ok(rotated)
+}
+
+/// How much of a file was read already. It may have been written to, or touched, after it was finished: when it was
+/// last written to says nothing.
+fn read_before(input: &Input, finished: &[Checkpoint]) -> Result<(u64, Head), SourceError> {
+    for done in finished.iter().rev() {
+        if let Some(head) = is_of(input, done)? {
+            return Ok((done.offset, head));
+        }
+    }
+    Ok((0, Head::new()))
 }
 
 /// The path without links: rotated files are where the file really is.
@@ -157,16 +180,42 @@ mod tests {
             let file = std::fs::File::options().append(true).open(folder.path().join(name));
             file.unwrap().set_modified(time(seconds)).unwrap();
         }
-        let finished = FileId::at(&folder.path().join("app.log.2")).unwrap().unwrap();
         let none = Unwanted { open: &[], finished: &[] };
         let rotated = rotated_since(&path, time(200), none).unwrap();
-        assert_eq!(rotated.next.unwrap().path, folder.path().join("app.log.2"));
+        let next = rotated.next.unwrap();
+        assert_eq!((next.input.path, next.offset), (folder.path().join("app.log.2"), 0));
+        let finished = read(&folder.path().join("app.log.2"));
         let not = Unwanted { finished: &[finished], ..none };
         let rotated = rotated_since(&path, time(200), not).unwrap();
-        assert_eq!(rotated.next.unwrap().path, folder.path().join("app.log-2026"));
+        assert_eq!(rotated.next.unwrap().input.path, folder.path().join("app.log-2026"));
         assert_eq!(rotated.compressed, [folder.path().join("app.log.4.gz")]);
         let rotated = rotated_since(&path, time(301), none).unwrap();
         assert!(rotated.next.is_none() && rotated.compressed.is_empty());
+    }
+
+    /// What is known of a file that was read to its end.
+    fn read(path: &Path) -> Checkpoint {
+        let text = std::fs::read(path).unwrap();
+        let mut head = Head::new();
+        head.note(&text);
+        let id = FileId::at(path).unwrap().unwrap();
+        Checkpoint::new(id, text.len() as u64, head.fingerprint(text.len() as u64))
+    }
+
+    #[test]
+    fn of_a_finished_file_only_what_was_added_is_read_whenever_it_was_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, rotated) = (folder.path().join("app.log"), folder.path().join("app.log.1"));
+        std::fs::write(&rotated, "1\n2\n").unwrap();
+        let finished = [read(&rotated)];
+        let not = Unwanted { open: &[], finished: &finished };
+        let look = || rotated_since(&path, SystemTime::UNIX_EPOCH, not).unwrap().next;
+        assert!(look().is_none(), "all of it was read");
+        std::fs::write(&rotated, "1\n2\n3\n").unwrap();
+        assert_eq!(look().unwrap().offset, 4);
+        // Another file that got the number of the old one.
+        std::fs::write(&rotated, "4\n5\n6\n").unwrap();
+        assert_eq!(look().unwrap().offset, 0);
     }
 
     #[test]
@@ -178,7 +227,7 @@ mod tests {
         std::fs::write(folder.path().join("app.log.2"), "1\n").unwrap();
         let none = Unwanted { open: &[], finished: &[] };
         let rotated = rotated_since(&path, SystemTime::UNIX_EPOCH, none).unwrap();
-        assert_eq!(rotated.next.unwrap().path, folder.path().join("app.log.2"));
+        assert_eq!(rotated.next.unwrap().input.path, folder.path().join("app.log.2"));
         assert_eq!(rotated.unreadable.len(), 1, "the socket, and not the folder");
     }
 }

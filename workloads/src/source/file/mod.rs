@@ -30,7 +30,7 @@ use tracing::{info, warn};
 use self::{
     checkpoint::{Checkpoint, Saver},
     fingerprint::Head,
-    folder::{Rotated, Unwanted},
+    folder::{Next, Rotated, Unwanted},
     input::{FileId, Input},
     trail::Trail,
 };
@@ -51,8 +51,8 @@ pub struct FileSource {
     input: Option<Input>,
     /// Whether `input` was rotated away already when it was opened.
     is_rotated: bool,
-    /// The files that were finished last.
-    finished: Vec<FileId>,
+    /// The files that were finished last, as far as they were read.
+    finished: Vec<Checkpoint>,
     trail: Trail,
     splitter: LineSplitter,
     saver: Saver,
@@ -200,21 +200,22 @@ impl FileSource {
             rotated = folder::rotated_since(&self.options.path, finished.modified()?, not)?;
         }
         let is_rotated = rotated.next.is_some();
-        let Some(next) = rotated.next.take().or(current) else {
+        let anew = |input| Next { input, offset: 0, head: Head::new() };
+        let Some(next) = rotated.next.take().or_else(|| current.map(anew)) else {
             return Ok(if self.options.follow { Step::Nothing } else { self.end(block) });
         };
-        if self.options.follow && next.size()? == 0 {
+        if self.options.follow && next.input.size()? == 0 {
             return Ok(Step::Nothing); // whoever writes has not noticed yet, and may go on with the old one
         }
-        info!(from = %finished.path.display(), to = %next.path.display(), "file was rotated");
+        info!(from = %finished.path.display(), to = %next.input.path.display(), "file was rotated");
         self.notices.rotations += 1;
         self.notices.note_passed_over(&rotated);
         if self.finished.len() == REMEMBERED {
             self.finished.remove(0);
         }
-        self.finished.push(finished.id);
+        self.finished.extend(self.trail.read_so_far());
         self.splitter.finish(block);
-        self.go_to(next, 0, Head::new(), is_rotated);
+        self.go_to(next.input, next.offset, next.head, is_rotated);
         Ok(Step::Progress)
     }
 
@@ -222,7 +223,7 @@ impl FileSource {
     fn start_anew(&mut self, block: &mut Block) -> Result<Step, SourceError> {
         let Some(input) = &self.input else { return Ok(Step::Nothing) };
         let (path, offset, size) = (input.path.display(), self.trail.offset(), input.size()?);
-        warn!(%path, offset, size, "file was truncated or overwritten; reading it from its start");
+        warn!(%path, offset, size, "file was truncated or overwritten; reading it from its start, what was not read before is lost");
         self.notices.truncations += 1;
         self.splitter.finish(block);
         self.trail.go_to(input.id, 0, Head::new());

@@ -112,7 +112,7 @@ fn begin_after_a_loss(
     )?;
     notices.note_passed_over(&rotated);
     Ok(match rotated.next {
-        Some(input) => Start::at_the_beginning(input, true),
+        Some(next) => Start::at_the_beginning(next.input, true),
         None => Start::at_the_beginning(current, false),
     })
 }

@@ -53,6 +53,12 @@ impl Trail {
         self.pieces.back().map_or(0, |piece| piece.offset + (self.read - piece.start))
     }
 
+    /// How far the last file was read, acknowledged or not.
+    pub(super) fn read_so_far(&self) -> Option<Checkpoint> {
+        let (piece, offset) = (self.pieces.back()?, self.offset());
+        Some(Checkpoint::new(piece.id, offset, piece.head.fingerprint(offset)))
+    }
+
     /// The start of the last file.
     pub(super) fn head(&self) -> Option<&Head> {
         self.pieces.back().map(|piece| &piece.head)
