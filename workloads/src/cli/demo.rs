@@ -13,7 +13,7 @@ use crate::{
 
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Exit codes: 0 every record arrived exactly once, 1 otherwise, 2 wrong usage."
+    after_help = "Exit codes: 0 every record arrived exactly once, 1 otherwise or stopped early, 2 wrong usage."
 )]
 pub(super) struct Args {
     /// How many records; without it, as many as can be made in 8 seconds
@@ -73,6 +73,8 @@ fn text(verdict: &Verdict) -> String {
     let saved = 100.0 - 100.0 / report.ratio.max(f64::MIN_POSITIVE);
     let conclusion = if verdict.is_good() {
         "every record arrived exactly once, byte for byte"
+    } else if verdict.identical && report.lost == 0 && report.duplicated == 0 {
+        "stopped early: what was made arrived exactly once, but that is less than was asked for"
     } else if !verdict.identical {
         "NOT GOOD: what arrived is not what was made"
     } else {

@@ -93,7 +93,7 @@ fn shared(sink: impl Sink + 'static) -> Arc<dyn Sink> {
 
 fn refused(path: &'static str, error: WriteError) -> ConfigError {
     match error {
-        WriteError::Locked { .. } => ConfigError::Taken { path, source: error },
+        WriteError::Locked { .. } => ConfigError::Taken { path, source: Box::new(error) },
         _ => ConfigError::Field { path, problem: crate::error::chain(&error) },
     }
 }

@@ -5,7 +5,6 @@ use std::{ffi::OsString, fmt::Write as _, path::PathBuf};
 use batchpipe_api::validate::{MAX_TEXT_BYTES, Violation};
 
 use super::PIPELINE_VARIABLE;
-use crate::sink::WriteError;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +97,7 @@ pub enum ConfigError {
         path: &'static str,
         /// Who has it.
         #[source]
-        source: WriteError,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 

@@ -132,8 +132,9 @@ fn file(spec: &FileSpec, max_record_bytes: usize) -> Result<FileSource, ConfigEr
     if !spec.checkpoint_path.is_empty() {
         options.checkpoint = spec.checkpoint_path.clone().into();
     }
-    FileSource::open(options).map_err(|error: SourceError| ConfigError::Field {
-        path: "spec.producer.source.file",
-        problem: crate::error::chain(&error),
+    let path = "spec.producer.source.file";
+    FileSource::open(options).map_err(|error| match error {
+        SourceError::Locked { .. } => ConfigError::Taken { path, source: Box::new(error) },
+        _ => ConfigError::Field { path, problem: crate::error::chain(&error) },
     })
 }

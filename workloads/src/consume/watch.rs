@@ -252,7 +252,7 @@ impl Watch {
 
     fn tell_lag(&self, assigned: &[Arc<Assigned>]) {
         let counts = self.shared.ledger.snapshot();
-        let mean = counts.delivered.checked_div(counts.batches).map_or(1, |mean| mean.max(1));
+        let mean = counts.delivered.checked_div(counts.batches).map(|mean| mean.max(1));
         for assigned in assigned {
             let Some(end) = self.watermarks.end(assigned.partition) else { continue };
             let current = self.consumer.context().assignments.get(assigned.partition);
@@ -271,7 +271,7 @@ fn lag(
     assigned: &Assigned,
     start: Option<i64>,
     end: i64,
-    records_per_message: u64,
+    records_per_message: Option<u64>,
 ) -> PartitionLag {
     let (done, committed) = (known_offset(assigned.done()), known_offset(assigned.committed()));
     let messages = done.or(start).map(|from| (end - from).max(0).unsigned_abs());
@@ -287,7 +287,12 @@ fn lag(
         committed,
         end: Some(end),
         messages,
-        records: messages.map(|messages| messages * records_per_message),
+        records: match (messages, records_per_message) {
+            (Some(0), _) => Some(0),
+            (messages, mean) => {
+                messages.zip(mean).map(|(messages, mean)| messages.saturating_mul(mean))
+            }
+        },
         seconds,
     }
 }

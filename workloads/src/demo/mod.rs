@@ -45,6 +45,8 @@ const MOST_IN_FLIGHT: u64 = 36_000;
 const FETCH_WAIT_MS: u32 = 2;
 /// When nothing arrives for so long, the rest is taken for lost.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the consumer may take to be ready: the broker is in this process.
+const START_PATIENCE: Duration = Duration::from_secs(15);
 /// Equal seeds give equal records.
 const SEED: u64 = 20_260_101;
 
@@ -77,6 +79,18 @@ pub enum DemoError {
     /// Signals cannot be watched.
     #[error("cannot watch for signals")]
     Signals(#[source] std::io::Error),
+    /// The embedded broker cannot be reached.
+    #[error(
+        "the embedded broker at {address} does not answer within {} s; the demo needs the loopback interface",
+        START_PATIENCE.as_secs()
+    )]
+    Unreachable {
+        /// Where it listens.
+        address: String,
+    },
+    /// It was stopped before there was anything to judge.
+    #[error("stopped before the first record was made")]
+    Stopped,
     /// A thread of ours died.
     #[error("the {0} died; this is a defect of batchpipe")]
     Died(&'static str),
@@ -89,12 +103,19 @@ pub struct Verdict {
     pub report: DemoReport,
     /// Whether what arrived is, byte for byte, what was made.
     pub identical: bool,
+    /// How many records were asked for, if anybody said.
+    pub wanted: Option<u64>,
 }
 
 impl Verdict {
-    /// Whether every record arrived exactly once and unchanged.
-    pub const fn is_good(&self) -> bool {
-        self.report.lost == 0 && self.report.duplicated == 0 && self.identical
+    /// Whether as many records as were asked for were made, and each arrived exactly once and unchanged.
+    pub fn is_good(&self) -> bool {
+        self.report.lost == 0 && self.report.duplicated == 0 && self.identical && !self.is_short()
+    }
+
+    /// Whether it was stopped before all records were made that were asked for.
+    pub fn is_short(&self) -> bool {
+        self.wanted.is_some_and(|wanted| self.report.records_produced < wanted)
     }
 }
 
@@ -126,7 +147,10 @@ pub fn run(options: Options) -> Result<Verdict, DemoError> {
     let progress = Progress::start(&[producer.clone(), consumer.clone()]);
     let theirs = consumer.clone();
     let consuming = std::thread::spawn(move || consume::run(consume, delivered, &theirs));
-    await_group(&consumer, &stop);
+    if !await_group(&consumer, &stop) {
+        consumer.shutdown.request();
+        return Err(DemoError::Unreachable { address: broker.bootstrap_servers() });
+    }
     let started = Instant::now();
     let theirs = producer.clone();
     let producing = std::thread::spawn(move || produce::run(&produce, source, &theirs));
@@ -144,13 +168,23 @@ pub fn run(options: Options) -> Result<Verdict, DemoError> {
         GeneratorOptions { gate: None, ..generator },
         producer.ledger.snapshot().accepted,
     );
-    Ok(judge(&expected, &sink.found(), &consumer, seconds))
+    if expected.records == 0 {
+        return Err(DemoError::Stopped);
+    }
+    let verdict = judge(&expected, &sink.found(), &consumer, seconds);
+    Ok(Verdict { wanted: options.records, ..verdict })
 }
 
-/// Waits until the consumer is in its group, so that no record waits for that.
-fn await_group(consumer: &Shared, stop: &Shutdown) {
+/// Waits until the consumer is in its group, so that no record waits for that; false when it takes too long.
+fn await_group(consumer: &Shared, stop: &Shutdown) -> bool {
+    let begun = Instant::now();
     consumer.side.gate(admin::Gate::Configuration).open();
-    while !consumer.side.unmet().is_empty() && !stop.wait(Duration::from_millis(20)) {}
+    while !consumer.side.unmet().is_empty() && !stop.wait(Duration::from_millis(20)) {
+        if begun.elapsed() > START_PATIENCE {
+            return false;
+        }
+    }
+    true
 }
 
 /// Waits until the consumer ends by itself, or for as long as anything arrives.
@@ -213,7 +247,8 @@ fn judge(expected: &Expected, found: &Found, consumer: &Shared, seconds: f64) ->
             p99: quantiles.map_or(0.0, |latency| as_float(latency.p99)),
         },
     };
-    Verdict { report, identical: found.strangers == 0 && found.checksum == expected.checksum }
+    let identical = found.strangers == 0 && found.checksum == expected.checksum;
+    Verdict { report, identical, wanted: None }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people; counts stay far below 2^52")]

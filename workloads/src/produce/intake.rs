@@ -114,7 +114,10 @@ impl Intake {
             }
             match self.source.waiting_for() {
                 Some(what) => {
-                    self.shared.side.stalled_at(SOURCE, reasons::SOURCE_UNAVAILABLE, &what);
+                    let side = &self.shared.side;
+                    if side.stalled_at(SOURCE, reasons::SOURCE_UNAVAILABLE, &what) {
+                        tracing::warn!("waiting for {what}");
+                    }
                 }
                 None => _ = self.shared.side.clear_stalled_at(SOURCE),
             }

@@ -114,6 +114,19 @@ pub enum SourceError {
         /// What is wrong with it.
         problem: String,
     },
+    /// Another process reads the same file.
+    #[error(
+        "{} is in use by another producer (lock file {}); two would send every record twice: stop that one, or give \
+         this one a checkpointPath of its own",
+        checkpoint.display(),
+        lock.display()
+    )]
+    Locked {
+        /// The checkpoint.
+        checkpoint: std::path::PathBuf,
+        /// The file that holds the lock.
+        lock: std::path::PathBuf,
+    },
 }
 
 /// Something that records come from.

@@ -1,4 +1,4 @@
-//! A file sink has its folder for itself.
+//! A file sink has its folder for itself, and a file source its checkpoint.
 
 use tempfile::tempdir;
 
@@ -36,4 +36,24 @@ fn a_folder_that_cannot_be_made_is_named() {
     let text = pipeline("127.0.0.1:1", GENERATOR, &format!("{{file: {{path: {path}}}}}"));
     let ended = run(batchpipe(&["consume"]).env("BATCHPIPE_PIPELINE", text));
     ended.refused(&["spec.consumer.sink.file", &path]);
+}
+
+#[test]
+fn a_second_reader_of_a_file_refuses_to_start_and_names_checkpoint_and_lock() {
+    let (folder, ear) = (tempdir().unwrap(), Ear::open());
+    let path = folder.path().join("in.ndjson");
+    std::fs::write(&path, "1\n").unwrap();
+    let path = path.to_str().unwrap();
+    let text = pipeline(&ear.address(), &format!("{{file: {{path: {path}}}}}"), "{blackhole: {}}");
+    let first = Program::start(batchpipe(&["produce"]).env("BATCHPIPE_PIPELINE", &text));
+    first.says("admin server listens", PATIENCE);
+    let second = run(batchpipe(&["produce"]).env("BATCHPIPE_PIPELINE", &text));
+    assert_eq!(second.code, Some(1), "{second:#?}");
+    let checkpoint = format!("{path}.batchpipe-checkpoint");
+    for words in ["spec.producer.source.file", &checkpoint, &format!("{checkpoint}.lock")] {
+        assert!(second.stderr.contains(words), "{words}: {second:#?}");
+    }
+    drop(first);
+    let third = Program::start(batchpipe(&["produce"]).env("BATCHPIPE_PIPELINE", &text));
+    third.says("admin server listens", PATIENCE);
 }

@@ -15,6 +15,7 @@ mod checkpoint;
 mod fingerprint;
 mod folder;
 mod input;
+mod lock;
 mod notices;
 mod options;
 mod start;
@@ -32,6 +33,7 @@ use self::{
     fingerprint::Head,
     folder::{Next, Rotated, Unwanted},
     input::{FileId, Input},
+    lock::Lock,
     trail::Trail,
 };
 pub use self::{
@@ -63,6 +65,7 @@ pub struct FileSource {
     is_missing: bool,
     has_ended: bool,
     notices: Notices,
+    _lock: Lock,
 }
 
 /// What one look at the file brought.
@@ -78,6 +81,7 @@ enum Step {
 impl FileSource {
     /// Opens the file and its checkpoint. A file that is to be followed may still be missing.
     pub fn open(options: FileOptions) -> Result<Self, SourceError> {
+        let lock = Lock::take(&options.checkpoint)?;
         let resume = Checkpoint::load(&options.checkpoint)?;
         let mut source = Self {
             input: None,
@@ -91,6 +95,7 @@ impl FileSource {
             is_missing: false,
             has_ended: false,
             notices: Notices::default(),
+            _lock: lock,
             options,
         };
         source.begin()?;
