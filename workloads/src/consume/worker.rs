@@ -26,6 +26,8 @@ use crate::{
     sink::{Sink, WriteError, Writer},
 };
 
+/// Who waits when the sink itself, rather than a partition, lacks something.
+const SINK: &str = "sink";
 /// How often sinks are looked after when nothing comes.
 const TICK: Duration = Duration::from_millis(500);
 /// A buffer that one unusual batch made larger than this is given back afterwards, in bytes.
@@ -80,13 +82,33 @@ impl Desk {
     }
 
     /// The sink does not take records of a partition.
-    pub(super) fn stalled(&self, assigned: &Assigned, what: &str) {
-        let (part, sink) = (part(assigned), self.sink.name());
-        self.shared.side.stalled_at(
-            &part,
-            reasons::SINK_UNAVAILABLE,
-            &format!("sink {sink}: {what}"),
-        );
+    pub(super) fn stalled(&self, assigned: &Assigned, error: &WriteError) {
+        self.stalled_by(assigned, error.reason(), &chain(error));
+    }
+
+    fn stalled_by(&self, assigned: &Assigned, reason: &str, what: &str) {
+        let sink = self.sink.name();
+        self.shared.side.stalled_at(&part(assigned), reason, &format!("sink {sink}: {what}"));
+    }
+
+    /// The sink will never take some records, which are safe elsewhere.
+    pub(super) fn refused(&self, assigned: &Assigned, records: usize, why: &str) {
+        let (sink, partition) = (self.sink.name(), assigned.partition);
+        tracing::debug!(sink, partition, records, "refused for good: {why}");
+        let what = format!("sink {sink}: {records} records were refused for good: {why}");
+        self.shared.side.error(&what);
+    }
+
+    /// Tells whether the sink has what it needs, also when no partition has anything for it.
+    fn check_sink(&self) {
+        let side = &self.shared.side;
+        match self.sink.check() {
+            Ok(()) => side.clear_stalled_at(SINK),
+            Err(error) => {
+                let what = format!("sink {}: {}", self.sink.name(), chain(&error));
+                side.stalled_at(SINK, error.reason(), &what);
+            }
+        }
     }
 
     /// It takes them again, or the partition is no longer ours.
@@ -103,6 +125,7 @@ fn part(assigned: &Assigned) -> String {
 pub(super) fn run(work: &Receiver<Work>, desk: &mut Desk) {
     let mut partitions: BTreeMap<i32, Partition> = BTreeMap::new();
     let mut ticked = Instant::now();
+    desk.check_sink();
     loop {
         desk.beat();
         match work.recv_timeout(TICK) {
@@ -123,6 +146,7 @@ pub(super) fn run(work: &Receiver<Work>, desk: &mut Desk) {
         if ticked.elapsed() >= TICK {
             ticked = Instant::now();
             tick(&mut partitions, desk);
+            desk.check_sink();
         }
     }
 }
@@ -217,18 +241,17 @@ fn fail(assigned: &Arc<Assigned>, stop: Stop, desk: &Desk) {
 fn open(assigned: &Arc<Assigned>, desk: &Desk) -> Result<Box<dyn Writer>, Stop> {
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
     loop {
-        let problem = match desk.sink.open(&desk.config.topic.name, assigned.partition) {
+        match desk.sink.open(&desk.config.topic.name, assigned.partition) {
             Ok(writer) => match refuse_stale(assigned, writer.as_ref(), desk) {
                 None => {
                     backoff.succeed(|| desk.clear_stalled(assigned));
                     return Ok(writer);
                 }
-                Some(problem) => problem,
+                Some(problem) => desk.stalled_by(assigned, reasons::SINK_UNAVAILABLE, &problem),
             },
             Err(error @ WriteError::Locked { .. }) => return Err(Stop::Sink(error)),
-            Err(error) => chain(&error),
-        };
-        desk.stalled(assigned, &problem);
+            Err(error) => desk.stalled(assigned, &error),
+        }
         let until = Instant::now() + backoff.next_wait();
         while Instant::now() < until {
             desk.beat();

@@ -1,0 +1,8 @@
+//! The HTTP sink before receivers that fail in every way, as a program with a real broker.
+//!
+//! The receiver counts what it takes, and the dead-letter topic is read without the product's consumer.
+
+mod fate;
+mod mix;
+mod server;
+mod stops;
