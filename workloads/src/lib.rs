@@ -26,6 +26,7 @@ pub mod dead_letter_header;
 pub mod decode;
 pub mod demo;
 pub mod error;
+pub mod file_lock;
 pub mod inspect;
 pub mod json;
 pub mod kafka;

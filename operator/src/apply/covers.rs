@@ -1,7 +1,8 @@
 //! Whether a live object has everything that is wanted of it. Pure.
 //!
 //! What others add (sidecars, annotations, defaults) is left alone, so this is no comparison for equality: maps have to
-//! hold every wanted field, but selectors nothing else; lists with a merge key every wanted item; all other lists belong to one writer as a whole.
+//! hold every wanted field, but selectors nothing else; lists with a merge key every wanted item; all other lists belong
+//! to one writer as a whole.
 
 use serde_json::{Map, Value};
 

@@ -21,9 +21,7 @@ pub async fn stop(ctx: &Context, object: &BatchPipeline, roles: &[Role]) -> Appl
     let uid = object.uid().unwrap_or_default();
     for role in roles {
         let name = names::side(object.name(), *role);
-        let here = kube::runtime::reflector::ObjectRef::new(&name).within(&namespace);
-        let cached = set.children.deployments.store().get(&here);
-        let Some(live) = ctx.written.newest(&uid, &name, cached) else { continue };
+        let Some(live) = ctx.written.newest_of(set, object, &name) else { continue };
         let has_pods = live.spec.replicas != Some(0);
         if !has_pods || !is_ours(&*live, &uid) {
             continue;

@@ -9,11 +9,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use batchpipe_api::pipeline::BatchPipeline;
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::{Resource, ResourceExt};
+use kube::{Resource, ResourceExt, runtime::reflector::ObjectRef};
 use serde_json::{Map, Value};
 
-use crate::fingerprint;
+use crate::{caches::CacheSet, fingerprint};
 
 /// A child, by the uid of its pipeline, its kind and its name.
 type Place = (String, String, String);
@@ -44,8 +45,20 @@ impl Written {
         self.lock().insert(place(uid, kind, name), write);
     }
 
-    /// The newest Deployment that is known: the API server's answer to our write, until the cache has caught up with it.
-    pub fn newest(
+    /// The newest that is known of a pipeline's Deployment of this name, whoever's it is.
+    pub fn newest_of(
+        &self,
+        set: &CacheSet,
+        object: &BatchPipeline,
+        name: &str,
+    ) -> Option<Arc<Deployment>> {
+        let here = ObjectRef::new(name).within(&object.namespace().unwrap_or_default());
+        let cached = set.children.deployments.store().get(&here);
+        self.newest(&object.uid().unwrap_or_default(), name, cached)
+    }
+
+    /// The API server's answer to our write, until the cache has caught up with it.
+    fn newest(
         &self,
         uid: &str,
         name: &str,

@@ -10,7 +10,7 @@ use std::{
 
 use batchpipe_api::{pipeline::BatchPipeline, report::Role};
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::{Resource as _, ResourceExt, core::DeserializeGuard, runtime::reflector::ObjectRef};
+use kube::{Resource as _, ResourceExt, core::DeserializeGuard};
 
 use super::{
     Conflict, World,
@@ -89,9 +89,7 @@ impl Exists<'_> {
     /// The newest of a pipeline's Deployment that is known, if it is the pipeline's.
     fn deployment(&self, object: &BatchPipeline, name: &str) -> Option<Arc<Deployment>> {
         let uid = object.uid().unwrap_or_default();
-        let here = ObjectRef::new(name).within(&object.namespace().unwrap_or_default());
-        let cached = self.set.children.deployments.store().get(&here);
-        self.written.newest(&uid, name, cached).filter(|it| is_ours(&**it, &uid))
+        self.written.newest_of(self.set, object, name).filter(|it| is_ours(&**it, &uid))
     }
 }
 

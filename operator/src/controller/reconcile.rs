@@ -8,7 +8,7 @@ use batchpipe_api::{
     report::Role,
 };
 use k8s_openapi::{api::apps::v1::Deployment, jiff::Timestamp};
-use kube::{ResourceExt, runtime::reflector::ObjectRef};
+use kube::ResourceExt;
 
 use super::{
     memory::Memory,
@@ -134,10 +134,7 @@ fn deployment(
     object: &BatchPipeline,
     role: Role,
 ) -> Option<Arc<Deployment>> {
-    let name = names::side(object.name(), role);
-    let here = ObjectRef::new(&name).within(&object.namespace().unwrap_or_default());
-    let cached = set.children.deployments.store().get(&here);
-    ctx.written.newest(&object.uid().unwrap_or_default(), &name, cached)
+    ctx.written.newest_of(set, object, &names::side(object.name(), role))
 }
 
 /// What can be carried out, or why nothing can.

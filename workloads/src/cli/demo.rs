@@ -71,14 +71,14 @@ fn json(verdict: &Verdict) -> String {
 fn text(verdict: &Verdict) -> String {
     let report = &verdict.report;
     let saved = 100.0 - 100.0 / report.ratio.max(f64::MIN_POSITIVE);
-    let conclusion = if verdict.is_good() {
-        "every record arrived exactly once, byte for byte"
-    } else if verdict.identical && report.lost == 0 && report.duplicated == 0 {
-        "stopped early: what was made arrived exactly once, but that is less than was asked for"
-    } else if !verdict.identical {
+    let conclusion = if !verdict.identical {
         "NOT GOOD: what arrived is not what was made"
-    } else {
+    } else if report.lost > 0 || report.duplicated > 0 {
         "NOT GOOD: records were lost or doubled"
+    } else if verdict.is_short() {
+        "stopped early: what was made arrived exactly once, but that is less than was asked for"
+    } else {
+        "every record arrived exactly once, byte for byte"
     };
     format!(
         "records in      {:>14}\nrecords out     {:>14}\nlost            {:>14}\nduplicated      {:>14}\n\

@@ -7,7 +7,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -31,9 +31,12 @@ const RECHECK: Duration = Duration::from_millis(100);
 /// The sender's loop turns at least this often.
 const TICK: Duration = Duration::from_millis(500);
 
-struct Request {
-    letters: Vec<DeadLetter>,
-    owed: Owed,
+/// What workers ask for.
+enum Request {
+    /// Send these.
+    Send(Vec<DeadLetter>, Owed),
+    /// Forget what nobody waits for any more.
+    Forget,
 }
 
 /// What a letter owes to the worker that waits for it.
@@ -58,21 +61,17 @@ type Letters = Outbox<Token<Owed>>;
 #[derive(Clone)]
 pub(super) struct DeadLetters {
     requests: Sender<Request>,
-    /// How often a worker gave up.
-    abandoned: Arc<AtomicU64>,
 }
 
 impl DeadLetters {
     /// Starts the sender; it ends when the last handle is dropped and nothing is on its way.
     pub(super) fn start(settings: Settings, shared: Shared) -> Self {
         let (requests, incoming) = crossbeam_channel::unbounded();
-        let abandoned = Arc::<AtomicU64>::default();
-        let count = Arc::clone(&abandoned);
         std::thread::Builder::new()
             .name("dead-letters".to_owned())
-            .spawn(move || send_all(settings, &incoming, &shared, &count))
+            .spawn(move || send_all(settings, &incoming, &shared))
             .expect("the system can start a thread");
-        Self { requests, abandoned }
+        Self { requests }
     }
 
     /// Sends letters and waits until the broker has all of them. False when `give_up` said so first; those that are on
@@ -85,13 +84,13 @@ impl DeadLetters {
         let (wake, woken) = crossbeam_channel::bounded(0);
         let abandoned = Arc::<AtomicBool>::default();
         let owed = Owed { share, wake, abandoned: Arc::clone(&abandoned) };
-        if self.requests.send(Request { letters, owed }).is_err() {
+        if self.requests.send(Request::Send(letters, owed)).is_err() {
             return false;
         }
         while woken.recv_timeout(RECHECK) == Err(RecvTimeoutError::Timeout) {
             if give_up() {
                 abandoned.store(true, Ordering::Release);
-                self.abandoned.fetch_add(1, Ordering::AcqRel);
+                let _ = self.requests.send(Request::Forget); // a sender that is gone has forgotten all
                 return false;
             }
         }
@@ -99,25 +98,17 @@ impl DeadLetters {
     }
 }
 
-fn send_all(
-    settings: Settings,
-    incoming: &Receiver<Request>,
-    shared: &Shared,
-    abandoned: &AtomicU64,
-) {
+fn send_all(settings: Settings, incoming: &Receiver<Request>, shared: &Shared) {
     // Nothing connects before the first letter: most consumers never have one.
     let Ok(first) = incoming.recv() else { return };
     let mut outbox = Letters::new(settings);
     let reports = outbox.reports();
     let mut events = Vec::new();
-    push(&mut outbox, first);
+    serve(&mut outbox, first);
     let mut waiting = false;
-    let (mut forgotten, mut copies) = (0, 0);
+    let mut copies = 0;
     loop {
         let now = Instant::now();
-        if std::mem::replace(&mut forgotten, abandoned.load(Ordering::Acquire)) != forgotten {
-            outbox.forget(|token| token.inner.is_abandoned());
-        }
         let again = outbox.pump(now, &mut events);
         let more = settle(&mut outbox, &mut events, &mut copies);
         tell(&shared.side, &outbox, &mut waiting);
@@ -136,7 +127,7 @@ fn send_all(
                 settle(&mut outbox, &mut events, &mut copies);
             },
             recv(incoming) -> request => match request {
-                Ok(request) => push(&mut outbox, request),
+                Ok(request) => serve(&mut outbox, request),
                 // Whoever still waits has given up; see `DeadLetters::send`.
                 Err(_) => return,
             },
@@ -145,12 +136,19 @@ fn send_all(
     }
 }
 
-fn push(outbox: &mut Letters, request: Request) {
-    if request.owed.is_abandoned() {
+fn serve(outbox: &mut Letters, request: Request) {
+    match request {
+        Request::Send(letters, owed) => push(outbox, letters, owed),
+        Request::Forget => outbox.forget(|token| token.inner.is_abandoned()),
+    }
+}
+
+fn push(outbox: &mut Letters, letters: Vec<DeadLetter>, owed: Owed) {
+    if owed.is_abandoned() {
         return;
     }
-    let Owed { share, wake, abandoned } = request.owed;
-    for letter in request.letters {
+    let Owed { share, wake, abandoned } = owed;
+    for letter in letters {
         let (wake, abandoned) = (wake.clone(), Arc::clone(&abandoned));
         let owed = Owed { share: share.another(), wake, abandoned };
         outbox.push(0, letter.into_message(unix_ms(), owed));

@@ -237,26 +237,12 @@ impl Partition {
                 }
                 Err(error) => {
                     desk.stalled(&self.assigned, &chain(&error));
-                    if self.wait(backoff.next_wait(), desk) {
+                    if desk.wait(backoff.next_wait(), || self.gives_up(desk)) {
                         return Err(Stop::Abandoned);
                     }
                 }
             }
         }
-    }
-
-    /// Waits before the next try; true when it is time to give up instead.
-    fn wait(&self, period: Duration, desk: &Desk) -> bool {
-        let until = Instant::now() + period;
-        while !self.gives_up(desk) {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            desk.beat();
-            std::thread::sleep(left.min(Duration::from_millis(50)));
-        }
-        true
     }
 
     fn gives_up(&self, desk: &Desk) -> bool {

@@ -85,6 +85,20 @@ impl Desk {
         self.heartbeat.tick();
     }
 
+    /// Waits, and shows meanwhile that the worker lives; true when `gives_up` says so before the time is over.
+    pub(super) fn wait(&self, period: Duration, gives_up: impl Fn() -> bool) -> bool {
+        let until = Instant::now() + period;
+        while !gives_up() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            self.beat();
+            std::thread::sleep(left.min(Duration::from_millis(50)));
+        }
+        true
+    }
+
     /// The sink does not take records of a partition.
     pub(super) fn stalled(&self, assigned: &Assigned, what: &str) {
         let (part, sink) = (part(assigned), self.sink.name());
@@ -206,10 +220,14 @@ fn fail(assigned: &Arc<Assigned>, stop: Stop, desk: &Desk) {
     let _ = desk.notices.send(notice); // the poll thread is gone only when the process ends
 }
 
-/// Opens the sink for a partition, however long that takes, as soon as it is known where the partition goes on.
+/// Opens the sink for a partition, however long that takes, as soon as it is known where the partition goes on. Nothing
+/// is at hand yet, so as soon as the partition is to be given back there is nothing to wait for.
 fn open(assigned: &Arc<Assigned>, desk: &Desk) -> Result<Box<dyn Writer>, Stop> {
+    let is_given_back = || !assigned.is_active();
     while !assigned.is_settled() {
-        pause(SETTLING, assigned, desk)?;
+        if desk.wait(SETTLING, is_given_back) {
+            return Err(Stop::Abandoned);
+        }
     }
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
     loop {
@@ -225,7 +243,10 @@ fn open(assigned: &Arc<Assigned>, desk: &Desk) -> Result<Box<dyn Writer>, Stop> 
             Err(error) => chain(&error),
         };
         desk.stalled(assigned, &problem);
-        pause(backoff.next_wait(), assigned, desk).inspect_err(|_| desk.clear_stalled(assigned))?;
+        if desk.wait(backoff.next_wait(), is_given_back) {
+            desk.clear_stalled(assigned);
+            return Err(Stop::Abandoned);
+        }
     }
 }
 
@@ -235,22 +256,6 @@ fn open_once(assigned: &Assigned, desk: &Desk) -> Result<Box<dyn Writer>, WriteE
         desk.sink.keep_to(topic, id)?;
     }
     desk.sink.open(topic, assigned.partition)
-}
-
-/// Waits; nothing is at hand yet, so as soon as the partition is to be given back there is nothing to wait for.
-fn pause(period: Duration, assigned: &Assigned, desk: &Desk) -> Result<(), Stop> {
-    let until = Instant::now() + period;
-    loop {
-        desk.beat();
-        if !assigned.is_active() {
-            return Err(Stop::Abandoned);
-        }
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(());
-        }
-        std::thread::sleep(left.min(Duration::from_millis(50)));
-    }
 }
 
 /// A sink that has more of a partition than there is holds records of an earlier topic of that name: going on

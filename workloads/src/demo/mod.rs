@@ -171,8 +171,8 @@ pub fn run(options: Options) -> Result<Verdict, DemoError> {
     if expected.records == 0 {
         return Err(DemoError::Stopped);
     }
-    let verdict = judge(&expected, &sink.found(), &consumer, seconds);
-    Ok(Verdict { wanted: options.records, ..verdict })
+    let (report, identical) = judge(&expected, &sink.found(), &consumer, seconds);
+    Ok(Verdict { report, identical, wanted: options.records })
 }
 
 /// Waits until the consumer is in its group, so that no record waits for that; false when it takes too long.
@@ -230,7 +230,13 @@ fn pipeline(broker: &EmbeddedBroker, options: Options) -> batchpipe_api::pipelin
     check_text(&text).expect("the demo's pipeline is valid for every codec and profile")
 }
 
-fn judge(expected: &Expected, found: &Found, consumer: &Shared, seconds: f64) -> Verdict {
+/// The figures, and whether what arrived is what was made.
+fn judge(
+    expected: &Expected,
+    found: &Found,
+    consumer: &Shared,
+    seconds: f64,
+) -> (DemoReport, bool) {
     let Counts { raw_bytes, wire_bytes, .. } = consumer.ledger.snapshot();
     let quantiles = consumer.side.quantiles();
     let report = DemoReport {
@@ -247,8 +253,7 @@ fn judge(expected: &Expected, found: &Found, consumer: &Shared, seconds: f64) ->
             p99: quantiles.map_or(0.0, |latency| as_float(latency.p99)),
         },
     };
-    let identical = found.strangers == 0 && found.checksum == expected.checksum;
-    Verdict { report, identical, wanted: None }
+    (report, found.strangers == 0 && found.checksum == expected.checksum)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people; counts stay far below 2^52")]

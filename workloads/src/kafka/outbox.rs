@@ -131,18 +131,15 @@ impl<T> Outbox<T> {
 
     /// Whether messages flow.
     pub fn health(&self) -> Health {
+        if let Some(waiting) = self.link.problem().or_else(|| self.stranded()) {
+            return Health::Waiting(waiting);
+        }
+        let Some(code) = self.trouble else { return Health::Flowing };
         let topic = &self.settings.topic.name;
-        if let (None, Some(stranded)) = (self.link.problem(), self.stranded()) {
-            return Health::Waiting(stranded);
-        }
-        match (self.link.problem(), self.trouble) {
-            (Some(waiting), _) => Health::Waiting(waiting),
-            (None, Some(code)) => Health::Waiting(Waiting {
-                reason: reason(code),
-                what: format!("topic {topic} does not take messages: {code}"),
-            }),
-            (None, None) => Health::Flowing,
-        }
+        Health::Waiting(Waiting {
+            reason: reason(code),
+            what: format!("topic {topic} does not take messages: {code}"),
+        })
     }
 
     /// Forgets messages that are not on their way yet and that their sender does not want any more.

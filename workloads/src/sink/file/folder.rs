@@ -9,13 +9,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use rustix::{
-    fs::{FlockOperation, flock},
-    io::Errno,
-};
-
 use super::name::{Kind, Series, parse};
-use crate::sink::WriteError;
+use crate::{
+    file_lock::{FileLock, LockError},
+    sink::WriteError,
+};
 
 const LOCK: &str = ".batchpipe.lock";
 
@@ -24,8 +22,7 @@ const LOCK: &str = ".batchpipe.lock";
 pub(super) struct Folder {
     path: PathBuf,
     handle: File,
-    /// Held open: the lock ends with the process, however it ends.
-    lock: File,
+    _lock: FileLock,
     claimed: Mutex<BTreeSet<Series>>,
 }
 
@@ -42,7 +39,7 @@ impl Folder {
         create(&path).map_err(|source| failed("create folder", &path, source))?;
         let lock = lock(&path)?;
         let handle = File::open(&path).map_err(|source| failed("open folder", &path, source))?;
-        let folder = Self { path, handle, lock, claimed: Mutex::default() };
+        let folder = Self { path, handle, _lock: lock, claimed: Mutex::default() };
         // A killed process may have got as far as renaming; what is seen now must not vanish later.
         folder.sync()?;
         Ok(folder)
@@ -129,13 +126,6 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // Closing alone would leave it locked while a child process that is just being started has a copy.
-        let _ = flock(&self.lock, FlockOperation::Unlock);
-    }
-}
-
 impl Drop for Claim {
     fn drop(&mut self) {
         self.folder.claimed().remove(&self.series);
@@ -158,16 +148,14 @@ fn create(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn lock(folder: &Path) -> Result<File, WriteError> {
+fn lock(folder: &Path) -> Result<FileLock, WriteError> {
     let path = folder.join(LOCK);
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(|source| failed("open lock file", &path, source))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(Errno::WOULDBLOCK) => Err(WriteError::Locked {
+    FileLock::take(&path).map_err(|error| match error {
+        LockError::Open(source) => failed("open lock file", &path, source),
+        LockError::Taken => WriteError::Locked {
             path: folder.display().to_string(),
             lock: path.display().to_string(),
-        }),
-        Err(error) => Err(failed("lock", &path, error.into())),
-    }
+        },
+        LockError::Lock(source) => failed("lock", &path, source),
+    })
 }

@@ -2,56 +2,45 @@
 //! other one noted.
 
 use std::{
-    fs::File,
     io::ErrorKind,
     path::{Path, PathBuf},
 };
 
-use rustix::{
-    fs::{FlockOperation, flock},
-    io::Errno,
-};
 use tracing::warn;
 
 use super::input::failed;
-use crate::source::SourceError;
+use crate::{
+    file_lock::{FileLock, LockError},
+    source::SourceError,
+};
 
 /// What is added to the name of a checkpoint for its lock's.
 const LOCK_SUFFIX: &str = ".lock";
 
-/// Held while a file is read; the lock ends with the process, however it ends.
+/// Held while a file is read.
 #[derive(Debug)]
-pub(super) struct Lock(Option<File>);
+pub(super) struct Lock {
+    _file: Option<FileLock>,
+}
 
 impl Lock {
     /// Takes the lock of a checkpoint. Where no file can be made, none can be locked: the checkpoint cannot be
     /// written there either, which is told when it is to be.
     pub(super) fn take(checkpoint: &Path) -> Result<Self, SourceError> {
         let path = path_of(checkpoint);
-        let file = match File::options().create(true).truncate(false).write(true).open(&path) {
-            Ok(file) => file,
-            Err(error) if is_about_the_place(error.kind()) => {
+        let file = match FileLock::take(&path) {
+            Ok(file) => Some(file),
+            Err(LockError::Open(error)) if is_about_the_place(error.kind()) => {
                 warn!(path = %path.display(), %error, "cannot make the lock file of the checkpoint");
-                return Ok(Self(None));
+                None
             }
-            Err(error) => return Err(failed("open lock file", &path, error)),
+            Err(LockError::Taken) => {
+                return Err(SourceError::Locked { checkpoint: checkpoint.to_owned(), lock: path });
+            }
+            Err(LockError::Open(error)) => return Err(failed("open lock file", &path, error)),
+            Err(LockError::Lock(error)) => return Err(failed("lock", &path, error)),
         };
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self(Some(file))),
-            Err(Errno::WOULDBLOCK) => {
-                Err(SourceError::Locked { checkpoint: checkpoint.to_owned(), lock: path })
-            }
-            Err(error) => Err(failed("lock", &path, error.into())),
-        }
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        if let Some(file) = &self.0 {
-            // Closing alone would leave it locked while a child process that is just being started has a copy.
-            let _ = flock(file, FlockOperation::Unlock);
-        }
+        Ok(Self { _file: file })
     }
 }
 
