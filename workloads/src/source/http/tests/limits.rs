@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::*;
+use super::{super::places::EVICTABLE_AFTER, *};
 
 const SHORT: Duration = Duration::from_millis(200);
 
@@ -116,7 +116,7 @@ fn requests_that_came_together_are_no_idleness() {
     // The second request is at work now, so another client cannot have its place.
     let mut late = stage.client();
     late.post("", b"2\n");
-    thread::sleep(3 * super::super::places::EVICTABLE_AFTER);
+    thread::sleep(3 * EVICTABLE_AFTER);
     stage.assert_silent();
     stage.source.acknowledge(position).unwrap();
     assert_eq!(client.answer().0, 200);
@@ -158,7 +158,9 @@ fn whoever_has_sent_nothing_needs_no_place_among_those_who_have() {
     }
     // Each had to make room for the next but one.
     let newest = silent.split_off(18);
-    silent.into_iter().for_each(|client| assert_eq!(client.until_closed(), b""));
+    for client in silent {
+        assert_eq!(client.until_closed(), b"");
+    }
     assert!(newest.iter().all(|client| !client.has_answer()));
 }
 

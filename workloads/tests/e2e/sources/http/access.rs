@@ -22,7 +22,7 @@ use crate::faults::support::{Child, PATIENCE, until};
 const TOKEN: &str = "planted-t0ken";
 
 /// Writes a new certificate and its key; a client that trusts it alone, and the key.
-fn renew(folder: &Path) -> (Arc<ClientConfig>, String) {
+pub(super) fn renew(folder: &Path) -> (Arc<ClientConfig>, String) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = made.signing_key.serialize_pem();
     fs::write(folder.join("tls.key"), &key).unwrap();
@@ -35,13 +35,18 @@ fn renew(folder: &Path) -> (Arc<ClientConfig>, String) {
     (Arc::new(config.with_root_certificates(roots).with_no_client_auth()), key)
 }
 
-/// The status of the answer to a record that is sent with this token; none when the certificate is not trusted.
-fn send(stage: &Stage, config: &Arc<ClientConfig>, token: &str) -> Option<u16> {
+/// A new connection, encrypted by whoever is trusted.
+fn connect(stage: &Stage, config: &Arc<ClientConfig>) -> StreamOwned<ClientConnection, TcpStream> {
     let name = ServerName::try_from("localhost").unwrap();
     let stream = TcpStream::connect(stage.address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let connection = ClientConnection::new(Arc::clone(config), name).unwrap();
-    let mut stream = StreamOwned::new(connection, stream);
+    StreamOwned::new(connection, stream)
+}
+
+/// The status of the answer to a record that is sent with this token; none when the certificate is not trusted.
+pub(super) fn send(stage: &Stage, config: &Arc<ClientConfig>, token: &str) -> Option<u16> {
+    let mut stream = connect(stage, config);
     let request = format!(
         "POST /v1/records HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
          Content-Length: 2\r\n\r\n1\n"
@@ -50,6 +55,16 @@ fn send(stage: &Stage, config: &Arc<ClientConfig>, token: &str) -> Option<u16> {
     let mut answer = String::new();
     let _ = stream.read_to_string(&mut answer); // it may end without TLS's own farewell
     answer.split(' ').nth(1)?.parse().ok()
+}
+
+/// A connection over which a request without records was answered.
+pub(super) fn open(stage: &Stage, config: &Arc<ClientConfig>) -> TcpStream {
+    let mut stream = connect(stage, config);
+    stream.write_all(b"POST /v1/records HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    stream.sock
 }
 
 fn said(producer: &Child) -> String {

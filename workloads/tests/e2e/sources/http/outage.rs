@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use batchpipe_testbed::kafka;
+use batchpipe_testbed::{Kafka, kafka};
 
 use super::{
     client::Client,
@@ -58,13 +58,26 @@ fn request(template: &[u8], number: usize) -> Vec<u8> {
     body
 }
 
-/// How often each record of `requests` requests is in these lines.
+/// Counts the records in these lines.
 fn count(found: &mut [u8], text: &[u8]) {
     for line in lines(text) {
         if let Some(rest) = line.strip_prefix(START.as_bytes()) {
             let digits = std::str::from_utf8(&rest[..DIGITS]).unwrap();
             found[digits.parse::<usize>().unwrap()] += 1;
         }
+    }
+}
+
+/// What was answered with 200 is in the topic once, and nothing of the rest.
+fn check_topic(kafka: &Kafka, topic: &str, statuses: &[u16]) {
+    let mut found = vec![0; statuses.len() * EACH];
+    for message in read_topic(kafka, topic) {
+        count(&mut found, &message.open().1);
+    }
+    for (number, status) in statuses.iter().enumerate() {
+        let expected = u8::from(*status == 200);
+        let of_request = &found[number * EACH..(number + 1) * EACH];
+        assert!(of_request.iter().all(|count| *count == expected), "request {number}");
     }
 }
 
@@ -125,13 +138,5 @@ fn requests_wait_for_the_broker_within_the_memory_that_is_there() {
     assert_eq!(late.status, 200, "{late:?}");
     let report = producer.terminate().well();
     assert_eq!(report.delivered, (accepted * EACH) as u64 + 2);
-    let mut found = vec![0; statuses.len() * EACH];
-    for message in read_topic(&kafka, &stage.scene.topic) {
-        count(&mut found, &message.open().1);
-    }
-    for (number, status) in statuses.iter().enumerate() {
-        let expected = u8::from(*status == 200);
-        let of_request = &found[number * EACH..(number + 1) * EACH];
-        assert!(of_request.iter().all(|count| *count == expected), "request {number}");
-    }
+    check_topic(&kafka, &stage.scene.topic, &statuses);
 }
