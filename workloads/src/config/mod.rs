@@ -58,7 +58,21 @@ fn secrets() -> PathBuf {
 }
 
 /// What a pipeline asks for that others could listen to.
-fn insecurity(pipeline: &BatchPipeline) -> Option<String> {
+fn insecurities(pipeline: &BatchPipeline) -> impl Iterator<Item = String> {
+    insecure_login(pipeline).into_iter().chain(insecure_token(pipeline))
+}
+
+fn insecure_token(pipeline: &BatchPipeline) -> Option<String> {
+    let http = pipeline.spec.producer.as_ref()?.source.http.as_ref()?;
+    let is_insecure = http.bearer_token.is_some() && http.tls.is_none();
+    is_insecure.then(|| {
+        "insecure: spec.producer.source.http.bearerToken without tls has clients send records and the token in clear \
+         text; set tls, unless something in front of it encrypts"
+            .to_owned()
+    })
+}
+
+fn insecure_login(pipeline: &BatchPipeline) -> Option<String> {
     let kafka = &pipeline.spec.kafka;
     let sasl = kafka.sasl.as_ref().filter(|_| kafka.tls.is_none())?;
     let risk = match sasl.mechanism {

@@ -71,7 +71,7 @@ fn list(files: &[SecretFile]) -> String {
 }
 
 /// The contents of these files, none of which is empty.
-pub(super) fn read(
+pub(crate) fn read(
     root: &Path,
     files: &[SecretFile],
 ) -> Result<BTreeMap<SecretFile, String>, SecretError> {
