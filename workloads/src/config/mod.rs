@@ -17,7 +17,7 @@ use batchpipe_api::{
 };
 
 pub use self::{
-    consumer::{ConsumerFlags, ConsumerSetup, consumer},
+    consumer::{ConsumerFlags, ConsumerSetup, HTTP_TIMEOUT_VARIABLE, consumer},
     error::ConfigError,
     load::{Loaded, Overrides, STANDARD_INPUT, load},
     places::{check_brokers, check_topic},
@@ -58,7 +58,11 @@ fn secrets() -> PathBuf {
 }
 
 /// What a pipeline asks for that others could listen to.
-fn insecurity(pipeline: &BatchPipeline) -> Option<String> {
+fn insecurities(pipeline: &BatchPipeline) -> Vec<String> {
+    login_in_clear(pipeline).into_iter().chain(sink_in_clear(pipeline)).collect()
+}
+
+fn login_in_clear(pipeline: &BatchPipeline) -> Option<String> {
     let kafka = &pipeline.spec.kafka;
     let sasl = kafka.sasl.as_ref().filter(|_| kafka.tls.is_none())?;
     let risk = match sasl.mechanism {
@@ -70,6 +74,18 @@ fn insecurity(pipeline: &BatchPipeline) -> Option<String> {
     Some(format!(
         "insecure: spec.kafka.sasl without spec.kafka.tls sends {risk} in clear text; use a listener with TLS"
     ))
+}
+
+fn sink_in_clear(pipeline: &BatchPipeline) -> Option<String> {
+    let sink = pipeline.spec.consumer.as_ref()?.sink.http.as_ref()?;
+    let risk = match (&sink.bearer_token, &sink.basic) {
+        (Some(_), _) => "the token",
+        (None, Some(_)) => "the password",
+        (None, None) => return None,
+    };
+    (!sink.url.starts_with("https://")).then(|| {
+        format!("insecure: spec.consumer.sink.http.url without https:// sends {risk} in clear text")
+    })
 }
 
 /// The topic of batches.

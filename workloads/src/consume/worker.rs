@@ -26,6 +26,8 @@ use crate::{
     sink::{Sink, WriteError, Writer},
 };
 
+/// Who waits when the sink itself, rather than a partition, lacks something.
+const SINK: &str = "sink";
 /// How often sinks are looked after when nothing comes.
 const TICK: Duration = Duration::from_millis(500);
 /// How often to look whether it is known where a partition goes on, which it is a moment after it was assigned.
@@ -100,10 +102,13 @@ impl Desk {
     }
 
     /// The sink does not take records of a partition.
-    pub(super) fn stalled(&self, assigned: &Assigned, what: &str) {
-        let (part, sink) = (part(assigned), self.sink.name());
-        let what = format!("sink {sink}: {what}");
-        if self.shared.side.stalled_at(&part, reasons::SINK_UNAVAILABLE, &what) {
+    pub(super) fn stalled(&self, assigned: &Assigned, error: &WriteError) {
+        self.stalled_by(assigned, error.reason(), &chain(error));
+    }
+
+    fn stalled_by(&self, assigned: &Assigned, reason: &str, what: &str) {
+        let what = format!("sink {}: {what}", self.sink.name());
+        if self.shared.side.stalled_at(&part(assigned), reason, &what) {
             tracing::warn!(partition = assigned.partition, "{what}; trying again");
         }
     }
@@ -112,6 +117,31 @@ impl Desk {
     pub(super) fn clear_stalled(&self, assigned: &Assigned) {
         if self.shared.side.clear_stalled_at(&part(assigned)) {
             tracing::info!(partition = assigned.partition, "the sink is not waited for any more");
+        }
+    }
+
+    /// The sink will never take some records, which are safe elsewhere.
+    pub(super) fn refused(&self, assigned: &Assigned, records: usize, why: &str) {
+        let (sink, partition) = (self.sink.name(), assigned.partition);
+        tracing::debug!(sink, partition, records, "refused for good: {why}");
+        let what = format!("sink {sink}: {records} records were refused for good: {why}");
+        self.shared.side.error(&what);
+    }
+
+    /// Tells whether the sink has what it needs, also when no partition has anything for it.
+    fn check_sink(&self) {
+        let (side, sink) = (&self.shared.side, self.sink.name());
+        match self.sink.check() {
+            Ok(()) if side.clear_stalled_at(SINK) => {
+                tracing::info!("sink {sink} has what it needs");
+            }
+            Ok(()) => {}
+            Err(error) => {
+                let what = format!("sink {sink}: {}", chain(&error));
+                if side.stalled_at(SINK, error.reason(), &what) {
+                    tracing::warn!("{what}; trying again");
+                }
+            }
         }
     }
 }
@@ -124,6 +154,7 @@ fn part(assigned: &Assigned) -> String {
 pub(super) fn run(work: &Receiver<Work>, desk: &mut Desk) {
     let mut partitions: BTreeMap<i32, Partition> = BTreeMap::new();
     let mut ticked = Instant::now();
+    desk.check_sink();
     loop {
         desk.beat();
         match work.recv_timeout(TICK) {
@@ -144,6 +175,7 @@ pub(super) fn run(work: &Receiver<Work>, desk: &mut Desk) {
         if ticked.elapsed() >= TICK {
             ticked = Instant::now();
             tick(&mut partitions, desk);
+            desk.check_sink();
         }
     }
 }
@@ -231,18 +263,17 @@ fn open(assigned: &Arc<Assigned>, desk: &Desk) -> Result<Box<dyn Writer>, Stop> 
     }
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
     loop {
-        let problem = match open_once(assigned, desk) {
+        match open_once(assigned, desk) {
             Ok(writer) => match refuse_stale(assigned, writer.as_ref(), desk) {
                 None => {
                     backoff.succeed(|| desk.clear_stalled(assigned));
                     return Ok(writer);
                 }
-                Some(problem) => problem,
+                Some(problem) => desk.stalled_by(assigned, reasons::SINK_UNAVAILABLE, &problem),
             },
             Err(error @ WriteError::Locked { .. }) => return Err(Stop::Sink(error)),
-            Err(error) => chain(&error),
-        };
-        desk.stalled(assigned, &problem);
+            Err(error) => desk.stalled(assigned, &error),
+        }
         if desk.wait(backoff.next_wait(), is_given_back) {
             desk.clear_stalled(assigned);
             return Err(Stop::Abandoned);

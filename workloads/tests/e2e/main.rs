@@ -10,3 +10,4 @@ mod kit;
 mod raw;
 mod read;
 mod roundtrip;
+mod sinks;
