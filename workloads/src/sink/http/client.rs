@@ -59,7 +59,9 @@ pub(super) enum Answer {
     },
     /// It has, with more than is read.
     TooLong,
-    /// It has not, for this reason; it may have taken the records all the same.
+    /// It could not be reached, for this reason.
+    Unreachable(String),
+    /// It has not answered, for this reason; it may have taken the records all the same.
     Failed(String),
 }
 
@@ -140,7 +142,11 @@ async fn exchange(
 ) -> Answer {
     let response = match connections.request(request).await {
         Ok(response) => response,
-        Err(error) => return Answer::Failed(format!("cannot be asked: {}", chain(&error))),
+        Err(error) => {
+            let problem = format!("cannot be asked: {}", chain(&error));
+            let is_away = error.is_connect();
+            return if is_away { Answer::Unreachable(problem) } else { Answer::Failed(problem) };
+        }
     };
     let now = Timestamp::from_millisecond(unix_ms()).unwrap_or_default();
     let status = response.status();

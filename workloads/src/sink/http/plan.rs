@@ -89,21 +89,24 @@ impl Plan {
 
     /// It will not take them as they are: a single record is at fault, several are tried in two halves.
     pub(super) fn refuse(&mut self) {
+        if let Some(part) = self.parts.last_mut() {
+            part.tries = 0; // its halves are other requests
+        }
         if !self.halve() {
             self.give_up();
         }
     }
 
-    /// The last request is sent again in two halves; false when it has one record.
+    /// The last request is sent again in two halves, which count as tried as often; false when it has one record.
     pub(super) fn halve(&mut self) -> bool {
         let numbers: Vec<_> = self.next_numbers().collect();
         if numbers.len() <= 1 {
             return false;
         }
-        let Some(Part { records, .. }) = self.parts.pop() else { return false };
+        let Some(Part { records, tries }) = self.parts.pop() else { return false };
         let middle = numbers[numbers.len() / 2];
         for records in [middle..records.end, records.start..middle] {
-            self.parts.push(Part { records, tries: 0 });
+            self.parts.push(Part { records, tries });
         }
         true
     }
@@ -288,6 +291,19 @@ mod tests {
         assert_eq!(refused(&mut plan), [0, 1, 2, 3, 4]);
         assert_eq!(text(&plan), "56789");
         assert!((0..1000).all(|_| plan.fail(0)), "without a limit for ever");
+    }
+
+    #[test]
+    fn halves_of_a_request_that_is_tried_again_count_as_tried() {
+        let mut plan = whole();
+        assert!(plan.fail(2));
+        assert!(plan.halve());
+        assert_eq!(text(&plan), "01234");
+        assert!(!plan.fail(2), "that was its second try");
+        assert_eq!((text(&plan).as_str(), refused(&mut plan).len()), ("56789", 5));
+        let mut single = self::plan(std::slice::from_ref(&(0..1)), usize::MAX);
+        assert!(!single.halve());
+        assert_eq!(text(&single), "0");
     }
 
     #[test]

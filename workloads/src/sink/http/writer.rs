@@ -26,8 +26,8 @@ const LOOK: Duration = Duration::from_millis(100);
 /// The most that is read of an answer to a bulk request, in bytes: never more than the first, otherwise the second, and
 /// the third for each record, beside twice what was sent, because errors quote records.
 const MOST_ANSWER: (usize, usize, usize) = (8 * 1024 * 1024, 64 * 1024, 512);
-/// Requests do not become smaller than this, in bytes, because a receiver called one too large.
-const LEAST_BYTES: usize = 64 * 1024;
+/// Requests do not become smaller than this, in bytes, because a receiver called one too large or gave no answer.
+const LEAST_BYTES: usize = 16 * 1024;
 
 /// Sends one partition's messages.
 #[derive(Debug)]
@@ -174,7 +174,8 @@ impl Work {
             Answer::TooLong => {
                 return self.postpone(endpoint, "gave an answer that is too long", None);
             }
-            Answer::Failed(problem) => return self.postpone(endpoint, &problem, None),
+            Answer::Unreachable(problem) => return self.postpone(endpoint, &problem, None),
+            Answer::Failed(problem) => return self.doubt_size(endpoint, &problem),
         };
         if self.is_packed && self.doubt_coding(status, endpoint) {
             return Ok(());
@@ -235,6 +236,16 @@ impl Work {
             return self.postpone(endpoint, &problem, retry_after);
         }
         Ok(())
+    }
+
+    /// Why there was no answer cannot be known. A receiver may refuse what is too large for it by closing the connection
+    /// before it has read all, which destroys what it says; or it may need longer than it is given: half as much may pass.
+    fn doubt_size(&mut self, endpoint: &Endpoint, problem: &str) -> Result<(), WriteError> {
+        let outcome = self.postpone(endpoint, problem, None);
+        if outcome.is_err() && self.sent_bytes > LEAST_BYTES {
+            self.plan.halve();
+        }
+        outcome
     }
 
     /// The last request is tried again later, unless that was its last try.

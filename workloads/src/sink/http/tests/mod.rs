@@ -219,3 +219,23 @@ fn requests_become_smaller_once_one_was_too_large() {
     let sizes = || again[before..].iter().map(|asked| asked.body.len());
     assert!(sizes().all(|bytes| bytes <= MOST), "{:?}", sizes().collect::<Vec<_>>());
 }
+
+#[test]
+fn a_receiver_that_goes_before_it_has_read_all_is_sent_less() {
+    const MOST: usize = 100_000;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let taken = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = std::sync::Arc::clone(&taken);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            server::refuse_early(stream.unwrap(), MOST, &seen);
+        }
+    });
+    let text = vec!["\"0123456789\""; 200_000].join("\n");
+    let mut writer = writer(&spec(url));
+    while let Err(error) = write(&mut *writer, 0, &text) {
+        assert!(matches!(error, WriteError::Unavailable { .. }), "{error:?}");
+    }
+    assert_eq!(taken.lock().unwrap().concat(), format!("{text}\n").into_bytes());
+}

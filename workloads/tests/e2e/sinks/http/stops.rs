@@ -1,6 +1,7 @@
 //! A receiver that is away: the consumer waits and says so, can be stopped all the same, and gives up when it is told to.
 
 use std::{
+    collections::BTreeSet,
     net::TcpListener,
     time::{Duration, Instant},
 };
@@ -10,7 +11,7 @@ use batchpipe_testbed::shared_kafka;
 use super::{
     fate::Fate,
     mix::{bad, check_letters, check_taken, scene},
-    server::Server,
+    server::{Server, number},
 };
 use crate::faults::support::{Records, Scene, read_topic, until};
 
@@ -93,4 +94,32 @@ fn records_whose_tries_are_spent_are_dead_letters() {
     let letters = read_topic(kafka, "http-spent.dlq");
     assert_eq!(letters.len(), TOTAL);
     assert_eq!(server.answered("503") as usize, 2 * read_topic(kafka, topic).len());
+}
+
+#[test]
+fn a_consumer_that_is_killed_again_and_again_loses_nothing() {
+    const TOTAL: usize = 60_000;
+    let (kafka, topic) = (shared_kafka().unwrap(), "http-killed");
+    let input = tempfile::NamedTempFile::new().unwrap();
+    let records = Records::write(input.path(), TOTAL);
+    let bad = bad(&records);
+    let server = Server::start(&records, false, 11);
+    let (scene, _secrets) = scene(kafka, topic, &server, "Ndjson");
+    std::fs::copy(input.path(), scene.input()).unwrap();
+    scene.produce_all().well();
+
+    for _ in 0..4 {
+        let taken = server.state().lines;
+        let consumer = scene.consume();
+        until("it delivers", || server.state().lines > taken + TOTAL / 20);
+        consumer.kill();
+    }
+    scene.consume_all().well();
+    let state = server.state();
+    assert_eq!(state.tally.order.len(), state.lines, "nothing is altered");
+    assert_eq!(state.tally.lost(), bad);
+    println!("{topic}: {} records came twice", state.tally.duplicates());
+    let letters = read_topic(kafka, "http-killed.dlq");
+    let numbers: BTreeSet<_> = letters.iter().filter_map(|it| number(&it.value)).collect();
+    assert_eq!(numbers.into_iter().collect::<Vec<_>>(), bad);
 }
