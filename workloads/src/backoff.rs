@@ -30,8 +30,9 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
         // Without random numbers all clients wait alike, which is still right.
         let random = getrandom::u32().unwrap_or(u32::MAX);
-        let least = if self.is_steady { whole / 2 } else { Duration::ZERO };
-        least + (whole - least).mul_f64(f64::from(random) / f64::from(u32::MAX))
+        let (least, spread) =
+            if self.is_steady { (whole / 2, whole / 2) } else { (Duration::ZERO, whole) };
+        least + spread.mul_f64(f64::from(random) / f64::from(u32::MAX))
     }
 
     /// It worked; `recovered` is called when it had not before.

@@ -79,12 +79,19 @@ pub(super) struct Desk {
     pub(super) batch: Batch,
     pub(super) heartbeat: Beat,
     pub(super) stopped: Cell<bool>,
+    /// When it was last looked whether the sink has what it needs.
+    pub(super) checked: Cell<Option<Instant>>,
 }
 
 impl Desk {
-    /// Shows that the worker lives, also while it waits for something outside.
+    /// Shows that the worker lives, also while it waits for something outside, and now and then what the sink lacks:
+    /// while it waits as well, because what it waits for may have become something else.
     pub(super) fn beat(&self) {
         self.heartbeat.tick();
+        if self.checked.get().is_none_or(|checked| checked.elapsed() >= TICK) {
+            self.checked.set(Some(Instant::now()));
+            self.check_sink();
+        }
     }
 
     /// Waits, and shows meanwhile that the worker lives; true when `gives_up` says so before the time is over.
@@ -154,7 +161,6 @@ fn part(assigned: &Assigned) -> String {
 pub(super) fn run(work: &Receiver<Work>, desk: &mut Desk) {
     let mut partitions: BTreeMap<i32, Partition> = BTreeMap::new();
     let mut ticked = Instant::now();
-    desk.check_sink();
     loop {
         desk.beat();
         match work.recv_timeout(TICK) {
@@ -175,7 +181,6 @@ pub(super) fn run(work: &Receiver<Work>, desk: &mut Desk) {
         if ticked.elapsed() >= TICK {
             ticked = Instant::now();
             tick(&mut partitions, desk);
-            desk.check_sink();
         }
     }
 }

@@ -82,6 +82,8 @@ impl Layout {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
 
     fn body(format: HttpFormat, records: &[Range<usize>]) -> String {
@@ -108,8 +110,9 @@ mod tests {
 
     #[test]
     fn a_single_record_is_a_body_too() {
-        assert_eq!(body(HttpFormat::JsonArray, &[16..17]), "[3]");
-        assert_eq!(body(HttpFormat::Ndjson, &[16..17]), "3\n");
+        let single = 16..17;
+        assert_eq!(body(HttpFormat::JsonArray, slice::from_ref(&single)), "[3]");
+        assert_eq!(body(HttpFormat::Ndjson, slice::from_ref(&single)), "3\n");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What Elasticsearch and OpenSearch answer to a bulk request: a verdict on each record. Pure.
+//! What Elasticsearch and its kin answer to a bulk request: a verdict on each record. Pure.
 
 use std::collections::BTreeMap;
 

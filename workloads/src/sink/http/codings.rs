@@ -56,7 +56,7 @@ impl Codings {
 /// The bit of `gzip` or `gzip;q=0.5`; none with a weight of 0, which forbids it.
 fn bit_of_item(item: &str) -> Option<u8> {
     let (name, parameters) = item.split_once(';').unwrap_or((item, ""));
-    let weight = parameters.trim().strip_prefix("q=").or(parameters.trim().strip_prefix("Q="));
+    let weight = parameters.trim().strip_prefix(['q', 'Q']).and_then(|it| it.strip_prefix('='));
     if weight.is_some_and(|weight| !weight.trim().parse().is_ok_and(|weight: f32| weight > 0.0)) {
         return None;
     }

@@ -109,12 +109,11 @@ impl Work {
             Some(in_flight) => in_flight,
             None => self.send(endpoint, delivery, now)?,
         };
-        match in_flight.wait(LOOK) {
-            Some(answer) => self.take(answer, endpoint),
-            None => {
-                self.in_flight = Some(in_flight);
-                Err(WriteError::Unfinished { progress: false })
-            }
+        if let Some(answer) = in_flight.wait(LOOK) {
+            self.take(answer, endpoint)
+        } else {
+            self.in_flight = Some(in_flight);
+            Err(WriteError::Unfinished { progress: false })
         }
     }
 
@@ -177,7 +176,7 @@ impl Work {
             Answer::Unreachable(problem) => return self.postpone(endpoint, &problem, None),
             Answer::Failed(problem) => return self.doubt_size(endpoint, &problem),
         };
-        if self.is_packed && self.doubt_coding(status, endpoint) {
+        if self.is_packed && doubts_coding(status, endpoint) {
             return Ok(());
         }
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
@@ -200,15 +199,6 @@ impl Work {
                 self.postpone(endpoint, &problem, retry_after)
             }
         }
-    }
-
-    /// Whether a receiver may have refused the coding rather than the records: they are sent again without it, at once.
-    fn doubt_coding(&self, status: StatusCode, endpoint: &Endpoint) -> bool {
-        let is_coding = status == StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        if is_coding {
-            endpoint.codings.close();
-        }
-        is_coding || Verdict::on_request(status) == Verdict::Refused
     }
 
     /// Takes the answer to a bulk request, which speaks of each record.
@@ -274,4 +264,13 @@ impl Work {
         }
         Err(WriteError::Refused { records, why: self.why.clone() })
     }
+}
+
+/// Whether a receiver may have refused the coding rather than the records: they are sent again without it, at once.
+fn doubts_coding(status: StatusCode, endpoint: &Endpoint) -> bool {
+    let is_coding = status == StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    if is_coding {
+        endpoint.codings.close();
+    }
+    is_coding || Verdict::on_request(status) == Verdict::Refused
 }

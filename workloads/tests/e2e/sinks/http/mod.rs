@@ -3,6 +3,7 @@
 //! The receiver counts what it takes, and the dead-letter topic is read without the product's consumer.
 
 mod fate;
+mod missing;
 mod mix;
 mod packed;
 mod server;
