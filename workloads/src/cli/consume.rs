@@ -21,7 +21,7 @@ pub(super) struct Args {
     /// End at the first batch boundary at or after so many records
     #[arg(long, value_name = "N", value_parser = shared::limit, allow_negative_numbers = true)]
     limit: Option<u64>,
-    /// End when everything has been delivered that was in the topic at the start
+    /// End when everything has been delivered, by whichever member of the group, that was in the topic at the start
     #[arg(long)]
     until_caught_up: bool,
 }
@@ -33,7 +33,7 @@ impl Args {
 
     fn plan(&self) -> Result<Plan, ConfigError> {
         let pipeline = self.pipeline.load()?;
-        let catch_up = CatchUp::new(self.until_caught_up);
+        let catch_up = if self.until_caught_up { CatchUp::required() } else { CatchUp::default() };
         let flags = ConsumerFlags {
             limit: self.limit,
             catch_up: catch_up.clone(),

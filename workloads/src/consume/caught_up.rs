@@ -7,11 +7,12 @@
 
 use std::collections::BTreeMap;
 
-/// One partition that is ours, as far as it is known.
+/// One partition, as far as it is known.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
     pub(super) partition: i32,
-    /// The offset after the last message that was fetched, or where fetching begins.
+    /// Of ours, the offset after the last message that was fetched, or where fetching begins; of others', where the
+    /// group goes on.
     pub(super) position: i64,
     /// Where the log ends, if the brokers have said so after the question.
     pub(super) end: Option<i64>,
@@ -39,25 +40,26 @@ impl CaughtUp {
         self.ends.remove(&partition);
     }
 
-    /// Whether some partition was ours since the question: then having none is no reason to end.
-    pub(super) fn had_any(&self) -> bool {
-        !self.targets.is_empty()
+    /// Whether all of these partitions have come far enough.
+    pub(super) fn is_complete(&mut self, seen: &[Seen]) -> bool {
+        self.behind(seen).is_empty()
     }
 
-    /// Whether all partitions have come far enough.
-    pub(super) fn is_complete(&mut self, seen: &[Seen]) -> bool {
+    /// Those of these partitions that have not come far enough.
+    pub(super) fn behind(&mut self, seen: &[Seen]) -> Vec<i32> {
         for partition in seen {
             if let Some(end) = partition.end {
                 self.targets.entry(partition.partition).or_insert(end);
             }
         }
-        seen.iter().all(|partition| {
+        let is_behind = |partition: &&Seen| {
             let target = self.targets.get(&partition.partition);
-            target.is_some_and(|target| {
+            !target.is_some_and(|target| {
                 partition.position >= *target
                     || self.ends.get(&partition.partition) == Some(&partition.position)
             })
-        })
+        };
+        seen.iter().filter(is_behind).map(|partition| partition.partition).collect()
     }
 }
 
@@ -108,7 +110,15 @@ mod tests {
             Seen { partition: 0, position: 1, end: Some(1) },
             Seen { partition: 1, position: 0, end: Some(1) },
         ];
+        assert_eq!(caught_up.behind(&both), [1]);
         assert!(!caught_up.is_complete(&both));
-        assert!(caught_up.had_any());
+    }
+
+    #[test]
+    fn a_partition_that_was_given_to_another_member_keeps_its_target() {
+        let mut caught_up = CaughtUp::default();
+        assert!(!caught_up.is_complete(&seen(5, Some(7))));
+        assert_eq!(caught_up.behind(&seen(6, Some(100))), [0]);
+        assert!(caught_up.behind(&seen(7, Some(100))).is_empty());
     }
 }

@@ -147,9 +147,15 @@ impl Context {
     /// A broker answers.
     pub(super) fn tell_reachable(&self) {
         self.side.gate(Gate::Brokers).open();
+        self.remark.forget();
         if self.lock_unreachable().take().is_some() {
             tracing::info!("a broker answers again");
         }
+    }
+
+    /// Whether the brokers do not take our credentials any more.
+    pub(super) fn is_refused(&self) -> bool {
+        self.remark.is_about_trust()
     }
 
     fn lock_unreachable(&self) -> MutexGuard<'_, Option<Waiting>> {

@@ -44,6 +44,8 @@ pub(super) struct Leaving {
     pub(super) left: Vec<Arc<Assigned>>,
     /// When it gives up.
     until: Instant,
+    /// When it gives up if the brokers do not take the credentials that the client was made with.
+    refused_until: Instant,
     /// Whether offsets still have a meaning.
     commits: bool,
 }
@@ -68,7 +70,7 @@ impl Leaving {
         if let Err(error) = paused {
             tracing::debug!(%error, "cannot pause; what comes is dropped");
         }
-        Self { client, left, until, commits }
+        Self { client, left, until, refused_until: patient, commits }
     }
 
     pub(super) const fn until(&self) -> Instant {
@@ -108,7 +110,8 @@ impl Leaving {
     }
 
     fn has_time(&self) -> bool {
-        Instant::now() + CLOSING < self.until
+        let is_refused = self.client.context().is_refused();
+        Instant::now() + CLOSING < if is_refused { self.refused_until } else { self.until }
     }
 }
 

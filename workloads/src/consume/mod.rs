@@ -71,25 +71,33 @@ pub struct Config {
     pub catch_up: CatchUp,
 }
 
-/// Whether a consumer ends when everything has been delivered that is in its partitions when this is first
-/// asked for; until then it goes on for ever.
+/// Whether a consumer ends when everything has been delivered, by it or by other members of its group, that is in
+/// the topic when this is first asked for; until then it goes on for ever.
 #[derive(Clone, Debug, Default)]
-pub struct CatchUp(Arc<AtomicBool>);
+pub struct CatchUp {
+    is_wanted: Arc<AtomicBool>,
+    is_required: bool,
+}
 
 impl CatchUp {
-    /// Asked for from the start, or not yet.
-    pub fn new(is_wanted: bool) -> Self {
-        Self(Arc::new(AtomicBool::new(is_wanted)))
+    /// Asked for from the start: ending before that is a failure.
+    pub fn required() -> Self {
+        Self { is_wanted: Arc::new(AtomicBool::new(true)), is_required: true }
     }
 
     /// Asks for it.
     pub fn want(&self) {
-        self.0.store(true, Ordering::Release);
+        self.is_wanted.store(true, Ordering::Release);
     }
 
     /// Whether it was asked for.
     pub fn is_wanted(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.is_wanted.load(Ordering::Acquire)
+    }
+
+    /// Whether it was asked for from the start.
+    pub const fn is_required(&self) -> bool {
+        self.is_required
     }
 }
 
@@ -118,6 +126,11 @@ pub enum ConsumeError {
         /// The partitions.
         partitions: Vec<i32>,
     },
+    /// It was stopped before it had done what was asked for.
+    #[error(
+        "stopped before everything was delivered that was in the topic at the start; run it again to go on"
+    )]
+    NotCaughtUp,
     /// A thread of ours died.
     #[error("the {0} thread died; this is a defect of batchpipe")]
     Thread(&'static str),

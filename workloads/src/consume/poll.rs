@@ -76,12 +76,13 @@ impl Consumer {
         }
     }
 
-    /// Consumes until there is nothing more to do.
+    /// Consumes until there is nothing more to do, or a stop is asked for.
     pub(super) fn run(self) -> Result<(), ConsumeError> {
         let awaiting = Awaiting::existing(&self.config.cluster, &self.config.topic);
         while awaiting.wait(&self.shared.side, &self.shared.shutdown).is_some() {
             let why = match self.session()? {
-                End::Done => break,
+                End::Done => return Ok(()),
+                End::Stopped => break,
                 End::Renew => continue, // as in any rebalance, somebody else may get our partitions
                 End::Rebuild(why) => why,
                 // What was committed carries the id of the topic, so the next session knows whether it counts.
@@ -94,7 +95,7 @@ impl Consumer {
                 .close(reasons::GROUP_NOT_JOINED, "the group is being joined anew");
             self.shared.shutdown.wait(REJOIN_WAIT);
         }
-        Ok(())
+        if self.config.catch_up.is_required() { Err(ConsumeError::NotCaughtUp) } else { Ok(()) }
     }
 
     fn session(&self) -> Result<End, ConsumeError> {
@@ -132,6 +133,7 @@ impl Consumer {
             shared: self.shared.clone(),
             watermarks: Arc::clone(&watermarks),
             notices,
+            catch_up: self.config.catch_up.clone(),
         };
         let watch = std::thread::Builder::new()
             .name("watch".to_owned())
@@ -140,7 +142,10 @@ impl Consumer {
         let mut session = Session::new(client, watermarks, inbox, watch);
         let end = self.poll_all(&mut session, &mut renewal);
         let left = session.leave(self.config.grace, !matches!(end, Ok(End::TopicGone)));
-        if matches!(end, Ok(End::Done)) { self.check(left).map(|()| End::Done) } else { end }
+        match end? {
+            end @ (End::Done | End::Stopped) => self.check(left).map(|()| end),
+            end => Ok(end),
+        }
     }
 
     /// Whoever asked for an end gets to know what the next run does again.
@@ -223,10 +228,10 @@ impl Consumer {
             }
             let is_idle = self.queue.used() == 0;
             if self.config.catch_up.is_wanted() && session.is_caught_up(is_idle) {
-                break;
+                return Ok(End::Done);
             }
         }
-        Ok(End::Done)
+        Ok(End::Stopped)
     }
 
     /// Deals with what librdkafka says instead of a message.

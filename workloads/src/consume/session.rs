@@ -32,9 +32,8 @@ const ROOM_WAIT: Duration = Duration::from_millis(100);
 const COMMIT_PERIOD: Duration = Duration::from_secs(1);
 /// How often a fetch that was refused is tried anew: librdkafka reports a refusal once and success never.
 const REFUSED_PERIOD: Duration = Duration::from_secs(2);
-/// How long a consumer that is to catch up waits for a first partition: in a group of several members each of them
-/// may have to give one up before.
-const NOTHING_PERIOD: Duration = Duration::from_secs(15);
+/// How often a consumer that is to catch up says that it waits for other members.
+const OTHERS_PERIOD: Duration = Duration::from_secs(10);
 /// How long nothing may come before the ends of partitions are asked for again.
 const QUIET_PERIOD: Duration = Duration::from_secs(2);
 /// How long going back to an earlier offset may take.
@@ -42,8 +41,10 @@ const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a session ends.
 pub(super) enum End {
-    /// Everything that was asked for is done, or a stop was asked for.
+    /// Everything that was asked for is done.
     Done,
+    /// A stop was asked for.
+    Stopped,
     /// The client has to be made anew.
     Rebuild(String),
     /// Other credentials were found to work, and the client has to be made anew with them.
@@ -68,6 +69,8 @@ pub(super) struct Session {
     question: Option<u64>,
     /// When something was last fetched, the end of a partition told, or the assignment changed.
     moved_at: Instant,
+    /// When it was last said that we wait for others.
+    waited_at: Option<Instant>,
     /// When the broker last refused to let us read.
     refused_at: Option<Instant>,
 }
@@ -92,6 +95,7 @@ impl Session {
             caught_up: CaughtUp::default(),
             question: None,
             moved_at: Instant::now(),
+            waited_at: None,
             refused_at: None,
         }
     }
@@ -231,8 +235,8 @@ impl Session {
         }
     }
 
-    /// Whether every partition has passed the end that it had when this was first asked. `is_idle`: whether nothing
-    /// waits for the workers.
+    /// Whether every partition of the topic has passed the end that it had when this was first asked: ours by what was
+    /// delivered, those of others by what the group has committed. `is_idle`: whether nothing waits for the workers.
     pub(super) fn is_caught_up(&mut self, is_idle: bool) -> bool {
         if self.client.context().changes() == 0 {
             return false; // the group is not joined yet
@@ -241,26 +245,42 @@ impl Session {
             self.client.context().wake();
             self.watermarks.next_answer()
         });
+        let Some(group) = self.watermarks.group_since(question) else { return false };
         let all = self.assignments.all();
-        if all.is_empty() {
-            // Others have all partitions, or ours were lost and come back.
-            return !self.caught_up.had_any() && self.moved_at.elapsed() >= NOTHING_PERIOD;
+        let ours = all.iter().map(|assigned| Seen {
+            partition: assigned.partition,
+            position: assigned.position(),
+            end: self.watermarks.end_since(assigned.partition, question),
+        });
+        let is_ours = |partition: i32| all.iter().any(|it| it.partition == partition);
+        let others = group.iter().filter(|(partition, _)| !is_ours(**partition));
+        let others = others.map(|(partition, position)| Seen {
+            partition: *partition,
+            position: *position,
+            end: self.watermarks.end_since(*partition, question),
+        });
+        let (ours, others): (Vec<_>, Vec<_>) = (ours.collect(), others.collect());
+        if !self.caught_up.is_complete(&ours) || !is_idle {
+            if is_idle && self.moved_at.elapsed() >= QUIET_PERIOD {
+                // The end of a partition is told once; it was told before it counted.
+                self.moved_at = Instant::now();
+                self.fetch_anew();
+            }
+            return false;
         }
-        let seen: Vec<_> = all
-            .iter()
-            .map(|assigned| Seen {
-                partition: assigned.partition,
-                position: assigned.position(),
-                end: self.watermarks.end_since(assigned.partition, question),
-            })
-            .collect();
-        let is_complete = self.caught_up.is_complete(&seen) && is_idle;
-        if !is_complete && is_idle && self.moved_at.elapsed() >= QUIET_PERIOD {
-            // The end of a partition is told once; it was told before it counted.
-            self.moved_at = Instant::now();
-            self.fetch_anew();
+        let behind = self.caught_up.behind(&others);
+        self.tell_waiting(&behind);
+        behind.is_empty()
+    }
+
+    /// Says which partitions of others are waited for, once in a while.
+    fn tell_waiting(&mut self, behind: &[i32]) {
+        let at = *self.waited_at.get_or_insert_with(Instant::now);
+        if !behind.is_empty() && at.elapsed() >= OTHERS_PERIOD {
+            self.waited_at = Some(Instant::now());
+            tracing::info!(partitions = ?behind, "all of our partitions are delivered; waiting for the group to \
+                 commit those of others");
         }
-        is_complete
     }
 
     /// Ends the session: what is being delivered is finished within `grace`, what was reached is committed unless

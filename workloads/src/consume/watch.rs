@@ -20,7 +20,7 @@ use rdkafka::{
 };
 
 use super::{
-    Shared,
+    CatchUp, Shared,
     assignment::{Assigned, Leap, UNKNOWN},
     group::Context,
     resume::{Committed, Resume, resume},
@@ -39,6 +39,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Watermarks {
     known: Mutex<BTreeMap<i32, Marks>>,
+    /// Where the group goes on in each partition, with the number of the answer.
+    group: Mutex<(u64, BTreeMap<i32, i64>)>,
     /// Number of answers that were asked for so far.
     asked: AtomicU64,
 }
@@ -74,6 +76,16 @@ impl Watermarks {
         self.lock().get(&partition).filter(|marks| marks.answer >= answer).map(|marks| marks.end)
     }
 
+    /// Where the group goes on in each partition, if it was heard in this answer or a later one.
+    pub(super) fn group_since(&self, answer: u64) -> Option<BTreeMap<i32, i64>> {
+        let (heard, group) = &*self.group.lock().unwrap_or_else(PoisonError::into_inner);
+        (*heard >= answer).then(|| group.clone())
+    }
+
+    fn set_group(&self, answer: u64, group: BTreeMap<i32, i64>) {
+        *self.group.lock().unwrap_or_else(PoisonError::into_inner) = (answer, group);
+    }
+
     /// When the end was asked for, milliseconds since the epoch.
     fn asked_at_ms(&self, partition: i32) -> Option<i64> {
         self.lock().get(&partition).map(|marks| marks.asked_at_ms)
@@ -97,6 +109,8 @@ pub(super) struct Watch {
     pub(super) watermarks: Arc<Watermarks>,
     /// To the poll thread.
     pub(super) notices: Sender<Notice>,
+    /// Whether what others of the group have done matters.
+    pub(super) catch_up: CatchUp,
 }
 
 impl Watch {
@@ -135,12 +149,27 @@ impl Watch {
 
     fn ask(&self, assigned: &[Arc<Assigned>], answer: u64) -> KafkaResult<()> {
         let topic = &self.consumer.context().topic;
-        if assigned.is_empty() {
-            return self.count(topic);
+        if self.catch_up.is_wanted() {
+            // All of them, since ours may be taken away from us.
+            let all: Vec<i32> = (0..self.count(topic)?).collect();
+            if all.is_empty() {
+                return Ok(());
+            }
+            self.ask_ends(topic, &all, answer)?;
+            return self.ask_group(topic, &all, answer);
         }
+        if assigned.is_empty() {
+            return self.count(topic).map(|_| ());
+        }
+        let ours: Vec<i32> = assigned.iter().map(|assigned| assigned.partition).collect();
+        self.ask_ends(topic, &ours, answer)
+    }
+
+    /// Asks where partitions begin and end.
+    fn ask_ends(&self, topic: &str, partitions: &[i32], answer: u64) -> KafkaResult<()> {
         let asked_at_ms = unix_ms();
-        let starts = self.offsets(topic, assigned, Offset::Beginning)?;
-        let ends = self.offsets(topic, assigned, Offset::End)?;
+        let starts = self.offsets(topic, partitions, Offset::Beginning)?;
+        let ends = self.offsets(topic, partitions, Offset::End)?;
         let mut watermarks = self.watermarks.lock();
         for (partition, end) in ends {
             if let Some(start) = starts.get(&partition).copied() {
@@ -150,26 +179,52 @@ impl Watch {
         Ok(())
     }
 
-    /// Asks how many partitions there are.
-    fn count(&self, topic: &str) -> KafkaResult<()> {
+    /// Asks how far the group is in partitions of which the ends were just heard.
+    fn ask_group(&self, topic: &str, partitions: &[i32], answer: u64) -> KafkaResult<()> {
+        let committed = self.committed(topic, partitions)?;
+        let positions = partitions.iter().map(|partition| {
+            // One that is not known is not far.
+            let start = self.watermarks.start(*partition).unwrap_or(UNKNOWN);
+            let id = self.consumer.context().topic_id();
+            let position = match resume(start, committed.get(partition), id) {
+                Resume::Committed { offset, .. } => offset.max(start),
+                Resume::Start | Resume::Anew => start,
+            };
+            (*partition, position)
+        });
+        self.watermarks.set_group(answer, positions.collect());
+        Ok(())
+    }
+
+    fn committed(&self, topic: &str, partitions: &[i32]) -> KafkaResult<BTreeMap<i32, Committed>> {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition(topic, *partition);
+        }
+        Ok(committed(&self.consumer.committed_offsets(list, REQUEST_TIMEOUT)?, topic))
+    }
+
+    /// Asks how many partitions there are; 0 while nobody knows.
+    fn count(&self, topic: &str) -> KafkaResult<i32> {
         let metadata = self.consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         let count = found.map(|found| found.partitions().len()).filter(|count| *count > 0);
         if let Some(count) = count.and_then(|count| i32::try_from(count).ok()) {
             self.shared.side.set_partitions(count);
+            return Ok(count);
         }
-        Ok(())
+        Ok(0)
     }
 
     fn offsets(
         &self,
         topic: &str,
-        assigned: &[Arc<Assigned>],
+        partitions: &[i32],
         which: Offset,
     ) -> KafkaResult<BTreeMap<i32, i64>> {
         let mut list = TopicPartitionList::new();
-        for assigned in assigned {
-            list.add_partition_offset(topic, assigned.partition, which)?;
+        for partition in partitions {
+            list.add_partition_offset(topic, *partition, which)?;
         }
         let answer = self.consumer.offsets_for_times(list, REQUEST_TIMEOUT)?;
         Ok(known(&answer, topic))
@@ -184,12 +239,9 @@ impl Watch {
             return;
         }
         let context = self.consumer.context();
-        let mut list = TopicPartitionList::new();
-        for assigned in &new {
-            list.add_partition(&context.topic, assigned.partition);
-        }
-        let committed = match self.consumer.committed_offsets(list, REQUEST_TIMEOUT) {
-            Ok(answer) => committed(&answer, &context.topic),
+        let partitions: Vec<i32> = new.iter().map(|assigned| assigned.partition).collect();
+        let committed = match self.committed(&context.topic, &partitions) {
+            Ok(committed) => committed,
             Err(error) => {
                 tracing::debug!(%error, "the group does not say how far it is; trying again");
                 return;

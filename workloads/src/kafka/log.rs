@@ -15,8 +15,9 @@ use super::topics::TopicError;
 
 /// Lines that nobody has to act on: our settings are chosen and tested (`CONFWARN`), a producer's id is asked
 /// for again by itself while a broker starts (`GETPID`), and a connection that failed (`FAIL`) reaches us as an
-/// error too, which we tell once and not at every try; the same with all its causes, a line each (`SSL`).
-const LOWERED: [&str; 4] = ["CONFWARN", "FAIL", "GETPID", "SSL"];
+/// error too, which we tell once and not at every try; the same with all its causes, a line each (`SSL`). What is new
+/// about a topic we tell ourselves (`METADATAUPDATE`).
+const LOWERED: [&str; 5] = ["CONFWARN", "FAIL", "GETPID", "METADATAUPDATE", "SSL"];
 
 /// Passes on a line of librdkafka's log; for `ClientContext::log`.
 pub fn line(level: Level, facility: &str, text: &str) {
@@ -54,6 +55,16 @@ impl Remark {
                 Said { what: lasting(reason), is_about_trust: is_about_trust(error, reason) };
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
         }
+    }
+
+    /// Whether the last thing said was that broker and client do not trust each other: then waiting does not help.
+    pub(crate) fn is_about_trust(&self) -> bool {
+        self.said().is_some_and(|said| said.is_about_trust)
+    }
+
+    /// A broker answers: what was said before is over.
+    pub(crate) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// That no broker can be used, and why: what was said last, or else these words.

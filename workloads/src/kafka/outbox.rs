@@ -403,12 +403,12 @@ const fn is_consequence(code: RDKafkaErrorCode) -> bool {
     )
 }
 
-/// Whether a message that failed like this may be in the log all the same.
+/// Whether a message that failed like this may be in the log all the same. One that was purged from the queue may
+/// have been sent before, and be there to be sent again because no answer came.
 const fn is_possibly_persisted(code: RDKafkaErrorCode) -> bool {
     !matches!(
         code,
-        RDKafkaErrorCode::PurgeQueue
-            | RDKafkaErrorCode::MessageSizeTooLarge
+        RDKafkaErrorCode::MessageSizeTooLarge
             | RDKafkaErrorCode::MessageBatchTooLarge
             | RDKafkaErrorCode::TopicAuthorizationFailed
             | RDKafkaErrorCode::UnknownTopic

@@ -12,10 +12,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    fingerprint::Fingerprint,
-    input::{FileId, failed},
-};
+use super::{input::failed, place::Place};
 use crate::source::SourceError;
 
 const VERSION: u32 = 1;
@@ -23,23 +20,23 @@ const VERSION: u32 = 1;
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Where to go on after a restart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Checkpoint {
     version: u32,
-    device: u64,
-    pub(super) inode: u64,
-    /// Every line before this place in the file is acknowledged.
-    pub(super) offset: u64,
-    pub(super) fingerprint: Fingerprint,
+    /// Every line before it is acknowledged.
+    #[serde(flatten)]
+    pub(super) place: Place,
     /// Whether the file was not followed and had been read to its end.
     #[serde(default)]
     pub(super) complete: bool,
+    /// The files that were left before, oldest first: all that was read of them is acknowledged.
+    #[serde(default)]
+    pub(super) left: Vec<Place>,
 }
 
 impl Checkpoint {
-    pub(super) const fn new(id: FileId, offset: u64, fingerprint: Fingerprint) -> Self {
-        let FileId { device, inode } = id;
-        Self { version: VERSION, device, inode, offset, fingerprint, complete: false }
+    pub(super) const fn new(place: Place, left: Vec<Place>) -> Self {
+        Self { version: VERSION, place, complete: false, left }
     }
 
     /// Reads a checkpoint; `None` when there is none yet.
@@ -56,7 +53,7 @@ impl Checkpoint {
             let found = checkpoint.version;
             return Err(damaged(format!("it has version {found}, known is {VERSION}")));
         }
-        if !checkpoint.fingerprint.fits(checkpoint.offset) {
+        if !checkpoint.place.is_sound() || !checkpoint.left.iter().all(Place::is_sound) {
             return Err(damaged("its fingerprint does not fit its offset".to_owned()));
         }
         Ok(Some(checkpoint))
@@ -110,7 +107,7 @@ impl Saver {
 
     /// Saves, unless the file says so already.
     pub(super) fn save(&mut self, checkpoint: Checkpoint) -> Result<(), SourceError> {
-        if self.saved == Some(checkpoint) {
+        if self.saved.as_ref() == Some(&checkpoint) {
             return Ok(());
         }
         self.last_try = Some(Instant::now());
@@ -125,12 +122,15 @@ impl Saver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::file::fingerprint::Head;
+    use crate::source::file::{fingerprint::Head, input::FileId};
 
     fn example(offset: u64) -> Checkpoint {
         let mut head = Head::default();
         head.note(&[b'x'; 5000]);
-        Checkpoint::new(FileId { device: 1, inode: 2 }, offset, head.fingerprint(offset))
+        let place = |inode, offset| {
+            Place::new(FileId { device: 1, inode }, offset, head.fingerprint(offset))
+        };
+        Checkpoint::new(place(2, offset), vec![place(1, 4000)])
     }
 
     #[test]
@@ -140,10 +140,24 @@ mod tests {
         assert_eq!(Checkpoint::load(&path).unwrap(), None);
         let mut saver = Saver::new(path.clone(), None);
         for checkpoint in [example(10), example(2000)] {
-            saver.save(checkpoint).unwrap();
+            saver.save(checkpoint.clone()).unwrap();
             assert_eq!(Checkpoint::load(&path).unwrap(), Some(checkpoint));
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left aside");
+    }
+
+    #[test]
+    fn a_checkpoint_of_the_first_version_is_taken_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let mut expected = example(3);
+        expected.left.clear();
+        let crc32c = crc32c::crc32c(b"xxx");
+        let text = format!(
+            r#"{{"version":1,"device":1,"inode":2,"offset":3,"fingerprint":{{"crc32c":{crc32c},"bytes":3}},"complete":false}}"#
+        );
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(Checkpoint::load(&path).unwrap(), Some(expected));
     }
 
     #[test]
@@ -156,6 +170,7 @@ mod tests {
             good[..good.len() / 2].to_owned(),
             good.replace("\"version\":1", "\"version\":2"),
             good.replace("\"offset\":2000", "\"offset\":20"),
+            good.replace("\"offset\":4000", "\"offset\":40"),
             "{}".to_owned(),
         ] {
             assert_ne!(text, good);

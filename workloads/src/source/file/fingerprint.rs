@@ -49,6 +49,12 @@ impl Head {
         self.0.extend_from_slice(&bytes[..missing.min(bytes.len())]);
     }
 
+    /// The head for someone who has come to `offset` only.
+    pub(super) fn up_to(mut self, offset: u64) -> Self {
+        self.0.truncate(relevant(offset));
+        self
+    }
+
     /// Whether the file still begins with these bytes.
     pub(super) fn is_start_of(&self, file: &File) -> io::Result<bool> {
         let mut buffer = [0; HEAD_BYTES];

@@ -9,20 +9,21 @@ use std::{
 };
 
 use super::{
-    checkpoint::{Checkpoint, folder_of},
+    checkpoint::folder_of,
     fingerprint::Head,
     input::{FileId, Input, failed},
+    place::Place,
 };
 use crate::source::SourceError;
 
 /// Endings of files that cannot be read as lines any more.
 const COMPRESSED: [&str; 6] = ["gz", "zst", "bz2", "xz", "lz4", "zip"];
 
-/// A rotated file of which there is something to read.
+/// A file that was found, and where to read on.
 #[derive(Debug)]
-pub(super) struct Next {
+pub(super) struct Found {
     pub(super) input: Input,
-    /// Where to read on: at its start, or where it ended when it was finished before and has grown since.
+    /// At its start, or as far as it was read before.
     pub(super) offset: u64,
     /// The start of the file up to there.
     pub(super) head: Head,
@@ -32,7 +33,7 @@ pub(super) struct Next {
 #[derive(Debug, Default)]
 pub(super) struct Rotated {
     /// The oldest one that can be read.
-    pub(super) next: Option<Next>,
+    pub(super) next: Option<Found>,
     /// Those that were compressed before they could be read.
     pub(super) compressed: Vec<PathBuf>,
     /// Why others cannot be read.
@@ -45,35 +46,50 @@ pub(super) struct Unwanted<'a> {
     /// Those that are open: the one just finished and the current one.
     pub(super) open: &'a [FileId],
     /// Those that were finished before, as far as they were read.
-    pub(super) finished: &'a [Checkpoint],
+    pub(super) finished: &'a [Place],
 }
 
-/// Finds the file of a checkpoint under another name in the folder of `path`.
-pub(super) fn find(
-    path: &Path,
-    checkpoint: &Checkpoint,
-) -> Result<Option<(Input, Head)>, SourceError> {
+/// Finds the file of a place under another name in the folder of `path`.
+pub(super) fn find(path: &Path, place: &Place) -> Result<Option<Found>, SourceError> {
     for entry in entries(&real(path))? {
         // Other things in the folder, also such as cannot be opened, are not our business.
-        if entry.ino() != checkpoint.inode {
+        if entry.ino() != place.inode {
             continue;
         }
         let Some(input) = Input::open(&entry.path())? else { continue };
-        if let Some(head) = is_of(&input, checkpoint)? {
-            return Ok(Some((input, head)));
+        if let Some(head) = place.head_in(&input)? {
+            return Ok(Some(Found { input, offset: place.offset, head }));
         }
     }
     Ok(None)
 }
 
-/// The start of the file, if it is the checkpoint's one and was not shortened.
-///
-/// The device is not compared: its number changes when a volume is attached again.
-pub(super) fn is_of(input: &Input, checkpoint: &Checkpoint) -> Result<Option<Head>, SourceError> {
-    if input.id.inode != checkpoint.inode || input.size()? < checkpoint.offset {
-        return Ok(None);
+/// Finds the copy of a file that was emptied after it was copied: the newest rotated file that was written to at or
+/// after `since` and begins as the file did up to `place`.
+pub(super) fn find_copy(
+    path: &Path,
+    place: &Place,
+    since: SystemTime,
+    known: &[Place],
+) -> Result<Option<Found>, SourceError> {
+    let path = real(path);
+    let mut newest = None;
+    for entry in entries(&path)?.into_iter().filter(|entry| is_rotated_name(&path, entry)) {
+        let is_known = known.iter().any(|known| known.inode == entry.ino());
+        if is_known || entry.ino() == place.inode {
+            continue;
+        }
+        // What cannot be opened cannot be the copy that is wanted.
+        let Ok(Some(input)) = Input::open(&entry.path()) else { continue };
+        let modified = input.modified()?;
+        if modified < since || newest.as_ref().is_some_and(|(newest, _)| modified < *newest) {
+            continue;
+        }
+        if let Some(head) = place.head_in_copy(&input)? {
+            newest = Some((modified, Found { input, offset: place.offset, head }));
+        }
     }
-    Head::load(&input.file, checkpoint.fingerprint).map_err(|error| input.failed("read", error))
+    Ok(newest.map(|(_, found)| found))
 }
 
 /// Finds files that were rotated away from `path` and written to at or after `since`: those between the one
@@ -109,7 +125,7 @@ pub(super) fn rotated_since(
             rotated.compressed.push(input.path);
         } else if oldest.is_none_or(|oldest| modified < oldest) {
             oldest = Some(modified);
-            rotated.next = Some(Next { input, offset, head });
+            rotated.next = Some(Found { input, offset, head });
         }
     }
     Ok(rotated)
@@ -117,9 +133,9 @@ pub(super) fn rotated_since(
 
 /// How much of a file was read already. It may have been written to, or touched, after it was finished: when it was
 /// last written to says nothing.
-fn read_before(input: &Input, finished: &[Checkpoint]) -> Result<(u64, Head), SourceError> {
+pub(super) fn read_before(input: &Input, finished: &[Place]) -> Result<(u64, Head), SourceError> {
     for done in finished.iter().rev() {
-        if let Some(head) = is_of(input, done)? {
+        if let Some(head) = done.head_in(input)? {
             return Ok((done.offset, head));
         }
     }
@@ -194,12 +210,12 @@ mod tests {
     }
 
     /// What is known of a file that was read to its end.
-    fn read(path: &Path) -> Checkpoint {
+    fn read(path: &Path) -> Place {
         let text = std::fs::read(path).unwrap();
         let mut head = Head::new();
         head.note(&text);
         let id = FileId::at(path).unwrap().unwrap();
-        Checkpoint::new(id, text.len() as u64, head.fingerprint(text.len() as u64))
+        Place::new(id, text.len() as u64, head.fingerprint(text.len() as u64))
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! An open file and its identity. Opens and looks; never reads or writes.
+//! An open file and its identity. Opens and looks; never writes.
 
 use std::{
     fs::{File, Metadata, OpenOptions},
     io,
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -62,6 +62,25 @@ impl Input {
     /// Its size in bytes.
     pub(super) fn size(&self) -> Result<u64, SourceError> {
         Ok(self.metadata()?.len())
+    }
+
+    /// Where the line begins that goes on at `offset`: there itself, unless the bytes on both sides of it belong to
+    /// one line. A line that is longer than `most` bytes before `offset` is not gone back into.
+    pub(super) fn start_of_line(&self, offset: u64, most: usize) -> Result<u64, SourceError> {
+        let reach = offset.min(most as u64 + 1);
+        let mut around = vec![0; usize::try_from(reach).unwrap_or(usize::MAX) + 1];
+        match self.file.read_exact_at(&mut around, offset - reach) {
+            Ok(()) => {}
+            // Nothing follows.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(offset),
+            Err(error) => return Err(self.failed("read", error)),
+        }
+        let (Some(next), before) = (around.pop(), around) else { return Ok(offset) };
+        if next == b'\n' || before.last().is_none_or(|last| *last == b'\n') {
+            return Ok(offset);
+        }
+        let line = before.iter().rev().take_while(|byte| **byte != b'\n').count() as u64;
+        Ok(if line > most as u64 { offset } else { offset - line })
     }
 
     /// When it was last written to.

@@ -5,9 +5,11 @@
 //! begins where the first one ended, so it sends only what was added. With `follow`:
 //!
 //! - A file that was renamed or removed is read to its end before the new one of that name. The end is believed
-//!   when the new file has content and the old one did not grow for a while. If several rotations happened
-//!   meanwhile, the files in between (`NAME.1`, `NAME-20260102`) come first, oldest first.
-//! - A file that became shorter, or begins with other bytes than before, is read again from its start.
+//!   when the new file has content and the old one did not grow for a while. What is written to the old one later
+//!   is read when it comes. If several rotations happened meanwhile, the files in between (`NAME.1`,
+//!   `NAME-20260102`) come first, oldest first.
+//! - A file that became shorter, or begins with other bytes than before, is read again from its start; a copy of it
+//!   that holds more than was read is read to its end before.
 //!
 //! A line that is cut off by the end of a rotated or truncated file is handed over as it is.
 
@@ -15,24 +17,26 @@ mod checkpoint;
 mod fingerprint;
 mod folder;
 mod input;
+mod left;
 mod lock;
 mod notices;
 mod options;
+mod place;
 mod start;
 #[cfg(test)]
 mod tests;
 mod trail;
+mod turns;
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::buffer::spare_capacity;
-use tracing::{info, warn};
+use tracing::warn;
 
 use self::{
     checkpoint::{Checkpoint, Saver},
-    fingerprint::Head,
-    folder::{Next, Rotated, Unwanted},
-    input::{FileId, Input},
+    input::Input,
+    left::Left,
     lock::Lock,
     trail::Trail,
 };
@@ -42,19 +46,15 @@ pub use self::{
 };
 use super::{Block, Position, Read, Source, SourceError, lines::LineSplitter};
 
-/// How many finished files are remembered.
-const REMEMBERED: usize = 16;
-
 /// The source of a pipeline with `source.file`.
 #[derive(Debug)]
 pub struct FileSource {
     options: FileOptions,
     /// The file that is being read; none before it appears.
     input: Option<Input>,
-    /// Whether `input` was rotated away already when it was opened.
-    is_rotated: bool,
-    /// The files that were finished last, as far as they were read.
-    finished: Vec<Checkpoint>,
+    /// What `input` is.
+    kind: Kind,
+    left: Left,
     trail: Trail,
     splitter: LineSplitter,
     saver: Saver,
@@ -62,10 +62,27 @@ pub struct FileSource {
     resume: Option<Checkpoint>,
     /// Since when the file is known to be rotated and did not grow.
     quiet_since: Option<Instant>,
+    /// Since when the next file is known to wait.
+    next_waits_since: Option<Instant>,
+    /// When the file was written to, as known when something was last read of it.
+    last_written: Option<SystemTime>,
+    /// Whether the last look found nothing more in the file.
+    is_at_the_end: bool,
     is_missing: bool,
     has_ended: bool,
     notices: Notices,
     _lock: Lock,
+}
+
+/// What a file is that is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The one that was at the path when it was opened.
+    Newest,
+    /// One that was rotated away already, and is read for the first time.
+    Rotated,
+    /// One that was rotated away and left, and is read once more because it has grown.
+    Late,
 }
 
 /// What one look at the file brought.
@@ -85,13 +102,16 @@ impl FileSource {
         let resume = Checkpoint::load(&options.checkpoint)?;
         let mut source = Self {
             input: None,
-            is_rotated: false,
-            finished: Vec::new(),
+            kind: Kind::Newest,
+            left: Left::default(),
             trail: Trail::default(),
             splitter: LineSplitter::new(options.max_record_bytes),
-            saver: Saver::new(options.checkpoint.clone(), resume),
+            saver: Saver::new(options.checkpoint.clone(), resume.clone()),
             resume,
             quiet_since: None,
+            next_waits_since: None,
+            last_written: None,
+            is_at_the_end: false,
             is_missing: false,
             has_ended: false,
             notices: Notices::default(),
@@ -123,16 +143,10 @@ impl FileSource {
         let found = start::begin(&self.options, self.resume.as_ref(), &mut self.notices)?;
         self.is_missing = found.is_none();
         let Some(start) = found else { return Ok(Step::Nothing) };
+        let known = self.resume.as_ref().map_or_else(Vec::new, |resume| resume.left.clone());
+        self.begin_with(start.found, start.is_rotated, known)?;
         self.resume = None;
-        self.go_to(start.input, start.offset, start.head, start.is_rotated);
         Ok(Step::Progress)
-    }
-
-    fn go_to(&mut self, input: Input, offset: u64, head: Head, is_rotated: bool) {
-        self.trail.go_to(input.id, offset, head);
-        self.input = Some(input);
-        self.is_rotated = is_rotated;
-        self.quiet_since = None;
     }
 
     fn step(&mut self, block: &mut Block) -> Result<Step, SourceError> {
@@ -140,18 +154,20 @@ impl FileSource {
             return Ok(Step::End);
         }
         let Some(input) = &self.input else { return self.begin() };
+        let had_all = self.is_at_the_end;
         // Before each read, never after: what was read is then what followed the bytes before it, and if the
         // file is overwritten in between, it is read from its start again, so nothing is left out.
         if let Some(head) = self.trail.head()
             && !head.is_start_of(&input.file).map_err(|error| input.failed("read", error))?
         {
-            return self.start_anew(block);
+            return self.start_anew(block, had_all);
         }
-        if self.fill(block)? > 0 {
-            self.quiet_since = None;
-            return Ok(Step::Progress);
+        self.is_at_the_end = self.fill(block)? == 0;
+        if self.is_at_the_end {
+            return self.at_the_end(block, had_all);
         }
-        self.at_the_end(block)
+        self.quiet_since = None;
+        Ok(Step::Progress)
     }
 
     /// Reads once; tells how many bytes there were.
@@ -166,73 +182,12 @@ impl FileSource {
             trail.note(&text[before..]);
             Ok(count)
         });
-        outcome.map_err(|error: rustix::io::Errno| input.failed("read", error.into()))
-    }
-
-    /// There is nothing more in the file now.
-    fn at_the_end(&mut self, block: &mut Block) -> Result<Step, SourceError> {
-        let Some(input) = &self.input else { return Ok(Step::Nothing) };
-        if input.size()? < self.trail.offset() {
-            return self.start_anew(block);
+        let count =
+            outcome.map_err(|error: rustix::io::Errno| input.failed("read", error.into()))?;
+        if count > 0 {
+            self.last_written = Some(input.modified()?);
         }
-        if !self.options.follow && !self.is_rotated {
-            return Ok(self.end(block));
-        }
-        let current = FileId::at(&self.options.path)?;
-        self.is_missing = current.is_none();
-        if current == Some(input.id) {
-            self.quiet_since = None;
-        } else if !self.options.follow {
-            return self.go_on(block);
-        } else if current.is_some() {
-            let since = *self.quiet_since.get_or_insert_with(Instant::now);
-            if since.elapsed() >= self.options.grace {
-                return self.go_on(block);
-            }
-        }
-        Ok(Step::Nothing)
-    }
-
-    /// Goes on from a rotated file to the one after it, if that has begun.
-    fn go_on(&mut self, block: &mut Block) -> Result<Step, SourceError> {
-        let Some(finished) = &self.input else { return Ok(Step::Nothing) };
-        let current = Input::open(&self.options.path)?;
-        let mut rotated = Rotated::default();
-        if self.options.follow {
-            let mut open = vec![finished.id];
-            open.extend(current.iter().map(|input| input.id));
-            let not = Unwanted { open: &open, finished: &self.finished };
-            rotated = folder::rotated_since(&self.options.path, finished.modified()?, not)?;
-        }
-        let is_rotated = rotated.next.is_some();
-        let anew = |input| Next { input, offset: 0, head: Head::new() };
-        let Some(next) = rotated.next.take().or_else(|| current.map(anew)) else {
-            return Ok(if self.options.follow { Step::Nothing } else { self.end(block) });
-        };
-        if self.options.follow && next.input.size()? == 0 {
-            return Ok(Step::Nothing); // whoever writes has not noticed yet, and may go on with the old one
-        }
-        info!(from = %finished.path.display(), to = %next.input.path.display(), "file was rotated");
-        self.notices.rotations += 1;
-        self.notices.note_passed_over(&rotated);
-        if self.finished.len() == REMEMBERED {
-            self.finished.remove(0);
-        }
-        self.finished.extend(self.trail.read_so_far());
-        self.splitter.finish(block);
-        self.go_to(next.input, next.offset, next.head, is_rotated);
-        Ok(Step::Progress)
-    }
-
-    /// The file does not hold any more what was read of it.
-    fn start_anew(&mut self, block: &mut Block) -> Result<Step, SourceError> {
-        let Some(input) = &self.input else { return Ok(Step::Nothing) };
-        let (path, offset, size) = (input.path.display(), self.trail.offset(), input.size()?);
-        warn!(%path, offset, size, "file was truncated or overwritten; reading it from its start, what was not read before is lost");
-        self.notices.truncations += 1;
-        self.splitter.finish(block);
-        self.trail.go_to(input.id, 0, Head::new());
-        Ok(Step::Progress)
+        Ok(count)
     }
 
     fn end(&mut self, block: &mut Block) -> Step {

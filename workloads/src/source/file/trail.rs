@@ -4,8 +4,11 @@
 
 use std::collections::VecDeque;
 
-use super::{checkpoint::Checkpoint, fingerprint::Head, input::FileId};
+use super::{checkpoint::Checkpoint, fingerprint::Head, input::FileId, place::Place};
 use crate::source::Position;
+
+/// How many files that were left are remembered.
+const REMEMBERED: usize = 16;
 
 /// Everything read so far that is not acknowledged yet, as pieces of files.
 #[derive(Debug, Default)]
@@ -26,13 +29,38 @@ struct Piece {
     /// The offset of its first byte in the file.
     offset: u64,
     head: Head,
+    /// The files that were left before this piece began, as far as they had been read, oldest first.
+    left: Vec<Place>,
 }
 
 impl Trail {
-    /// Goes on with another file, or at another place. `head` is the file's start up to `offset`.
-    pub(super) fn go_to(&mut self, id: FileId, offset: u64, head: Head) {
-        self.pieces.push_back(Piece { id, start: self.read, offset, head });
+    /// Begins at a place, with what is known of other files. `head` is the file's start up to `offset`.
+    pub(super) fn begin(&mut self, id: FileId, offset: u64, head: Head, left: Vec<Place>) {
+        self.pieces.push_back(Piece { id, start: self.read, offset, head, left });
         self.acknowledge(Position(self.acknowledged));
+    }
+
+    /// Goes on with another file; the one that is left is remembered as far as it was read.
+    pub(super) fn go_to(&mut self, id: FileId, offset: u64, head: Head) {
+        let here = self.here();
+        self.turn_to(id, offset, head, here);
+    }
+
+    /// Goes on at another place of this file, or with another one, because what was read here is not here any more.
+    /// `known` is another file of which as much need not be read again.
+    pub(super) fn turn_to(&mut self, id: FileId, offset: u64, head: Head, known: Option<Place>) {
+        let mut left = self.left().to_vec();
+        left.retain(|place| {
+            place.inode != id.inode && known.is_none_or(|known| known.inode != place.inode)
+        });
+        left.extend(known);
+        left.drain(..left.len().saturating_sub(REMEMBERED));
+        self.begin(id, offset, head, left);
+    }
+
+    /// The files that were left, as far as they were read, oldest first.
+    pub(super) fn left(&self) -> &[Place] {
+        self.pieces.back().map_or(&[], |piece| &piece.left)
     }
 
     /// Notes what was read next.
@@ -54,9 +82,9 @@ impl Trail {
     }
 
     /// How far the last file was read, acknowledged or not.
-    pub(super) fn read_so_far(&self) -> Option<Checkpoint> {
+    pub(super) fn here(&self) -> Option<Place> {
         let (piece, offset) = (self.pieces.back()?, self.offset());
-        Some(Checkpoint::new(piece.id, offset, piece.head.fingerprint(offset)))
+        Some(Place::new(piece.id, offset, piece.head.fingerprint(offset)))
     }
 
     /// The start of the last file.
@@ -82,7 +110,8 @@ impl Trail {
     pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
         let piece = self.pieces.front()?;
         let offset = piece.offset + self.acknowledged.saturating_sub(piece.start);
-        Some(Checkpoint::new(piece.id, offset, piece.head.fingerprint(offset)))
+        let place = Place::new(piece.id, offset, piece.head.fingerprint(offset));
+        Some(Checkpoint::new(place, piece.left.clone()))
     }
 }
 
@@ -94,8 +123,8 @@ mod tests {
     const NEW: FileId = FileId { device: 1, inode: 11 };
 
     fn place(trail: &Trail) -> (u64, u64) {
-        let checkpoint = trail.checkpoint().unwrap();
-        (checkpoint.inode, checkpoint.offset)
+        let place = trail.checkpoint().unwrap().place;
+        (place.inode, place.offset)
     }
 
     #[test]
@@ -124,8 +153,47 @@ mod tests {
         trail.go_to(OLD, 0, Head::default());
         trail.note(b"abc");
         trail.acknowledge(Position(3));
-        trail.go_to(OLD, 0, Head::default());
+        trail.turn_to(OLD, 0, Head::default(), None);
         assert_eq!(place(&trail), (10, 0));
+        assert!(trail.left().is_empty());
+    }
+
+    #[test]
+    fn a_checkpoint_knows_of_the_files_that_were_left_as_far_as_it_goes() {
+        let mut trail = Trail::default();
+        let left = |trail: &Trail| -> Vec<(u64, u64)> {
+            let checkpoint = trail.checkpoint().unwrap();
+            checkpoint.left.iter().map(|place| (place.inode, place.offset)).collect()
+        };
+        trail.begin(OLD, 0, Head::default(), Vec::new());
+        trail.note(b"abc");
+        trail.go_to(NEW, 0, Head::default());
+        trail.note(b"de");
+        let head = trail.head().unwrap().clone();
+        trail.go_to(OLD, 3, head.clone()); // there was more in it
+        trail.note(b"f");
+        trail.go_to(NEW, 2, head);
+        assert_eq!((trail.offset(), trail.left().len()), (2, 1));
+        for (acknowledged, expected) in [
+            (0, vec![]),
+            (3, vec![(10, 3)]),
+            (4, vec![(10, 3)]),
+            (5, vec![(11, 2)]),
+            (6, vec![(10, 4)]),
+        ] {
+            trail.acknowledge(Position(acknowledged));
+            assert_eq!(left(&trail), expected, "{acknowledged}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_of_too_many_files_is_forgotten() {
+        let mut trail = Trail::default();
+        for inode in 0..20 {
+            trail.go_to(FileId { device: 1, inode }, 0, Head::default());
+        }
+        assert_eq!(trail.left().len(), REMEMBERED);
+        assert_eq!(trail.left()[0].inode, 3);
     }
 
     #[test]
@@ -136,6 +204,6 @@ mod tests {
         trail.acknowledge(Position(3));
         let mut head = Head::default();
         head.note(b"abc");
-        assert_eq!(trail.checkpoint().unwrap().fingerprint, head.fingerprint(3));
+        assert_eq!(trail.checkpoint().unwrap().place.fingerprint, head.fingerprint(3));
     }
 }

@@ -1,6 +1,10 @@
 //! Members of the group come, go, and are taken for dead.
 
-use std::{fs::OpenOptions, thread, time::Duration};
+use std::{
+    fs::{self, OpenOptions},
+    io, thread,
+    time::Duration,
+};
 
 use batchpipe_testbed::shared_kafka;
 use rustix::process::Signal;
@@ -86,6 +90,48 @@ fn a_member_that_slept_past_its_session_loses_nothing() {
     tally.check_complete("slept");
     // Files that were complete, but not committed when it fell asleep: a second's worth, and some patience.
     assert!(tally.duplicates() <= 30_000, "{} duplicated", tally.duplicates());
+}
+
+/// Whoever asks for the whole topic to be delivered must not be told so while others have not delivered their part.
+#[test]
+fn catching_up_waits_for_what_other_members_have() {
+    const TOTAL: usize = 30_000;
+    let kafka = shared_kafka().unwrap();
+    let mut scene = Scene::new(kafka, "caught-up-together");
+    let records = scene.write_input(TOTAL);
+    scene.spec["consumer"]["sink"] = serde_json::json!({"stdout": {}});
+    scene.produce_all().well();
+    let mut first = scene.start_piped("consume");
+    first.await_unready("SinkUnavailable");
+    let mut second = scene.start("consume", &["--until-caught-up"]);
+    until("it says that it waits for the other one", || {
+        second.log().contains("waiting for the group to commit those of others")
+    });
+    assert!(second.runs());
+    let mut pipe = first.process().stdout.take().unwrap();
+    let mut printed = fs::File::create(&first.output).unwrap();
+    let copy = thread::spawn(move || io::copy(&mut pipe, &mut printed).unwrap());
+    let (firsts, seconds) = (first.output.clone(), second.output.clone());
+    second.wait().well();
+    assert!(first.terminate().status.success());
+    copy.join().unwrap();
+    let mut tally = Tally::new(&records);
+    tally.output(&firsts);
+    tally.output(&seconds);
+    tally.check_complete("caught-up-together");
+}
+
+#[test]
+fn a_stop_before_everything_was_delivered_is_a_failure_that_says_so() {
+    let mut scene = Scene::new(shared_kafka().unwrap(), "not-caught-up");
+    scene.spec["topic"]["provision"] = "Never".into();
+    let child = scene.start("consume", &["--until-caught-up"]);
+    child.await_unready("topic not-caught-up");
+    child.signal(Signal::TERM);
+    let log = child.log_path();
+    assert_eq!(child.wait().status.code(), Some(1));
+    let log = fs::read_to_string(log).unwrap();
+    assert!(log.contains("stopped before everything was delivered"), "{log}");
 }
 
 /// As when somebody moves from another consumer to ours and keeps the group: the broker lets in nobody who shares no

@@ -101,6 +101,11 @@ impl Child {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Where it logs.
+    pub(crate) fn log_path(&self) -> PathBuf {
+        self.log.clone()
+    }
+
     /// Where its admin server listens.
     fn admin(&self) -> SocketAddr {
         let mut found = None;

@@ -8,6 +8,9 @@ use std::{
 
 use super::*;
 
+mod rotation;
+mod truncation;
+
 /// A folder with the file `app.log`, and a source that is started anew as often as wanted.
 struct Scene {
     folder: tempfile::TempDir,
@@ -93,12 +96,6 @@ impl Scene {
         let Notices { rotations, truncations, lost_remainders } = self.source().notices();
         (rotations, truncations, lost_remainders)
     }
-}
-
-/// Copies a file and empties it, as `logrotate` does with `copytruncate`.
-fn copy_and_truncate(from: &Path, to: &Path) {
-    fs::copy(from, to).unwrap();
-    fs::File::options().write(true).open(from).unwrap().set_len(0).unwrap();
 }
 
 #[test]
@@ -190,200 +187,18 @@ fn finishing_saves_what_was_acknowledged_last() {
 }
 
 #[test]
-fn a_renamed_file_is_read_to_its_end_before_the_new_one() {
-    let mut scene = Scene::followed("1\n");
-    assert_eq!(scene.read(), "1\n");
-    scene.append("app.log", "2\n");
-    scene.rename("app.log", "app.log.1");
-    scene.append("app.log", "4\n");
-    scene.append("app.log.1", "3\n");
-    assert_eq!(scene.read_and_acknowledge(), "2\n3\n4\n");
-    assert_eq!(scene.notices(), (1, 0, 0));
-    scene.kill();
-    scene.append("app.log", "5\n");
-    assert_eq!(scene.read(), "5\n");
-}
-
-#[test]
-fn a_renamed_file_is_read_on_until_somebody_writes_to_the_new_one() {
-    let mut scene = Scene::followed("1\n");
-    assert_eq!(scene.read(), "1\n");
-    scene.rename("app.log", "app.log.1");
-    scene.append("app.log.1", "2\n");
-    assert_eq!(scene.read(), "2\n");
-    assert_eq!(
-        scene.source().waiting_for(),
-        Some(format!("{} to appear", scene.path("app.log").display()))
-    );
-    scene.append("app.log", "");
-    assert_eq!(scene.read(), "");
-    assert_eq!(scene.source().waiting_for(), None);
-    scene.append("app.log.1", "3\n");
-    assert_eq!(scene.read(), "3\n");
-    scene.append("app.log", "4\n");
-    assert_eq!(scene.read(), "4\n");
-}
-
-#[test]
-fn a_rotated_file_is_given_time_to_grow() {
-    let mut scene = Scene::followed("1\n");
-    scene.options.grace = Duration::from_hours(1);
-    assert_eq!(scene.read(), "1\n");
-    scene.rename("app.log", "app.log.1");
-    scene.append("app.log", "3\n");
-    assert_eq!(scene.read(), "");
-    let before = scene.source().quiet_since.unwrap();
-    scene.append("app.log.1", "2\n");
-    assert_eq!(scene.read(), "2\n");
-    assert!(scene.source().quiet_since.unwrap() > before, "growth starts the time anew");
-    scene.source().options.grace = Duration::ZERO;
-    assert_eq!(scene.read(), "3\n");
-}
-
-#[test]
-fn a_removed_file_is_read_to_its_end_before_the_new_one() {
-    let mut scene = Scene::followed("1\n");
-    assert_eq!(scene.read(), "1\n");
-    scene.append("app.log", "2");
-    fs::remove_file(scene.path("app.log")).unwrap();
-    scene.append("app.log", "3\n");
-    assert_eq!(scene.read(), "2\n3\n", "the last line of the old file has no end");
-    assert_eq!(scene.notices(), (1, 0, 0));
-}
-
-#[test]
-fn files_of_several_rotations_at_once_are_all_read_in_order() {
-    let mut scene = Scene::followed("1\n");
-    assert_eq!(scene.read(), "1\n");
-    scene.append("app.log", "2\n");
-    scene.rename("app.log", "app.log.2");
-    scene.append("app.log.1", "3\n");
-    scene.append("app.log", "4\n");
-    let later = fs::metadata(scene.path("app.log.2")).unwrap().modified().unwrap();
-    let file = fs::File::options().append(true).open(scene.path("app.log.1")).unwrap();
-    file.set_modified(later + Duration::from_millis(1)).unwrap();
-    assert_eq!(scene.read(), "2\n3\n4\n");
-    assert_eq!(scene.notices(), (2, 0, 0));
-}
-
-#[test]
-fn files_written_to_at_the_same_moment_are_read_once_each() {
-    let mut scene = Scene::followed("1\n");
-    assert_eq!(scene.read(), "1\n");
-    scene.rename("app.log", "app.log.2");
-    scene.append("app.log.1", "2\n");
-    scene.append("app.log", "3\n");
-    let time = fs::metadata(scene.path("app.log.2")).unwrap().modified().unwrap();
-    let file = fs::File::options().append(true).open(scene.path("app.log.1")).unwrap();
-    file.set_modified(time).unwrap();
-    assert_eq!(scene.read(), "2\n3\n");
-}
-
-#[test]
-fn a_truncated_file_is_read_again_from_its_start() {
-    let mut scene = Scene::followed("old 1\nold 2\n");
-    assert_eq!(scene.read_and_acknowledge(), "old 1\nold 2\n");
-    fs::write(scene.path("app.log"), "new\n").unwrap();
-    assert_eq!(scene.read_and_acknowledge(), "new\n");
-    assert_eq!(scene.notices(), (0, 1, 0));
-    scene.kill();
-    scene.append("app.log", "more\n");
-    assert_eq!(scene.read(), "more\n");
-}
-
-#[test]
-fn a_file_that_was_truncated_and_has_grown_past_the_old_place_is_noticed() {
-    let mut scene = Scene::followed("old\n");
-    assert_eq!(scene.read(), "old\n");
-    copy_and_truncate(&scene.path("app.log"), &scene.path("app.log.1"));
-    scene.append("app.log", "new 1\nnew 2\n");
-    assert_eq!(scene.read(), "new 1\nnew 2\n");
-    assert_eq!(scene.notices(), (0, 1, 0));
-}
-
-#[test]
-fn a_file_cut_short_behind_its_first_bytes_is_noticed() {
-    let line = format!("{}\n", "x".repeat(999));
-    let mut scene = Scene::followed(&line.repeat(3));
-    assert_eq!(scene.read().len(), 3000);
-    let file = fs::File::options().write(true).open(scene.path("app.log")).unwrap();
-    file.set_len(2000).unwrap();
-    assert_eq!(scene.read(), line.repeat(2));
-    assert_eq!(scene.notices(), (0, 1, 0));
-}
-
-#[test]
-fn a_line_cut_off_by_a_truncation_is_handed_over_as_it_is() {
-    let mut scene = Scene::followed("1\n{\"cut");
-    assert_eq!(scene.read(), "1\n");
-    copy_and_truncate(&scene.path("app.log"), &scene.path("app.log.1"));
-    scene.append("app.log", "2\n");
-    assert_eq!(scene.read(), "{\"cut\n2\n");
-}
-
-#[test]
-fn a_file_rotated_while_nobody_looked_is_finished_first() {
-    let mut scene = Scene::followed("1\n");
-    assert_eq!(scene.read_and_acknowledge(), "1\n");
-    scene.kill();
-    scene.append("app.log", "2\n");
-    scene.rename("app.log", "archive");
-    scene.append("app.log", "3\n");
-    assert_eq!(scene.read_and_acknowledge(), "2\n3\n");
-    assert_eq!(scene.notices(), (1, 0, 0));
-    scene.kill();
-    assert_eq!(scene.read(), "");
-}
-
-#[test]
-fn a_file_that_is_not_followed_is_finished_under_its_new_name_too() {
+fn a_last_line_that_has_grown_is_read_again_whole() {
     let mut scene = Scene::new(false);
-    scene.append("app.log", "1\n");
-    assert_eq!(scene.read_and_acknowledge(), "1\n");
+    scene.append("app.log", "1\n{\"a\":1");
+    assert_eq!(scene.read_and_acknowledge(), "1\n{\"a\":1\n");
     scene.kill();
-    scene.append("app.log", "2\n");
-    scene.rename("app.log", "app.log.1");
-    scene.append("app.log", "3\n");
-    assert_eq!(scene.read(), "2\n3\n");
-}
-
-#[test]
-fn a_file_removed_while_nobody_looked_is_a_loss_that_is_told() {
-    let mut scene = Scene::followed("1\n");
-    // Keeps the inode number from being used again.
-    let _held = fs::File::open(scene.path("app.log")).unwrap();
-    assert_eq!(scene.read_and_acknowledge(), "1\n");
+    assert_eq!(scene.read_and_acknowledge(), "", "it has not grown");
     scene.kill();
-    scene.append("app.log", "2\n");
-    fs::remove_file(scene.path("app.log")).unwrap();
-    scene.append("app.log.1", "3\n");
-    scene.append("app.log", "4\n");
-    assert_eq!(scene.read(), "3\n4\n");
-    assert_eq!(scene.notices(), (2, 0, 1));
-}
-
-#[test]
-fn replacing_a_file_that_was_read_to_its_end_is_no_loss() {
-    let mut scene = Scene::new(false);
-    scene.append("app.log", "1\n");
-    let _held = fs::File::open(scene.path("app.log")).unwrap();
-    assert_eq!(scene.read_and_acknowledge(), "1\n");
-    scene.source().finish().unwrap();
+    scene.append("app.log", "2}\n3");
+    assert_eq!(scene.read_and_acknowledge(), "{\"a\":12}\n3\n");
     scene.kill();
-    fs::remove_file(scene.path("app.log")).unwrap();
-    scene.append("app.log", "2\n");
-    assert_eq!(scene.read(), "2\n");
-    assert_eq!(scene.notices(), (1, 0, 0));
-}
-
-#[test]
-fn a_file_overwritten_while_nobody_looked_is_read_from_its_start() {
-    let mut scene = Scene::followed("old\n");
-    assert_eq!(scene.read_and_acknowledge(), "old\n");
-    scene.kill();
-    fs::write(scene.path("app.log"), "new and longer\n").unwrap();
-    assert_eq!(scene.read(), "new and longer\n");
-    assert_eq!(scene.notices(), (0, 1, 0));
+    scene.append("app.log", "\n4\n");
+    assert_eq!(scene.read(), "\n4\n", "it was whole");
 }
 
 #[test]
