@@ -28,6 +28,8 @@ Further variables:
   BATCHPIPE_PIPELINE  The pipeline itself, where there is no file (-f)
   BATCHPIPE_SECRETS   Folder with a folder for each Secret that the pipeline names, and in it a file for each key;
                       by default /etc/batchpipe/secrets
+  BATCHPIPE_HTTP_TIMEOUT
+                      How long a request of an HTTP sink may take; 30s by default
   BATCHPIPE_STAY      1: idle, ready, when the work is done, until SIGTERM or SIGINT; 0: do not
   BATCHPIPE_LOG       What is logged on standard error: info, debug, batchpipe=debug,librdkafka=debug
 

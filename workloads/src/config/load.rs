@@ -41,7 +41,9 @@ impl Loaded {
     pub fn for_this_process(self) -> Result<BatchPipeline, ConfigError> {
         let violations = locally(&self.pipeline);
         if violations.is_empty() {
-            insecurities(&self.pipeline).for_each(|warning| tracing::warn!("{warning}"));
+            for warning in insecurities(&self.pipeline) {
+                tracing::warn!("{warning}");
+            }
             Ok(self.pipeline)
         } else {
             Err(ConfigError::Misplaced { origin: self.origin, violations })

@@ -18,13 +18,10 @@ pub struct Unsupported {
 }
 
 const OTHER_SOURCE: &str = "is not supported by this version; use generator, stdin, file or http";
-const OTHER_SINK: &str = "is not supported by this version; use stdout, file or blackhole";
+const OTHER_SINK: &str = "is not supported by this version; use stdout, file, http or blackhole";
 /// `source.kafka`
 pub(super) const KAFKA_SOURCE: Unsupported =
     Unsupported { path: "spec.producer.source.kafka", problem: OTHER_SOURCE };
-/// `sink.http`
-pub(super) const HTTP_SINK: Unsupported =
-    Unsupported { path: "spec.consumer.sink.http", problem: OTHER_SINK };
 /// `sink.kafka`
 pub(super) const KAFKA_SINK: Unsupported =
     Unsupported { path: "spec.consumer.sink.kafka", problem: OTHER_SINK };
@@ -55,9 +52,9 @@ pub fn unsupported(pipeline: &BatchPipeline) -> Vec<Unsupported> {
         | None => None,
     };
     let sink = match spec.consumer.as_ref().and_then(|consumer| consumer.sink.kind()) {
-        Some(SinkKind::Http(_)) => Some(HTTP_SINK),
         Some(SinkKind::Kafka(_)) => Some(KAFKA_SINK),
-        Some(SinkKind::Stdout | SinkKind::File(_) | SinkKind::Blackhole) | None => None,
+        Some(SinkKind::Stdout | SinkKind::File(_) | SinkKind::Http(_) | SinkKind::Blackhole)
+        | None => None,
     };
     source.into_iter().chain(sink).collect()
 }

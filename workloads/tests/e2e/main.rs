@@ -10,4 +10,5 @@ mod kit;
 mod raw;
 mod read;
 mod roundtrip;
+mod sinks;
 mod sources;

@@ -28,13 +28,19 @@ fn a_source_that_is_not_supported_is_named() {
 
 #[test]
 fn a_sink_that_is_not_supported_is_named() {
-    for (sink, field) in [
-        ("{http: {url: 'http://h/'}}", "spec.consumer.sink.http"),
-        ("{kafka: {topic: records}}", "spec.consumer.sink.kafka"),
-    ] {
-        for command in ["consume", "run"] {
-            refuse(&[command], |brokers| pipeline(brokers, GENERATOR, sink)).refused(&[field]);
-        }
+    let (sink, field) = ("{kafka: {topic: records}}", "spec.consumer.sink.kafka");
+    for command in ["consume", "run"] {
+        refuse(&[command], |brokers| pipeline(brokers, GENERATOR, sink)).refused(&[field]);
+    }
+}
+
+#[test]
+fn a_time_for_requests_that_is_none_is_named() {
+    for time in ["soon", "1ms", "1h"] {
+        let text = pipeline("x:1", GENERATOR, "{http: {url: 'http://h/'}}");
+        let mut command = batchpipe(&["consume"]);
+        command.env("BATCHPIPE_PIPELINE", text).env("BATCHPIPE_HTTP_TIMEOUT", time);
+        run(&mut command).refused(&["BATCHPIPE_HTTP_TIMEOUT", "100ms to 10m", time]);
     }
 }
 
