@@ -9,6 +9,8 @@ use batchpipe_api::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType};
 
+use crate::fingerprint::fingerprint;
+
 /// The longest note that Kubernetes takes, in bytes.
 const MAX_NOTE: usize = 1024;
 /// Conditions whose transitions are told. `Reconciling` is told by the others, and by the phase.
@@ -53,7 +55,9 @@ impl Transition {
             type_,
             reason: self.reason.clone(),
             note: Some(self.note[..end].to_owned()),
-            action: "Reconcile".to_owned(),
+            // Events with the same reason and action are counted as one, with the first one's note: what says something
+            // else has to differ in one of them.
+            action: format!("Reconcile-{}", fingerprint(&self.note)),
             secondary: None,
         }
     }
@@ -110,7 +114,7 @@ fn next_step(reason: &str) -> Option<&'static str> {
         reasons::INVALID_SPEC => "correct the field; what runs is left as it is until then",
         reasons::CONFLICT => "remove or rename one of the two",
         reasons::ROLLOUT_STUCK => {
-            "kubectl describe the newest pods, then correct the spec; the old pods go on"
+            "kubectl describe the newest pods, then correct the spec; ready pods of before go on"
         }
         reasons::PODS_NOT_READY => "kubectl describe and kubectl logs the pods",
         reasons::KAFKA_NOT_FOUND => {
@@ -123,7 +127,9 @@ fn next_step(reason: &str) -> Option<&'static str> {
             "check the credentials in the Secret; new ones are taken up without a restart"
         }
         reasons::AUTHORIZATION_FAILED => "grant the user access to the topic and the group",
-        reasons::TOPIC_MISSING => "create the topic, or set spec.topic.provision to Auto",
+        reasons::TOPIC_MISSING => {
+            "create the topic, or set spec.topic.provision to Auto; what the broker refuses, correct in spec.topic"
+        }
         reasons::SINK_UNAVAILABLE => "check the sink; records wait in the topic meanwhile",
         reasons::DEAD_LETTER_UNAVAILABLE => "create the dead-letter topic, or allow writing to it",
         reasons::FOLDER_LOCKED => "stop the other writer, or choose another folder",
@@ -185,6 +191,19 @@ mod tests {
             found[0].note,
             "Ready=False: as found. Next: correct the field; what runs is left as it is until then"
         );
+    }
+
+    #[test]
+    fn events_are_counted_as_one_only_when_they_say_the_same() {
+        let told = |note: &str| Transition {
+            is_warning: true,
+            reason: reasons::SECRET_MISSING.to_owned(),
+            note: note.to_owned(),
+        };
+        let action = |note: &str| told(note).event().action;
+        assert_eq!(action("Secret a is missing"), action("Secret a is missing"));
+        assert_ne!(action("Secret a is missing"), action("Secret b is missing"));
+        assert!(action("a").len() <= 128, "Kubernetes takes no more");
     }
 
     #[test]

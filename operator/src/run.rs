@@ -56,7 +56,9 @@ pub async fn run(
     let end = CancellationToken::new();
     if let Some(address) = options.admin {
         let listener = admin::listen(address).await?;
-        tracing::info!(address = ?listener.local_addr().ok(), "the admin server listens");
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(%address, "the admin server listens");
+        }
         let admin = Admin { instruments: instruments.clone(), stage: staged };
         tasks.spawn(admin::serve(listener, admin, end.clone()));
     }

@@ -5,16 +5,28 @@
 
 use std::{
     env, fs,
+    io::{BufRead as _, BufReader},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use batchpipe_testbed::node_hindrance;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
+/// The machine has one, so one test at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// Runs `scripts/down` when the test ends, however it does.
-struct Up;
+struct Up(#[expect(dead_code, reason = "held while the test runs")] MutexGuard<'static, ()>);
+
+impl Up {
+    fn take_turn() -> Self {
+        Self(TURN.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
 
 impl Drop for Up {
     fn drop(&mut self) {
@@ -64,8 +76,8 @@ fn a_bare_machine_runs_a_pipeline_and_is_bare_again() {
         eprintln!("left out: {reason}");
         return;
     }
+    let up = Up::take_turn();
     assert!(!state().join("pid").exists(), "it is up already; scripts/down removes it");
-    let up = Up;
     let table = printed(&script("up").output().unwrap());
     println!("{table}");
     assert_eq!((cell(&table, "READY"), cell(&table, "PHASE")), ("True", "Running"));
@@ -88,4 +100,32 @@ fn a_bare_machine_runs_a_pipeline_and_is_bare_again() {
     assert!(!state().exists() && !Path::new(&kubeconfig).exists());
     assert!(!process.exists(), "{} is still there", process.display());
     assert!(!Path::new("/sys/class/net/batchpipe0").exists(), "the pods' network is still there");
+}
+
+#[test]
+fn an_interrupted_start_leaves_nothing_and_nobody_can_cut_in() {
+    if let Some(reason) = node_hindrance() {
+        eprintln!("left out: {reason}");
+        return;
+    }
+    let up = Up::take_turn();
+    assert!(!state().join("pid").exists(), "it is up already; scripts/down removes it");
+    // A group of its own, as a terminal's foreground job has it.
+    let mut start = script("up");
+    let mut start =
+        start.process_group(0).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut said = BufReader::new(start.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.contains("starting Kubernetes")));
+    for name in ["up", "down"] {
+        let other = script(name).output().unwrap();
+        let words = String::from_utf8_lossy(&other.stderr).into_owned();
+        assert!(!other.status.success() && words.contains("is at work"), "{name}: {words}");
+    }
+    let group = format!("-{}", start.id());
+    assert!(Command::new("kill").args(["-INT", "--", &group]).status().unwrap().success());
+    let said: Vec<_> = said.collect();
+    assert_eq!(start.wait().unwrap().code(), Some(130), "{said:?}");
+    assert!(said.iter().any(|line| line.contains("interrupted")), "{said:?}");
+    assert!(!state().exists());
+    drop(up);
 }

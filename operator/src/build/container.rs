@@ -41,6 +41,8 @@ pub(super) fn build_container(
         ports: Some(ports(pipeline, role)),
         readiness_probe: Some(readiness()),
         liveness_probe: Some(liveness()),
+        // The last words of one that ends with an error reach its status, and from there the pipeline's.
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         resources: Some(build_resources(pipeline, role, pod)),
         security_context: Some(security_context()),
         volume_mounts: Some(mounts).filter(|it| !it.is_empty()),

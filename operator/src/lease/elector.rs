@@ -22,13 +22,23 @@ pub struct Elector {
     sight: Option<Sight>,
     lease: Option<Lease>,
     was_leader: bool,
+    /// Who is known to have the Lease while we wait for it.
+    awaited: Option<String>,
 }
 
 impl Elector {
     /// An elector that has not seen the Lease yet.
     pub fn new(client: Client, settings: Settings, leadership: Leadership) -> Self {
         let leases = Api::namespaced(client, &settings.namespace);
-        Self { leases, settings, leadership, sight: None, lease: None, was_leader: false }
+        Self {
+            leases,
+            settings,
+            leadership,
+            sight: None,
+            lease: None,
+            was_leader: false,
+            awaited: None,
+        }
     }
 
     /// Asks for the Lease and renews it until it is stopped. It is not given back: see [`Self::release`].
@@ -105,6 +115,7 @@ impl Elector {
             }
             Action::Wait => {
                 self.leadership.end();
+                self.tell_waiting();
                 return Ok(());
             }
         };
@@ -122,6 +133,20 @@ impl Elector {
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Says whom we wait for, once.
+    fn tell_waiting(&mut self) {
+        let record = self.sight.as_ref().and_then(|it| it.record.as_ref());
+        let Some(record) = record.filter(|it| self.awaited.as_ref() != Some(&it.holder)) else {
+            return;
+        };
+        let seconds = record.duration.as_secs();
+        tracing::info!(
+            holder = record.holder,
+            "waiting for the lease: it is given back, or taken when it was not renewed for {seconds} s"
+        );
+        self.awaited = Some(record.holder.clone());
     }
 
     fn failed(&self, why: &str) {

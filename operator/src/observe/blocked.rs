@@ -15,6 +15,8 @@ const CANNOT_START: [&str; 6] = [
 ];
 /// A container that ended so often without becoming ready will not become it.
 const CRASHES: i32 = 2;
+/// The most that is told of what a container said at its end, in bytes.
+const MOST_WORDS: usize = 512;
 
 /// Why this pod does not run; nothing when it does, or is only starting.
 pub(super) fn blocked(pod: &Pod) -> Option<Blocked> {
@@ -43,8 +45,7 @@ fn crashes(container: &ContainerStatus) -> Option<Blocked> {
     let end = ended(&container.state)
         .or_else(|| ended(&container.last_state))
         .filter(|end| end.exit_code != 0 && !container.ready)?;
-    let message =
-        end.message.as_deref().map_or_else(String::new, |text| format!(": {}", text.trim()));
+    let message = end.message.as_deref().map_or_else(String::new, last_words);
     let reason = end.reason.as_deref().filter(|reason| *reason != "Error");
     let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
     Some(Blocked {
@@ -52,6 +53,14 @@ fn crashes(container: &ContainerStatus) -> Option<Blocked> {
         message: format!("the container ended with code {}{reason}{message}", end.exit_code),
         needs_somebody: container.restart_count >= CRASHES,
     })
+}
+
+/// The last line of what a container left, which may be the end of its log.
+fn last_words(text: &str) -> String {
+    let Some(line) = text.lines().map(str::trim).rfind(|line| !line.is_empty()) else {
+        return String::new();
+    };
+    format!(": {}", &line[..line.floor_char_boundary(MOST_WORDS)])
 }
 
 fn unschedulable(status: &PodStatus) -> Option<Blocked> {
@@ -119,6 +128,14 @@ mod tests {
             assert_eq!(found.message, "the container ended with code 2: no topic");
             assert!(found.needs_somebody);
         }
+    }
+
+    #[test]
+    fn of_the_end_of_a_log_the_last_line_is_told() {
+        let log = "{\"level\":\"INFO\"}\nerror: spec.kafka: is wrong\n\n";
+        let end = json!({"terminated": {"exitCode": 2, "message": log}});
+        let found = of(&json!({"restartCount": 3, "state": end})).unwrap();
+        assert_eq!(found.message, "the container ended with code 2: error: spec.kafka: is wrong");
     }
 
     #[test]

@@ -24,7 +24,12 @@ const EXIT_CODES: &str =
 impl Args {
     pub(super) fn run(self) -> Exit {
         match self.pipeline.read() {
-            Ok(Loaded { pipeline, .. }) => {
+            Ok(Loaded { pipeline, origin, further_documents }) => {
+                if further_documents > 0 {
+                    eprintln!(
+                        "note: only the first document of {origin} was checked; {further_documents} more follow"
+                    );
+                }
                 note("outside Kubernetes", &locally(&pipeline));
                 note("in Kubernetes", &in_cluster(&pipeline));
                 note("with this version", &unsupported(&pipeline));

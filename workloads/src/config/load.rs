@@ -34,6 +34,8 @@ pub struct Loaded {
     pub pipeline: BatchPipeline,
     /// The file or the variable.
     pub origin: String,
+    /// How many documents follow the pipeline's, which nobody looks at.
+    pub further_documents: usize,
 }
 
 impl Loaded {
@@ -68,9 +70,28 @@ pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Loaded, Config
         None => (PIPELINE_VARIABLE.to_owned(), variable()?),
     };
     match check_text(&text) {
-        Ok(pipeline) => Ok(Loaded { pipeline: apply(pipeline, overrides)?, origin }),
+        Ok(pipeline) => {
+            let further_documents = further_documents(&text);
+            Ok(Loaded { pipeline: apply(pipeline, overrides)?, origin, further_documents })
+        }
         Err(violations) => Err(ConfigError::Invalid { origin, violations }),
     }
+}
+
+/// How many documents with content follow the first one.
+fn further_documents(text: &str) -> usize {
+    let is_separator = |line: &str| line == "---" || line.starts_with("--- ");
+    let is_content = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let (mut documents, mut is_begun) = (0_usize, false);
+    for line in text.lines().map(str::trim_end) {
+        if is_separator(line) {
+            is_begun = false;
+        } else if !is_begun && is_content(line) {
+            is_begun = true;
+            documents += 1;
+        }
+    }
+    documents.saturating_sub(1)
 }
 
 /// Reads no more than a pipeline may have: the path may be that of a device or a pipe.
@@ -138,5 +159,23 @@ fn accept(
         Ok(())
     } else {
         Err(ConfigError::Override { name, field, violations })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_after_the_first_are_counted_where_they_hold_something() {
+        for (text, expected) in [
+            ("a: 1\n", 0),
+            ("# first\n---\na: 1\n---\n# nothing\n", 0),
+            ("---\na: 1\n---\nb: 2\n--- # third\nc: 3\n", 2),
+            ("a: |\n  ---\n  b\n", 0),
+            ("{\"a\": 1}", 0),
+        ] {
+            assert_eq!(further_documents(text), expected, "{text}");
+        }
     }
 }
