@@ -5,6 +5,7 @@
 //! letters when there are any. An offset is committed after everything before it was delivered or dead-lettered.
 
 mod assignment;
+mod beyond;
 mod caught_up;
 mod commits;
 mod dead_letters;

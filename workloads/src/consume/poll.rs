@@ -133,7 +133,7 @@ impl Consumer {
             shared: self.shared.clone(),
             watermarks: Arc::clone(&watermarks),
             notices,
-            catch_up: self.config.catch_up.clone(),
+            config: Arc::clone(&self.config),
         };
         let watch = std::thread::Builder::new()
             .name("watch".to_owned())
@@ -217,6 +217,8 @@ impl Consumer {
                 }
                 None => {}
             }
+            // Looked at before the notices: whoever stops in the middle of a message says so before the message is gone.
+            let is_idle = self.queue.used() == 0;
             if let Some(end) = session.take_notices()? {
                 return Ok(end);
             }
@@ -226,7 +228,6 @@ impl Consumer {
             if renewal.is_due(Instant::now()) {
                 return Ok(End::Renew);
             }
-            let is_idle = self.queue.used() == 0;
             if self.config.catch_up.is_wanted() && session.is_caught_up(is_idle) {
                 return Ok(End::Done);
             }

@@ -20,8 +20,9 @@ use rdkafka::{
 };
 
 use super::{
-    CatchUp, Shared,
+    Config, Shared,
     assignment::{Assigned, Leap, UNKNOWN},
+    beyond::holds_nothing,
     group::Context,
     resume::{Committed, Resume, resume},
     worker::Notice,
@@ -109,8 +110,7 @@ pub(super) struct Watch {
     pub(super) watermarks: Arc<Watermarks>,
     /// To the poll thread.
     pub(super) notices: Sender<Notice>,
-    /// Whether what others of the group have done matters.
-    pub(super) catch_up: CatchUp,
+    pub(super) config: Arc<Config>,
 }
 
 impl Watch {
@@ -149,14 +149,14 @@ impl Watch {
 
     fn ask(&self, assigned: &[Arc<Assigned>], answer: u64) -> KafkaResult<()> {
         let topic = &self.consumer.context().topic;
-        if self.catch_up.is_wanted() {
+        if self.config.catch_up.is_wanted() {
             // All of them, since ours may be taken away from us.
             let all: Vec<i32> = (0..self.count(topic)?).collect();
             if all.is_empty() {
                 return Ok(());
             }
             self.ask_ends(topic, &all, answer)?;
-            return self.ask_group(topic, &all, answer);
+            return self.ask_group(topic, assigned, &all, answer);
         }
         if assigned.is_empty() {
             return self.count(topic).map(|_| ());
@@ -180,8 +180,16 @@ impl Watch {
     }
 
     /// Asks how far the group is in partitions of which the ends were just heard.
-    fn ask_group(&self, topic: &str, partitions: &[i32], answer: u64) -> KafkaResult<()> {
+    fn ask_group(
+        &self,
+        topic: &str,
+        assigned: &[Arc<Assigned>],
+        partitions: &[i32],
+        answer: u64,
+    ) -> KafkaResult<()> {
         let committed = self.committed(topic, partitions)?;
+        let before = self.watermarks.group_since(0).unwrap_or_default();
+        let is_ours = |partition: i32| assigned.iter().any(|it| it.partition == partition);
         let positions = partitions.iter().map(|partition| {
             // One that is not known is not far.
             let start = self.watermarks.start(*partition).unwrap_or(UNKNOWN);
@@ -190,6 +198,15 @@ impl Watch {
                 Resume::Committed { offset, .. } => offset.max(start),
                 Resume::Start | Resume::Anew => start,
             };
+            let end = self.watermarks.end(*partition).unwrap_or(UNKNOWN);
+            // The group of others stands still before the end: there may be nothing left that could be committed.
+            let is_stuck = position < end && before.get(partition) == Some(&position);
+            if is_stuck
+                && !is_ours(*partition)
+                && holds_nothing(&self.config.cluster, topic, *partition, position)
+            {
+                return (*partition, end);
+            }
             (*partition, position)
         });
         self.watermarks.set_group(answer, positions.collect());

@@ -223,11 +223,11 @@ fn deliver(
     }
     let partition = partitions.get_mut(&id).expect("it was put there if it was missing");
     let outcome = partition.process(&message, desk);
-    drop(message);
-    desk.batch.give_back(KEPT_BUFFER);
     if let Err(stop) = outcome {
         stop_partition(partitions, assigned, stop, desk);
     }
+    drop(message); // after the notice: see where the poll thread asks whether anything waits
+    desk.batch.give_back(KEPT_BUFFER);
     check_limit(desk);
 }
 

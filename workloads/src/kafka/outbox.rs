@@ -416,3 +416,15 @@ const fn is_possibly_persisted(code: RDKafkaErrorCode) -> bool {
             | RDKafkaErrorCode::UnknownTopicOrPartition
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_refused_outright_is_surely_not_in_the_log() {
+        let unsure = [RDKafkaErrorCode::PurgeQueue, RDKafkaErrorCode::PurgeInflight];
+        assert!(unsure.into_iter().all(is_possibly_persisted));
+        assert!(!is_possibly_persisted(RDKafkaErrorCode::MessageSizeTooLarge));
+    }
+}

@@ -12,7 +12,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{input::failed, place::Place};
+use super::{input::failed, place::Place, trail::Left};
 use crate::source::SourceError;
 
 const VERSION: u32 = 1;
@@ -29,13 +29,13 @@ pub(super) struct Checkpoint {
     /// Whether the file was not followed and had been read to its end.
     #[serde(default)]
     pub(super) complete: bool,
-    /// The files that were left before, oldest first: all that was read of them is acknowledged.
+    /// The files that were left before: all that was read of them is acknowledged.
     #[serde(default)]
-    pub(super) left: Vec<Place>,
+    pub(super) left: Left,
 }
 
 impl Checkpoint {
-    pub(super) const fn new(place: Place, left: Vec<Place>) -> Self {
+    pub(super) const fn new(place: Place, left: Left) -> Self {
         Self { version: VERSION, place, complete: false, left }
     }
 
@@ -53,7 +53,7 @@ impl Checkpoint {
             let found = checkpoint.version;
             return Err(damaged(format!("it has version {found}, known is {VERSION}")));
         }
-        if !checkpoint.place.is_sound() || !checkpoint.left.iter().all(Place::is_sound) {
+        if !checkpoint.place.is_sound() || !checkpoint.left.files.iter().all(Place::is_sound) {
             return Err(damaged("its fingerprint does not fit its offset".to_owned()));
         }
         Ok(Some(checkpoint))
@@ -128,9 +128,10 @@ mod tests {
         let mut head = Head::default();
         head.note(&[b'x'; 5000]);
         let place = |inode, offset| {
-            Place::new(FileId { device: 1, inode }, offset, head.fingerprint(offset))
+            Place::new(FileId { device: 1, inode }, offset, head.fingerprint(offset), 7)
         };
-        Checkpoint::new(place(2, offset), vec![place(1, 4000)])
+        let left = Left { files: vec![place(1, 4000)], forgotten: 5 };
+        Checkpoint::new(place(2, offset), left)
     }
 
     #[test]
@@ -151,7 +152,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint");
         let mut expected = example(3);
-        expected.left.clear();
+        (expected.left, expected.place.written) = (Left::default(), 0);
         let crc32c = crc32c::crc32c(b"xxx");
         let text = format!(
             r#"{{"version":1,"device":1,"inode":2,"offset":3,"fingerprint":{{"crc32c":{crc32c},"bytes":3}},"complete":false}}"#

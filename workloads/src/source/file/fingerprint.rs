@@ -43,6 +43,13 @@ impl Head {
         Ok((complete && head.fingerprint(expected.bytes as u64) == expected).then_some(head))
     }
 
+    /// The head of a file that was read up to `offset`.
+    pub(super) fn of(file: &File, offset: u64) -> io::Result<Self> {
+        let mut head = vec![0; relevant(offset)];
+        file.read_exact_at(&mut head, 0)?;
+        Ok(Self(head))
+    }
+
     /// Notes bytes that were read after all those that were noted before.
     pub(super) fn note(&mut self, bytes: &[u8]) {
         let missing = HEAD_BYTES - self.0.len();

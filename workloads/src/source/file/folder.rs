@@ -5,14 +5,16 @@ use std::{
     io,
     os::unix::fs::DirEntryExt,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
+
+use tracing::warn;
 
 use super::{
     checkpoint::folder_of,
     fingerprint::Head,
     input::{FileId, Input, failed},
     place::Place,
+    trail::Left,
 };
 use crate::source::SourceError;
 
@@ -40,13 +42,19 @@ pub(super) struct Rotated {
     pub(super) unreadable: Vec<SourceError>,
 }
 
-/// Files that are not looked for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Unwanted<'a> {
-    /// Those that are open: the one just finished and the current one.
-    pub(super) open: &'a [FileId],
-    /// Those that were finished before, as far as they were read.
-    pub(super) finished: &'a [Place],
+impl Found {
+    /// Goes back to the start of the line that goes on here, if one does. What was read before ended in the middle of it
+    /// and was handed over as it was; its other half alone would be a record that nobody wrote.
+    pub(super) fn at_a_line_start(mut self, most: usize) -> Result<Self, SourceError> {
+        let start = self.input.start_of_line(self.offset, most)?;
+        if start < self.offset {
+            let path = self.input.path.display();
+            warn!(%path, offset = start, "a line that was read before has grown; reading it again whole");
+            self.offset = start;
+            self.head = self.head.up_to(start);
+        }
+        Ok(self)
+    }
 }
 
 /// Finds the file of a place under another name in the folder of `path`.
@@ -64,44 +72,41 @@ pub(super) fn find(path: &Path, place: &Place) -> Result<Option<Found>, SourceEr
     Ok(None)
 }
 
-/// Finds the copy of a file that was emptied after it was copied: the newest rotated file that was written to at or
-/// after `since` and begins as the file did up to `place`.
+/// Finds the copy of a file that was emptied after it was copied: the first rotated file that was written to since the
+/// file was last read, and begins as the file did up to there.
 pub(super) fn find_copy(
     path: &Path,
     place: &Place,
-    since: SystemTime,
     known: &[Place],
 ) -> Result<Option<Found>, SourceError> {
     let path = real(path);
-    let mut newest = None;
+    let mut oldest: Option<(u64, Found)> = None;
     for entry in entries(&path)?.into_iter().filter(|entry| is_rotated_name(&path, entry)) {
-        let is_known = known.iter().any(|known| known.inode == entry.ino());
-        if is_known || entry.ino() == place.inode {
-            continue;
-        }
         // What cannot be opened cannot be the copy that is wanted.
         let Ok(Some(input)) = Input::open(&entry.path()) else { continue };
-        let modified = input.modified()?;
-        if modified < since || newest.as_ref().is_some_and(|(newest, _)| modified < *newest) {
+        let written = input.written()?;
+        let is_older = written < place.written;
+        if is_older || oldest.as_ref().is_some_and(|(oldest, _)| *oldest <= written) {
+            continue;
+        }
+        // The number of a file that was removed is given to another one.
+        if input.id.inode == place.inode || read_before(&input, known)?.0 > 0 {
             continue;
         }
         if let Some(head) = place.head_in_copy(&input)? {
-            newest = Some((modified, Found { input, offset: place.offset, head }));
+            oldest = Some((written, Found { input, offset: place.offset, head }));
         }
     }
-    Ok(newest.map(|(_, found)| found))
+    Ok(oldest.map(|(_, found)| found))
 }
 
-/// Finds files that were rotated away from `path` and written to at or after `since`: those between the one
-/// that was finished last and the current one.
-pub(super) fn rotated_since(
-    path: &Path,
-    since: SystemTime,
-    not: Unwanted<'_>,
-) -> Result<Rotated, SourceError> {
+/// Finds files that were rotated away from `path` and that nobody has read to their end, but for those that are `open`.
+/// The ages of files say only in which order they are read: somebody may write late to any of them.
+pub(super) fn unread(path: &Path, left: &Left, open: &[FileId]) -> Result<Rotated, SourceError> {
     let path = real(path);
     let mut rotated = Rotated::default();
     let mut oldest = None;
+    let newest_known = left.files.iter().map(|place| place.written).max().unwrap_or_default();
     let is_rotated = |entry: &DirEntry| is_rotated_name(&path, entry) && !is_folder(entry);
     for entry in entries(&path)?.into_iter().filter(is_rotated) {
         // What cannot be read must not keep the new file from being read, which may be rotated away meanwhile.
@@ -113,30 +118,53 @@ pub(super) fn rotated_since(
                 continue;
             }
         };
-        let modified = input.modified()?;
-        if modified < since || not.open.contains(&input.id) {
+        let written = input.written()?;
+        if written <= left.forgotten || open.contains(&input.id) {
             continue;
         }
-        let (offset, head) = read_before(&input, not.finished)?;
+        let (offset, head) = read_before(&input, &left.files)?;
         if input.size()? == offset {
             continue;
         }
         if is_compressed(&input.path) {
-            rotated.compressed.push(input.path);
-        } else if oldest.is_none_or(|oldest| modified < oldest) {
-            oldest = Some(modified);
+            // It is as old as the file that it was made of, which may have been read before.
+            if written > newest_known {
+                rotated.compressed.push(input.path);
+            }
+        } else if oldest.is_none_or(|oldest| written < oldest) {
+            oldest = Some(written);
             rotated.next = Some(Found { input, offset, head });
         }
     }
     Ok(rotated)
 }
 
-/// How much of a file was read already. It may have been written to, or touched, after it was finished: when it was
-/// last written to says nothing.
-pub(super) fn read_before(input: &Input, finished: &[Place]) -> Result<(u64, Head), SourceError> {
-    for done in finished.iter().rev() {
-        if let Some(head) = done.head_in(input)? {
-            return Ok((done.offset, head));
+/// What was rotated away before anybody read `path`, as if it had been read: it is not asked for.
+pub(super) fn read_by_others(path: &Path, current: Option<&Input>) -> Result<Left, SourceError> {
+    let path = real(path);
+    let mut places = Vec::new();
+    for entry in entries(&path)?.into_iter().filter(|entry| is_rotated_name(&path, entry)) {
+        // What cannot be read is not read later either.
+        let Ok(Some(input)) = Input::open(&entry.path()) else { continue };
+        if current.is_none_or(|current| current.id != input.id) {
+            places.push(Place::at_the_end_of(&input)?);
+        }
+    }
+    places.sort_unstable_by_key(|place| place.written);
+    let mut left = Left::default();
+    places.into_iter().for_each(|place| left.remember(place));
+    // What was written to before the first file that is read cannot have followed it.
+    if let Some(current) = current {
+        left.forgotten = left.forgotten.max(current.written()?.saturating_sub(1));
+    }
+    Ok(left)
+}
+
+/// How much of a file was read already.
+pub(super) fn read_before(input: &Input, known: &[Place]) -> Result<(u64, Head), SourceError> {
+    for place in known.iter().rev() {
+        if let Some(head) = place.head_in(input)? {
+            return Ok((place.offset, head));
         }
     }
     Ok((0, Head::new()))
@@ -180,7 +208,8 @@ mod tests {
     fn rotated_files_come_in_the_order_in_which_they_were_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.log");
-        let time = |seconds| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        let time =
+            |seconds| std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
         for (name, seconds) in [
             ("app.log", 900),
             ("app.log.bak", 500),
@@ -196,26 +225,24 @@ mod tests {
             let file = std::fs::File::options().append(true).open(folder.path().join(name));
             file.unwrap().set_modified(time(seconds)).unwrap();
         }
-        let none = Unwanted { open: &[], finished: &[] };
-        let rotated = rotated_since(&path, time(200), none).unwrap();
+        let left = |files: &[&str], forgotten: u64| Left {
+            files: files.iter().map(|name| read(&folder.path().join(name))).collect(),
+            forgotten: forgotten * 1_000_000_000,
+        };
+        let rotated = unread(&path, &left(&[], 199), &[]).unwrap();
         let next = rotated.next.unwrap();
         assert_eq!((next.input.path, next.offset), (folder.path().join("app.log.2"), 0));
-        let finished = read(&folder.path().join("app.log.2"));
-        let not = Unwanted { finished: &[finished], ..none };
-        let rotated = rotated_since(&path, time(200), not).unwrap();
+        let rotated = unread(&path, &left(&["app.log.2"], 199), &[]).unwrap();
         assert_eq!(rotated.next.unwrap().input.path, folder.path().join("app.log-2026"));
         assert_eq!(rotated.compressed, [folder.path().join("app.log.4.gz")]);
-        let rotated = rotated_since(&path, time(301), none).unwrap();
-        assert!(rotated.next.is_none() && rotated.compressed.is_empty());
+        let rotated = unread(&path, &left(&["app.log.2", "app.log-2026"], 0), &[]).unwrap();
+        assert_eq!(rotated.next.unwrap().input.path, folder.path().join("app.log.3"));
+        assert!(rotated.compressed.is_empty(), "it was read before it was compressed");
     }
 
     /// What is known of a file that was read to its end.
     fn read(path: &Path) -> Place {
-        let text = std::fs::read(path).unwrap();
-        let mut head = Head::new();
-        head.note(&text);
-        let id = FileId::at(path).unwrap().unwrap();
-        Place::new(id, text.len() as u64, head.fingerprint(text.len() as u64))
+        Place::at_the_end_of(&Input::open(path).unwrap().unwrap()).unwrap()
     }
 
     #[test]
@@ -223,9 +250,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (path, rotated) = (folder.path().join("app.log"), folder.path().join("app.log.1"));
         std::fs::write(&rotated, "1\n2\n").unwrap();
-        let finished = [read(&rotated)];
-        let not = Unwanted { open: &[], finished: &finished };
-        let look = || rotated_since(&path, SystemTime::UNIX_EPOCH, not).unwrap().next;
+        let left = Left { files: vec![read(&rotated)], forgotten: 0 };
+        let look = || unread(&path, &left, &[]).unwrap().next;
         assert!(look().is_none(), "all of it was read");
         std::fs::write(&rotated, "1\n2\n3\n").unwrap();
         assert_eq!(look().unwrap().offset, 4);
@@ -241,8 +267,7 @@ mod tests {
         std::fs::create_dir(folder.path().join("app.log.2024")).unwrap();
         std::os::unix::net::UnixListener::bind(folder.path().join("app.log.1")).unwrap();
         std::fs::write(folder.path().join("app.log.2"), "1\n").unwrap();
-        let none = Unwanted { open: &[], finished: &[] };
-        let rotated = rotated_since(&path, SystemTime::UNIX_EPOCH, none).unwrap();
+        let rotated = unread(&path, &Left::default(), &[]).unwrap();
         assert_eq!(rotated.next.unwrap().input.path, folder.path().join("app.log.2"));
         assert_eq!(rotated.unreadable.len(), 1, "the socket, and not the folder");
     }

@@ -5,7 +5,6 @@ use std::{
     io,
     os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
 use crate::source::SourceError;
@@ -83,9 +82,11 @@ impl Input {
         Ok(if line > most as u64 { offset } else { offset - line })
     }
 
-    /// When it was last written to.
-    pub(super) fn modified(&self) -> Result<SystemTime, SourceError> {
-        self.metadata()?.modified().map_err(|error| self.failed("look at", error))
+    /// When it was last written to, in nanoseconds since the epoch.
+    pub(super) fn written(&self) -> Result<u64, SourceError> {
+        let metadata = self.metadata()?;
+        let (seconds, nanos) = (metadata.mtime().max(0), metadata.mtime_nsec().max(0));
+        Ok(seconds.unsigned_abs().saturating_mul(1_000_000_000) + nanos.unsigned_abs())
     }
 
     fn metadata(&self) -> Result<Metadata, SourceError> {

@@ -17,9 +17,9 @@ mod checkpoint;
 mod fingerprint;
 mod folder;
 mod input;
-mod left;
 mod lock;
 mod notices;
+mod open;
 mod options;
 mod place;
 mod start;
@@ -28,7 +28,7 @@ mod tests;
 mod trail;
 mod turns;
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use tracing::warn;
@@ -36,8 +36,8 @@ use tracing::warn;
 use self::{
     checkpoint::{Checkpoint, Saver},
     input::Input,
-    left::Left,
     lock::Lock,
+    open::Open,
     trail::Trail,
 };
 pub use self::{
@@ -54,7 +54,7 @@ pub struct FileSource {
     input: Option<Input>,
     /// What `input` is.
     kind: Kind,
-    left: Left,
+    open: Open,
     trail: Trail,
     splitter: LineSplitter,
     saver: Saver,
@@ -64,8 +64,6 @@ pub struct FileSource {
     quiet_since: Option<Instant>,
     /// Since when the next file is known to wait.
     next_waits_since: Option<Instant>,
-    /// When the file was written to, as known when something was last read of it.
-    last_written: Option<SystemTime>,
     /// Whether the last look found nothing more in the file.
     is_at_the_end: bool,
     is_missing: bool,
@@ -103,14 +101,13 @@ impl FileSource {
         let mut source = Self {
             input: None,
             kind: Kind::Newest,
-            left: Left::default(),
+            open: Open::default(),
             trail: Trail::default(),
             splitter: LineSplitter::new(options.max_record_bytes),
             saver: Saver::new(options.checkpoint.clone(), resume.clone()),
             resume,
             quiet_since: None,
             next_waits_since: None,
-            last_written: None,
             is_at_the_end: false,
             is_missing: false,
             has_ended: false,
@@ -143,7 +140,10 @@ impl FileSource {
         let found = start::begin(&self.options, self.resume.as_ref(), &mut self.notices)?;
         self.is_missing = found.is_none();
         let Some(start) = found else { return Ok(Step::Nothing) };
-        let known = self.resume.as_ref().map_or_else(Vec::new, |resume| resume.left.clone());
+        let known = match &self.resume {
+            Some(resume) => resume.left.clone(),
+            None => folder::read_by_others(&self.options.path, Some(&start.found.input))?,
+        };
         self.begin_with(start.found, start.is_rotated, known)?;
         self.resume = None;
         Ok(Step::Progress)
@@ -185,7 +185,7 @@ impl FileSource {
         let count =
             outcome.map_err(|error: rustix::io::Errno| input.failed("read", error.into()))?;
         if count > 0 {
-            self.last_written = Some(input.modified()?);
+            self.trail.note_written(input.written()?);
         }
         Ok(count)
     }

@@ -16,12 +16,27 @@ pub(super) struct Place {
     /// How many bytes of the file were read.
     pub(super) offset: u64,
     pub(super) fingerprint: Fingerprint,
+    /// When the file was written to, as known when it was last read; nanoseconds since the epoch, 0 = not known.
+    #[serde(default)]
+    pub(super) written: u64,
 }
 
 impl Place {
-    pub(super) const fn new(id: FileId, offset: u64, fingerprint: Fingerprint) -> Self {
+    pub(super) const fn new(
+        id: FileId,
+        offset: u64,
+        fingerprint: Fingerprint,
+        written: u64,
+    ) -> Self {
         let FileId { device, inode } = id;
-        Self { device, inode, offset, fingerprint }
+        Self { device, inode, offset, fingerprint, written }
+    }
+
+    /// A file of which nothing need be read, as it is now.
+    pub(super) fn at_the_end_of(input: &Input) -> Result<Self, SourceError> {
+        let offset = input.size()?;
+        let head = Head::of(&input.file, offset).map_err(|error| input.failed("read", error))?;
+        Ok(Self::new(input.id, offset, head.fingerprint(offset), input.written()?))
     }
 
     /// Whether it can have been written by us.

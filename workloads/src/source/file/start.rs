@@ -1,15 +1,13 @@
 //! Where reading begins: what the checkpoint says against what the folder holds now.
 
-use std::{path::Path, time::SystemTime};
-
 use tracing::{info, warn};
 
 use super::{
     FileOptions, Notices,
     checkpoint::Checkpoint,
     fingerprint::Head,
-    folder::{self, Found, Unwanted},
-    input::{Input, failed},
+    folder::{self, Found},
+    input::Input,
 };
 use crate::source::SourceError;
 
@@ -24,6 +22,12 @@ pub(super) struct Start {
 impl Start {
     const fn at_the_beginning(input: Input, is_rotated: bool) -> Self {
         Self { found: Found { input, offset: 0, head: Head::new() }, is_rotated }
+    }
+
+    /// Where the newest file was left for another one, or its start.
+    fn at_what_is_known(input: Input, checkpoint: &Checkpoint) -> Result<Self, SourceError> {
+        let (offset, head) = folder::read_before(&input, &checkpoint.left.files)?;
+        Ok(Self { found: Found { input, offset, head }, is_rotated: false })
     }
 }
 
@@ -41,25 +45,21 @@ pub(super) fn begin(
     if let Some(input) = current {
         if let Some(head) = checkpoint.place.head_in(&input)? {
             info!(path = %options.path.display(), offset, "going on from the checkpoint");
-            let found = at_a_line_start(Found { input, offset, head }, options)?;
+            // Of a file of which nothing was read yet, a copy may have been made and not been read either.
+            let older = if offset == 0 && options.follow {
+                folder::unread(&options.path, &checkpoint.left, &[input.id])?.next
+            } else {
+                None
+            };
+            if let Some(found) = older {
+                return Ok(Some(Start { found, is_rotated: true }));
+            }
+            let found = Found { input, offset, head }.at_a_line_start(options.max_record_bytes)?;
             return Ok(Some(Start { found, is_rotated: false }));
         }
         return Ok(Some(begin_elsewhere(options, checkpoint, input, notices)?));
     }
     find_rotated(options, checkpoint)
-}
-
-/// A file that is not followed may have ended in the middle of a line, which was handed over as it was. If the line has
-/// grown since, it is read again whole: its other half would be a record that nobody wrote.
-fn at_a_line_start(mut found: Found, options: &FileOptions) -> Result<Found, SourceError> {
-    let start = found.input.start_of_line(found.offset, options.max_record_bytes)?;
-    if start < found.offset {
-        let path = options.path.display();
-        warn!(%path, offset = start, "the line that the file ended with has grown; reading it again");
-        found.offset = start;
-        found.head = found.head.up_to(start);
-    }
-    Ok(found)
 }
 
 /// The current file is not the one of the checkpoint, or not any more.
@@ -73,10 +73,8 @@ fn begin_elsewhere(
     if current.id.inode == checkpoint.place.inode {
         let size = current.size()?;
         notices.truncations += 1;
-        // A copy that was made before the last checkpoint was written is older than what was read since.
-        let since = modified(&options.checkpoint)?;
-        let known = &checkpoint.left;
-        if let Some(found) = folder::find_copy(&options.path, &checkpoint.place, since, known)? {
+        let known = &checkpoint.left.files;
+        if let Some(found) = folder::find_copy(&options.path, &checkpoint.place, known)? {
             let copy = found.input.path.display();
             warn!(%path, %copy, offset, size, "file was copied and truncated; reading its copy to the end first");
             return Ok(Start { found, is_rotated: true });
@@ -91,7 +89,7 @@ fn begin_elsewhere(
     notices.rotations += 1;
     if checkpoint.complete {
         info!(%path, "another file has taken the place of the one that was read to its end");
-        return Ok(Start::at_the_beginning(current, false));
+        return Start::at_what_is_known(current, checkpoint);
     }
     warn!(
         %path,
@@ -111,7 +109,8 @@ fn find_rotated(
     let Some(found) = folder::find(&options.path, &checkpoint.place)? else { return Ok(None) };
     let (path, offset) = (found.input.path.display(), found.offset);
     info!(%path, offset, "file was rotated; reading the old one to its end first");
-    Ok(Some(Start { found: at_a_line_start(found, options)?, is_rotated: true }))
+    let found = found.at_a_line_start(options.max_record_bytes)?;
+    Ok(Some(Start { found, is_rotated: true }))
 }
 
 /// Files that were rotated later than the lost one are not lost yet.
@@ -122,23 +121,14 @@ fn begin_after_a_loss(
     notices: &mut Notices,
 ) -> Result<Start, SourceError> {
     if !options.follow {
-        return Ok(Start::at_the_beginning(current, false));
+        return Start::at_what_is_known(current, checkpoint);
     }
-    let since = modified(&options.checkpoint)?;
-    let rotated = folder::rotated_since(
-        &options.path,
-        since,
-        Unwanted { open: &[current.id], finished: &checkpoint.left },
-    )?;
+    let mut left = checkpoint.left.clone();
+    left.remember(checkpoint.place);
+    let rotated = folder::unread(&options.path, &left, &[current.id])?;
     notices.note_passed_over(&rotated);
-    Ok(match rotated.next {
-        Some(found) => Start { found, is_rotated: true },
-        None => Start::at_the_beginning(current, false),
-    })
-}
-
-fn modified(path: &Path) -> Result<SystemTime, SourceError> {
-    std::fs::metadata(path)
-        .and_then(|metadata| metadata.modified())
-        .map_err(|error| failed("look at", path, error))
+    match rotated.next {
+        Some(found) => Ok(Start { found, is_rotated: true }),
+        None => Start::at_what_is_known(current, checkpoint),
+    }
 }

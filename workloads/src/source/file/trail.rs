@@ -4,11 +4,13 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::{checkpoint::Checkpoint, fingerprint::Head, input::FileId, place::Place};
 use crate::source::Position;
 
 /// How many files that were left are remembered.
-const REMEMBERED: usize = 16;
+const REMEMBERED: usize = 64;
 
 /// Everything read so far that is not acknowledged yet, as pieces of files.
 #[derive(Debug, Default)]
@@ -29,14 +31,44 @@ struct Piece {
     /// The offset of its first byte in the file.
     offset: u64,
     head: Head,
+    /// When the file was written to, as known when it was last read.
+    written: u64,
     /// The files that were left before this piece began, as far as they had been read, oldest first.
-    left: Vec<Place>,
+    left: Left,
+}
+
+/// What is known of files that are not being read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Left {
+    /// Those that were left, as far as they had been read, oldest first.
+    #[serde(default)]
+    pub(super) files: Vec<Place>,
+    /// The newest time at which one was written to that is not remembered any more: those that were not written to
+    /// since are done. Nanoseconds since the epoch.
+    #[serde(default)]
+    pub(super) forgotten: u64,
+}
+
+impl Left {
+    /// Remembers a file instead of what was remembered of it, and forgets the oldest of too many.
+    pub(super) fn remember(&mut self, place: Place) {
+        self.forget(place.inode);
+        self.files.push(place);
+        let excess = self.files.len().saturating_sub(REMEMBERED);
+        for old in self.files.drain(..excess) {
+            self.forgotten = self.forgotten.max(old.written);
+        }
+    }
+
+    fn forget(&mut self, inode: u64) {
+        self.files.retain(|place| place.inode != inode);
+    }
 }
 
 impl Trail {
     /// Begins at a place, with what is known of other files. `head` is the file's start up to `offset`.
-    pub(super) fn begin(&mut self, id: FileId, offset: u64, head: Head, left: Vec<Place>) {
-        self.pieces.push_back(Piece { id, start: self.read, offset, head, left });
+    pub(super) fn begin(&mut self, id: FileId, offset: u64, head: Head, left: Left) {
+        self.pieces.push_back(Piece { id, start: self.read, offset, head, written: 0, left });
         self.acknowledge(Position(self.acknowledged));
     }
 
@@ -49,18 +81,24 @@ impl Trail {
     /// Goes on at another place of this file, or with another one, because what was read here is not here any more.
     /// `known` is another file of which as much need not be read again.
     pub(super) fn turn_to(&mut self, id: FileId, offset: u64, head: Head, known: Option<Place>) {
-        let mut left = self.left().to_vec();
-        left.retain(|place| {
-            place.inode != id.inode && known.is_none_or(|known| known.inode != place.inode)
-        });
-        left.extend(known);
-        left.drain(..left.len().saturating_sub(REMEMBERED));
+        let mut left = self.left();
+        left.forget(id.inode);
+        if let Some(known) = known {
+            left.remember(known);
+        }
         self.begin(id, offset, head, left);
     }
 
-    /// The files that were left, as far as they were read, oldest first.
-    pub(super) fn left(&self) -> &[Place] {
-        self.pieces.back().map_or(&[], |piece| &piece.left)
+    /// What is known of the files that are not being read.
+    pub(super) fn left(&self) -> Left {
+        self.pieces.back().map_or_else(Left::default, |piece| piece.left.clone())
+    }
+
+    /// Notes when the last file was written to, after something was read of it.
+    pub(super) fn note_written(&mut self, written: u64) {
+        if let Some(piece) = self.pieces.back_mut() {
+            piece.written = written;
+        }
     }
 
     /// Notes what was read next.
@@ -84,7 +122,7 @@ impl Trail {
     /// How far the last file was read, acknowledged or not.
     pub(super) fn here(&self) -> Option<Place> {
         let (piece, offset) = (self.pieces.back()?, self.offset());
-        Some(Place::new(piece.id, offset, piece.head.fingerprint(offset)))
+        Some(Place::new(piece.id, offset, piece.head.fingerprint(offset), piece.written))
     }
 
     /// The start of the last file.
@@ -110,7 +148,8 @@ impl Trail {
     pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
         let piece = self.pieces.front()?;
         let offset = piece.offset + self.acknowledged.saturating_sub(piece.start);
-        let place = Place::new(piece.id, offset, piece.head.fingerprint(offset));
+        let fingerprint = piece.head.fingerprint(offset);
+        let place = Place::new(piece.id, offset, fingerprint, piece.written);
         Some(Checkpoint::new(place, piece.left.clone()))
     }
 }
@@ -155,7 +194,7 @@ mod tests {
         trail.acknowledge(Position(3));
         trail.turn_to(OLD, 0, Head::default(), None);
         assert_eq!(place(&trail), (10, 0));
-        assert!(trail.left().is_empty());
+        assert!(trail.left().files.is_empty());
     }
 
     #[test]
@@ -163,9 +202,9 @@ mod tests {
         let mut trail = Trail::default();
         let left = |trail: &Trail| -> Vec<(u64, u64)> {
             let checkpoint = trail.checkpoint().unwrap();
-            checkpoint.left.iter().map(|place| (place.inode, place.offset)).collect()
+            checkpoint.left.files.iter().map(|place| (place.inode, place.offset)).collect()
         };
-        trail.begin(OLD, 0, Head::default(), Vec::new());
+        trail.begin(OLD, 0, Head::default(), Left::default());
         trail.note(b"abc");
         trail.go_to(NEW, 0, Head::default());
         trail.note(b"de");
@@ -173,7 +212,7 @@ mod tests {
         trail.go_to(OLD, 3, head.clone()); // there was more in it
         trail.note(b"f");
         trail.go_to(NEW, 2, head);
-        assert_eq!((trail.offset(), trail.left().len()), (2, 1));
+        assert_eq!((trail.offset(), trail.left().files.len()), (2, 1));
         for (acknowledged, expected) in [
             (0, vec![]),
             (3, vec![(10, 3)]),
@@ -189,11 +228,13 @@ mod tests {
     #[test]
     fn the_oldest_of_too_many_files_is_forgotten() {
         let mut trail = Trail::default();
-        for inode in 0..20 {
+        for inode in 0..70 {
             trail.go_to(FileId { device: 1, inode }, 0, Head::default());
+            trail.note_written(100 + inode);
         }
-        assert_eq!(trail.left().len(), REMEMBERED);
-        assert_eq!(trail.left()[0].inode, 3);
+        let left = trail.left();
+        assert_eq!((left.files.len(), left.files[0].inode), (REMEMBERED, 5));
+        assert_eq!(left.forgotten, 104, "what was not written to since is done");
     }
 
     #[test]

@@ -1,16 +1,17 @@
 //! Which file is read next: at the end of one, after a rotation, after a truncation. Opens and looks; reads nothing.
 
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use tracing::{info, warn};
 
 use super::{
     FileSource, Kind, Step,
     fingerprint::Head,
-    folder::{self, Found, Rotated, Unwanted},
+    folder::{self, Found, Rotated},
     input::{FileId, Input},
-    left::LeftFile,
+    open::LeftFile,
     place::Place,
+    trail::Left,
 };
 use crate::source::{Block, SourceError};
 
@@ -24,9 +25,11 @@ struct Next {
     is_known: bool,
 }
 
-impl From<LeftFile> for Next {
-    fn from(LeftFile { input, offset, head, .. }: LeftFile) -> Self {
-        Self { found: Found { input, offset, head }, is_known: true }
+impl LeftFile {
+    fn next(self, max_record_bytes: usize) -> Result<Next, SourceError> {
+        let Self { input, offset, head, .. } = self;
+        let found = Found { input, offset, head }.at_a_line_start(max_record_bytes)?;
+        Ok(Next { found, is_known: true })
     }
 }
 
@@ -36,14 +39,14 @@ impl FileSource {
         &mut self,
         found: Found,
         is_rotated: bool,
-        known: Vec<Place>,
+        known: Left,
     ) -> Result<(), SourceError> {
         if self.options.follow {
-            for place in &known {
+            for place in &known.files {
                 if let Some(Found { input, offset, head }) =
                     folder::find(&self.options.path, place)?
                 {
-                    self.left.add(input, offset, head);
+                    self.open.add(input, offset, head);
                 }
             }
         }
@@ -93,7 +96,8 @@ impl FileSource {
         if self.splitter.pending_bytes() > 0 {
             return Ok(Step::Nothing);
         }
-        let Some(next) = self.left.take_grown()?.map(Next::from) else { return Ok(Step::Nothing) };
+        let Some(left) = self.open.take_grown()? else { return Ok(Step::Nothing) };
+        let next = left.next(self.options.max_record_bytes)?;
         let (path, offset) = (next.found.input.path.display(), next.found.offset);
         info!(%path, offset, "a file that was rotated away has grown; reading on in it");
         self.go_to(next, true);
@@ -135,29 +139,29 @@ impl FileSource {
         if !self.options.follow {
             return Ok((None, Rotated::default()));
         }
-        if let Some(left) = self.left.take_grown()? {
-            return Ok((Some(left.into()), Rotated::default()));
+        if let Some(left) = self.open.take_grown()? {
+            let next = left.next(self.options.max_record_bytes)?;
+            return Ok((Some(next), Rotated::default()));
         }
-        // One that is read late says by its age nothing of the others.
-        let last = if self.kind == Kind::Late { self.left.last() } else { None };
-        let since = last.unwrap_or(finished).modified()?;
         let mut open = vec![finished.id];
         open.extend(current);
-        open.extend(self.left.ids());
-        let not = Unwanted { open: &open, finished: self.trail.left() };
-        let mut rotated = folder::rotated_since(&self.options.path, since, not)?;
+        open.extend(self.open.ids());
+        let mut left = self.trail.left();
+        self.trail.here().into_iter().for_each(|here| left.remember(here));
+        let mut rotated = folder::unread(&self.options.path, &left, &open)?;
         let next = rotated.next.take().map(|found| Next { found, is_known: false });
         Ok((next, rotated))
     }
 
     /// The newest file: at its start, unless it was left for another one.
     fn current(&mut self, current: Input) -> Result<Next, SourceError> {
-        if let Some(left) = self.left.take(current.id) {
-            return Ok(left.into());
+        if let Some(left) = self.open.take(current.id) {
+            return left.next(self.options.max_record_bytes);
         }
-        let (offset, head) = folder::read_before(&current, self.trail.left())?;
-        let is_known = offset > 0;
-        Ok(Next { found: Found { input: current, offset, head }, is_known })
+        let (offset, head) = folder::read_before(&current, &self.trail.left().files)?;
+        let found = Found { input: current, offset, head };
+        let found = found.at_a_line_start(self.options.max_record_bytes)?;
+        Ok(Next { found, is_known: offset > 0 })
     }
 
     /// The file does not hold any more what was read of it. `had_all` says whether there was nothing more in it at
@@ -171,8 +175,7 @@ impl FileSource {
             return Ok(Step::Nothing);
         };
         let (path, offset, size) = (input.path.display(), here.offset, input.size()?);
-        let since = self.last_written.unwrap_or(SystemTime::UNIX_EPOCH);
-        let copy = folder::find_copy(&self.options.path, &here, since, self.trail.left())?;
+        let copy = folder::find_copy(&self.options.path, &here, &self.trail.left().files)?;
         self.notices.truncations += 1;
         match copy {
             Some(copy) if copy.input.size()? > offset => {
@@ -180,9 +183,7 @@ impl FileSource {
                 warn!(%path, copy = %copy_path, offset, size, "file was copied and truncated; reading its copy to the end first");
                 // A line that was begun goes on in the copy.
                 self.trail.turn_to(copy.input.id, offset, copy.head, None);
-                if let Some(emptied) = self.turn_to(copy.input, true) {
-                    self.left.add(emptied, 0, Head::new());
-                }
+                self.turn_to(copy.input, true);
             }
             copy => {
                 if copy.is_some() {
@@ -191,10 +192,16 @@ impl FileSource {
                     warn!(%path, offset, size, "file was truncated or overwritten; reading it from its start, what was not read before is lost");
                     self.notices.lost_remainders += u64::from(!had_all);
                 }
-                let copied = copy.map(|copy| Place::new(copy.input.id, offset, here.fingerprint));
+                let copied = match copy {
+                    Some(copy) => {
+                        let (id, written) = (copy.input.id, copy.input.written()?);
+                        Some(Place::new(id, offset, here.fingerprint, written))
+                    }
+                    None => None,
+                };
                 self.splitter.finish(block);
                 self.trail.turn_to(input.id, 0, Head::new(), copied);
-                (self.last_written, self.is_at_the_end) = (None, false);
+                self.is_at_the_end = false;
             }
         }
         Ok(Step::Progress)
@@ -206,7 +213,7 @@ impl FileSource {
         let Found { input, offset: start, head: start_of_next } = next.found;
         self.trail.go_to(input.id, start, start_of_next);
         if let Some(left) = self.turn_to(input, is_rotated) {
-            self.left.add(left, offset, head.unwrap_or_default());
+            self.open.add(left, offset, head.unwrap_or_default());
         }
         if is_rotated && next.is_known {
             self.kind = Kind::Late;
@@ -217,7 +224,7 @@ impl FileSource {
     fn turn_to(&mut self, input: Input, is_rotated: bool) -> Option<Input> {
         self.kind = if is_rotated { Kind::Rotated } else { Kind::Newest };
         (self.quiet_since, self.next_waits_since) = (None, None);
-        (self.last_written, self.is_at_the_end) = (None, false);
+        self.is_at_the_end = false;
         self.input.replace(input)
     }
 }

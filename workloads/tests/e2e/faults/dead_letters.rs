@@ -1,15 +1,16 @@
 //! The dead-letter topic is missing when it is needed: what needs it waits and says so; nothing is lost.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{BufWriter, Write},
+    time::{Duration, Instant},
 };
 
 use batchpipe_api::reason::Reason;
 use batchpipe_testbed::{Kafka, shared_kafka};
 use serde_json::json;
 
-use super::support::{Records, Scene, read_topic};
+use super::support::{Records, Scene, read_topic, until};
 
 const TOTAL: usize = 20_000;
 const BAD: usize = 10;
@@ -91,4 +92,27 @@ fn a_producer_that_is_stopped_while_letters_wait_sends_them_next_time() {
     // What was sent before the stop was not acknowledged to the source, because a letter stood before it.
     scene.tally_topic(kafka, &records).check_complete("dead letters, stopped");
     check_letters(kafka, "letters-stopped.dlq", &bad);
+}
+
+/// A letter that is not safe yet holds the checkpoint: nothing else would bring it back.
+#[test]
+fn a_producer_that_is_killed_while_letters_wait_sends_them_next_time() {
+    let kafka = shared_kafka().unwrap();
+    let mut scene = Scene::new(kafka, "letters-killed");
+    scene.spec["consumer"]["deadLetter"] = json!({"provision": "Never"});
+    let (records, bad) = write_input(&scene);
+    let producer = scene.start("produce", &[]);
+    producer.await_unready(MISSING);
+    // All the others are in the topic, and acknowledged to whoever counts no letters.
+    producer.await_delivered(records.len() as u64);
+    let checkpoint = || fs::read_to_string(scene.checkpoint()).unwrap_or_default();
+    let (written, asked) = (checkpoint(), Instant::now());
+    // Longer than the time between two checkpoints.
+    until("a checkpoint would have been written", || asked.elapsed() > Duration::from_secs(3));
+    assert_eq!(checkpoint(), written, "a letter stands before everything");
+    producer.kill();
+    kafka.create_topic("letters-killed.dlq", 1, &[]).unwrap();
+    scene.produce_all().well();
+    scene.tally_topic(kafka, &records).check_complete("dead letters, killed");
+    check_letters(kafka, "letters-killed.dlq", &bad);
 }

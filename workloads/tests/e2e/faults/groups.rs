@@ -6,10 +6,14 @@ use std::{
     time::Duration,
 };
 
-use batchpipe_testbed::shared_kafka;
+use batchpipe_testbed::{Kafka, shared_kafka};
+use rdkafka::{
+    ClientConfig,
+    producer::{BaseProducer, BaseRecord, Producer as _},
+};
 use rustix::process::Signal;
 
-use super::support::{Child, Records, Scene, Tally, until};
+use super::support::{Child, PATIENCE, Records, Scene, Tally, until};
 use crate::kit::command::{Running, python};
 
 /// A second consumer of the same group with a folder of its own.
@@ -119,6 +123,45 @@ fn catching_up_waits_for_what_other_members_have() {
     tally.output(&firsts);
     tally.output(&seconds);
     tally.check_complete("caught-up-together");
+}
+
+/// Sends an input in one transaction, some lines in each message, to three partitions in turn.
+fn send_in_a_transaction(kafka: &Kafka, topic: &str, input: &str) {
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", kafka.bootstrap_servers())
+        .set("transactional.id", topic)
+        .create()
+        .unwrap();
+    producer.init_transactions(PATIENCE).unwrap();
+    producer.begin_transaction().unwrap();
+    let lines: Vec<_> = input.lines().collect();
+    for (lines, partition) in lines.chunks(10).zip([0, 1, 2].into_iter().cycle()) {
+        let value = lines.join("\n");
+        let message = BaseRecord::<(), String>::to(topic).payload(&value).partition(partition);
+        producer.send(message).unwrap();
+    }
+    producer.commit_transaction(PATIENCE).unwrap();
+}
+
+/// The end of a transaction takes an offset that no committed one ever passes.
+#[test]
+fn catching_up_does_not_wait_for_what_is_no_message() {
+    let kafka = shared_kafka().unwrap();
+    let mut scene = Scene::new(kafka, "caught-up-transaction");
+    kafka.create_topic(&scene.topic, 3, &[]).unwrap();
+    let records = scene.write_input(3000);
+    scene.spec["consumer"]["sink"] = serde_json::json!({"stdout": {}});
+    send_in_a_transaction(kafka, &scene.topic, &fs::read_to_string(scene.input()).unwrap());
+    let first = scene.consume();
+    first.await_delivered(3000);
+    let (firsts, second) = (first.output.clone(), scene.start("consume", &["--until-caught-up"]));
+    let seconds = second.output.clone();
+    second.wait().well();
+    first.terminate().well();
+    let mut tally = Tally::new(&records);
+    tally.output(&firsts);
+    tally.output(&seconds);
+    tally.check_complete("caught-up-transaction");
 }
 
 #[test]

@@ -85,3 +85,30 @@ fn a_killed_consumer_leaves_every_record_in_its_files_exactly_once() {
     scene.consume_all().well();
     scene.tally_output(&records).check_exact("consumer killed");
 }
+
+/// A part that is open is not durable, so nothing of it may be committed, however often the group is told how far we
+/// are.
+#[test]
+fn a_killed_consumer_has_committed_nothing_of_a_part_that_was_open() {
+    const TOTAL: usize = 3000;
+    let mut scene = Scene::new(shared_kafka().unwrap(), "part-open");
+    scene.spec["consumer"]["sink"]["file"]["roll"] =
+        serde_json::json!({"maxBytes": "64Mi", "interval": "60s"});
+    let records = scene.write_input(TOTAL);
+    scene.produce_all().well();
+    let consumer = scene.consume();
+    consumer.await_accepted(TOTAL as u64);
+    let asked = |report: &batchpipe_api::report::Report| {
+        report.lag.iter().filter_map(|partition| partition.asked_at_ms).max()
+    };
+    let begun = asked(&consumer.report());
+    // Commits are due every second, questions every two.
+    until("the brokers were asked several times since", || {
+        asked(&consumer.report()).zip(begun).is_some_and(|(now, begun)| now > begun + 3000)
+    });
+    assert_eq!(scene.complete_files(), 0, "the part is open");
+    consumer.kill();
+    scene.spec["consumer"]["sink"]["file"]["roll"]["interval"] = "1s".into();
+    scene.consume_all().well();
+    scene.tally_output(&records).check_exact("part open");
+}

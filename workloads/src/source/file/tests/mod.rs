@@ -8,6 +8,7 @@ use std::{
 
 use super::*;
 
+mod late;
 mod rotation;
 mod truncation;
 
@@ -96,6 +97,18 @@ impl Scene {
         let Notices { rotations, truncations, lost_remainders } = self.source().notices();
         (rotations, truncations, lost_remainders)
     }
+}
+
+/// Longer than the clock of a file system takes to move on.
+fn tick() {
+    std::thread::sleep(Duration::from_millis(30));
+}
+
+/// For readers to whom the order of files does not matter.
+fn sorted(text: &str) -> String {
+    let mut lines: Vec<_> = text.lines().collect();
+    lines.sort_unstable();
+    lines.join(" ")
 }
 
 #[test]

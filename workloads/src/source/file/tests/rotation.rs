@@ -168,7 +168,7 @@ fn a_restart_does_not_send_finished_files_again() {
     scene.kill();
     // Another program touches the old file.
     let file = fs::File::options().append(true).open(scene.path("app.log.1")).unwrap();
-    file.set_modified(SystemTime::now() + Duration::from_mins(1)).unwrap();
+    file.set_modified(std::time::SystemTime::now() + Duration::from_mins(1)).unwrap();
     scene.append("app.log", "3\n");
     scene.rename("app.log", "app.log.0");
     scene.append("app.log", "4\n");

@@ -8,6 +8,11 @@ fn copy_and_truncate(from: &Path, to: &Path) {
     fs::File::options().write(true).open(from).unwrap().set_len(0).unwrap();
 }
 
+/// The same for the scene's file.
+fn copied(scene: &Scene, to: &str) {
+    copy_and_truncate(&scene.path("app.log"), &scene.path(to));
+}
+
 #[test]
 fn a_truncated_file_is_read_again_from_its_start() {
     let mut scene = Scene::followed("old 1\nold 2\n");
@@ -76,7 +81,7 @@ fn an_older_copy_is_not_taken_for_the_one_of_now() {
     fs::copy(scene.path("app.log"), &old).unwrap();
     scene.append("app.log.1", "long ago\n");
     let file = fs::File::options().append(true).open(&old).unwrap();
-    file.set_modified(SystemTime::now() - Duration::from_hours(1)).unwrap();
+    file.set_modified(std::time::SystemTime::now() - Duration::from_hours(1)).unwrap();
     assert_eq!(scene.read(), "1\n2\n");
     fs::write(scene.path("app.log"), "3\n").unwrap();
     assert_eq!(scene.read(), "3\n");
@@ -104,4 +109,109 @@ fn a_file_overwritten_while_nobody_looked_is_read_from_its_start() {
     fs::write(scene.path("app.log"), "new and longer\n").unwrap();
     assert_eq!(scene.read(), "new and longer\n");
     assert_eq!(scene.notices(), (0, 1, 1), "nobody knows what it held");
+}
+
+#[test]
+fn two_copies_made_while_nothing_was_read_are_both_read() {
+    let mut s = Scene::followed("1\n2\n");
+    assert_eq!(s.read(), "1\n2\n");
+    tick();
+    s.append("app.log", "3\n");
+    copied(&s, "app.log.1");
+    tick();
+    s.append("app.log", "4\n");
+    s.rename("app.log.1", "app.log.2");
+    copied(&s, "app.log.1");
+    tick();
+    s.append("app.log", "5\n");
+    let got = s.read();
+    assert_eq!((sorted(&got), s.notices()), (sorted("3\n4\n5\n"), (2, 1, 0)));
+}
+
+#[test]
+fn two_copies_made_while_nobody_looked_are_both_read() {
+    let mut s = Scene::followed("1\n2\n");
+    s.read_and_acknowledge();
+    s.kill();
+    tick();
+    s.append("app.log", "3\n");
+    copied(&s, "app.log.1");
+    tick();
+    s.append("app.log", "4\n");
+    s.rename("app.log.1", "app.log.2");
+    copied(&s, "app.log.1");
+    tick();
+    s.append("app.log", "5\n");
+    assert_eq!(sorted(&s.read()), sorted("3\n4\n5\n"));
+}
+
+#[test]
+fn a_copy_is_known_by_what_is_in_it_and_not_by_its_number() {
+    let mut s = Scene::followed("0 first\n");
+    let (mut got, mut want) = (s.read_and_acknowledge(), String::from("0 first\n"));
+    for round in 1..12 {
+        tick();
+        let line = format!("{round} read\n");
+        s.append("app.log", &line);
+        want.push_str(&line);
+        got.push_str(&s.read_and_acknowledge());
+        let line = format!("{round} unread\n");
+        s.append("app.log", &line);
+        want.push_str(&line);
+        if s.path("app.log.1").exists() {
+            s.rename("app.log.1", "app.log.2");
+        }
+        copied(&s, "app.log.1");
+        let _ = fs::remove_file(s.path("app.log.2"));
+        tick();
+        got.push_str(&s.read_and_acknowledge());
+    }
+    assert_eq!(sorted(&got), sorted(&want));
+}
+
+#[test]
+fn a_copy_is_found_although_acknowledgements_came_later() {
+    let mut s = Scene::followed("1\n2\n3\n");
+    assert_eq!(s.read(), "1\n2\n3\n");
+    tick();
+    s.append("app.log", "4\n");
+    copied(&s, "app.log.1");
+    assert_eq!(s.read(), "4\n");
+    tick();
+    s.source().acknowledge(Position(2)).unwrap();
+    s.source().checkpoint_now().unwrap();
+    s.kill();
+    s.append("app.log", "5\n");
+    let got = s.read();
+    assert_eq!((got.as_str(), s.notices()), ("2\n3\n4\n5\n", (1, 1, 0)));
+}
+
+#[test]
+fn a_copy_of_a_file_that_was_never_read_is_read() {
+    // The checkpoint says offset 0 of a file; then two copies.
+    let mut s = Scene::followed("");
+    assert_eq!(s.read_and_acknowledge(), "");
+    s.kill();
+    s.append("app.log", "1\n");
+    copied(&s, "app.log.1");
+    tick();
+    s.append("app.log", "2\n");
+    assert_eq!(s.read(), "1\n2\n");
+}
+
+#[test]
+fn a_copy_made_while_a_late_line_is_read_is_read() {
+    let mut s = Scene::followed("1\n");
+    let mut got = s.read_and_acknowledge();
+    s.rename("app.log", "app.log.1");
+    s.append("app.log", "2\n");
+    got += &s.read_and_acknowledge();
+    s.append("app.log.1", "1b\n");
+    tick();
+    s.append("app.log", "3\n");
+    s.rename("app.log.1", "app.log.2");
+    copied(&s, "app.log.1");
+    s.append("app.log", "4\n");
+    got += &s.read_and_acknowledge();
+    assert_eq!(sorted(&got), sorted("1\n2\n1b\n3\n4\n"));
 }

@@ -30,9 +30,9 @@ pub(super) struct LeftFile {
 
 /// The files that were left last, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Left(VecDeque<LeftFile>);
+pub(super) struct Open(VecDeque<LeftFile>);
 
-impl Left {
+impl Open {
     /// Watches a file that was read up to `offset`.
     pub(super) fn add(&mut self, input: Input, offset: u64, head: Head) {
         if self.0.len() == MOST {
@@ -66,10 +66,5 @@ impl Left {
     /// Those that are open.
     pub(super) fn ids(&self) -> impl Iterator<Item = FileId> {
         self.0.iter().map(|file| file.input.id)
-    }
-
-    /// The one that was left last.
-    pub(super) fn last(&self) -> Option<&Input> {
-        self.0.back().map(|file| &file.input)
     }
 }
