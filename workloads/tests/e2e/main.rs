@@ -9,4 +9,5 @@ mod interop;
 mod kit;
 mod raw;
 mod read;
+mod redrive;
 mod roundtrip;
