@@ -36,7 +36,8 @@ EXPOSE 8080
 FROM base AS workload
 LABEL org.opencontainers.image.title="batchpipe" \
       org.opencontainers.image.description="Small JSON records through Kafka in compressed batches."
-ENV BATCHPIPE_ADMIN=0.0.0.0:8080
+ENV BATCHPIPE_ADMIN=0.0.0.0:8080 \
+    BATCHPIPE_LISTEN=0.0.0.0
 COPY --from=binaries --chmod=0755 /dist/batchpipe /usr/local/bin/batchpipe
 ENTRYPOINT ["/usr/local/bin/batchpipe"]
 

@@ -214,7 +214,11 @@ impl From<Oversize> for Reject {
 }
 
 /// Checks a record and hashes its key. With a key, finding it checks the record on the way.
-fn check(record: &[u8], known_utf8: bool, rules: &Rules) -> Result<Option<KeyHash>, Reason> {
+pub(crate) fn check(
+    record: &[u8],
+    known_utf8: bool,
+    rules: &Rules,
+) -> Result<Option<KeyHash>, Reason> {
     let Some(pointer) = &rules.key else {
         let good = !rules.validate
             || (known_utf8 || json::is_utf8(record)) && json::is_json_in_utf8(record);

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Threads, not tasks, carry it: records travel in chunks and batches, so there are few hand-overs, and
-//! every stage is a plain loop. Only the admin server is asynchronous.
+//! every stage is a plain loop. Only the admin server, the HTTP source's and the connections of the HTTP sink are
+//! asynchronous.
 
 pub mod admin;
 pub mod audit;

@@ -147,7 +147,8 @@ fn check_memory(plan: &Plan, share: usize) -> Result<(), ConfigError> {
         move |error: TooLittleMemory| ConfigError::Field { path, problem: error.to_string() }
     };
     if let Some(setup) = &plan.producer {
-        setup.config.check_memory(share).map_err(refuse("spec.batch.maxBytes"))?;
+        let of_source = setup.source.memory(share);
+        setup.config.check_memory(share, of_source).map_err(refuse("spec.batch.maxBytes"))?;
     }
     if let Some(setup) = &plan.consumer {
         setup.config.check_memory(share).map_err(refuse("spec.consumer.limits.maxBatchBytes"))?;

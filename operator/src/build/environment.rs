@@ -3,7 +3,7 @@
 use batchpipe_api::report::Role;
 use k8s_openapi::api::core::v1::EnvVar;
 
-use super::configuration::configuration;
+use super::{configuration::configuration, container::source_port};
 use crate::pipeline::Pipeline;
 
 /// The port of the admin server, which serves probes, metrics and the Report.
@@ -15,12 +15,16 @@ pub(super) const GRACE_SECONDS: i64 = 30;
 
 /// All variables of one side's container.
 pub(super) fn build_environment(pipeline: &Pipeline, role: Role) -> Vec<EnvVar> {
-    vec![
+    let mut variables = vec![
         variable(PIPELINE, escape(&configuration(pipeline, role))),
         variable("BATCHPIPE_ADMIN", format!("0.0.0.0:{ADMIN_PORT}")),
         variable("BATCHPIPE_GRACE_PERIOD", format!("{GRACE_SECONDS}s")),
         variable("BATCHPIPE_STAY", "1".to_owned()),
-    ]
+    ];
+    if source_port(pipeline, role).is_some() {
+        variables.push(variable("BATCHPIPE_LISTEN", "0.0.0.0".to_owned()));
+    }
+    variables
 }
 
 fn variable(name: &str, value: String) -> EnvVar {
@@ -35,7 +39,7 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::build::fixture::{TELEMETRY, pipeline};
+    use crate::build::fixture::{EVERYTHING, TELEMETRY, pipeline};
 
     /// What the kubelet makes of a value, by the rules of the field's documentation: `$$` is `$`, `$(NAME)` is the
     /// variable, and everything else stays.
@@ -57,6 +61,16 @@ mod tests {
             }
         }
         expanded + rest
+    }
+
+    #[test]
+    fn only_an_http_source_listens_to_others() {
+        let listens = |text, role| {
+            let variables = build_environment(&pipeline(text), role);
+            variables.iter().any(|variable| variable.name == "BATCHPIPE_LISTEN")
+        };
+        assert!(listens(EVERYTHING, Role::Producer));
+        assert!(!listens(EVERYTHING, Role::Consumer) && !listens(TELEMETRY, Role::Producer));
     }
 
     #[test]

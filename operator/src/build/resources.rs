@@ -8,7 +8,10 @@ use k8s_openapi::{
     api::core::v1::ResourceRequirements, apimachinery::pkg::api::resource::Quantity,
 };
 
-use super::quantity::{canonical, of_bytes};
+use super::{
+    container::source_port,
+    quantity::{canonical, of_bytes},
+};
 use crate::pipeline::Pipeline;
 
 /// Memory unless batches are large, in bytes.
@@ -16,6 +19,9 @@ const MEMORY_BYTES: u64 = 256 << 20;
 /// The largest batch fits so many times into the memory limit. The workload's budget is 60 % of the limit, of which a
 /// consumer needs 4.4 times its largest batch and a producer 4.2 times.
 const BATCHES: u64 = 8;
+/// The same with an HTTP source. It may hold half of the budget for connections and requests, and three times the
+/// largest record, which may be as large as a batch.
+const BATCHES_BY_HTTP: u64 = 20;
 /// What a producer of some ten thousand records a second uses.
 const CPU_REQUEST: &str = "100m";
 /// More than one, because compressing and receiving take turns otherwise.
@@ -27,7 +33,9 @@ pub(super) fn build_resources(pipeline: &Pipeline, role: Role, pod: &Pod) -> Res
         (canonical(requests), canonical(limits))
     } else {
         // A request below the limit would promise memory that the node may not have.
-        let memory = of_bytes(MEMORY_BYTES.max(BATCHES * largest_batch_bytes(pipeline, role)));
+        let memory = of_bytes(
+            MEMORY_BYTES.max(batches(pipeline, role) * largest_batch_bytes(pipeline, role)),
+        );
         let amounts = |cpu: &str| {
             let cpu = ("cpu".to_owned(), Quantity(cpu.to_owned()));
             [cpu, ("memory".to_owned(), memory.clone())].into_iter().collect()
@@ -39,6 +47,10 @@ pub(super) fn build_resources(pipeline: &Pipeline, role: Role, pod: &Pod) -> Res
         limits: Some(limits).filter(|it| !it.is_empty()),
         ..ResourceRequirements::default()
     }
+}
+
+fn batches(pipeline: &Pipeline, role: Role) -> u64 {
+    if source_port(pipeline, role).is_some() { BATCHES_BY_HTTP } else { BATCHES }
 }
 
 fn largest_batch_bytes(pipeline: &Pipeline, role: Role) -> u64 {
@@ -53,7 +65,7 @@ mod tests {
     use batchpipe_api::units::ByteSize;
 
     use super::*;
-    use crate::build::fixture::{TELEMETRY, pipeline};
+    use crate::build::fixture::{EVERYTHING, TELEMETRY, pipeline};
 
     fn memory(pipeline: &Pipeline, role: Role) -> String {
         let resources = build_resources(pipeline, role, &Pod::default());
@@ -76,6 +88,13 @@ mod tests {
         limits.max_batch_bytes = ByteSize::from_mib(1024);
         assert_eq!(memory(&pipeline, Role::Consumer), "8Gi");
         assert_eq!(memory(&pipeline, Role::Producer), "256Mi");
+    }
+
+    #[test]
+    fn an_http_source_needs_more() {
+        let mut pipeline = pipeline(EVERYTHING);
+        pipeline.spec.batch.max_bytes = ByteSize::from_mib(64);
+        assert_eq!(memory(&pipeline, Role::Producer), "1280Mi");
     }
 
     #[test]

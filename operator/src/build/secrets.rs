@@ -123,6 +123,16 @@ mod tests {
     }
 
     #[test]
+    fn a_consumer_has_the_token_of_its_sink() {
+        let basic = "basic: {username: me, password: {secret: search-login, key: password}}";
+        assert!(EVERYTHING.contains(basic));
+        let text = EVERYTHING.replace(basic, "bearerToken: {secret: search-token, key: token}");
+        let listed = listed(&text, Role::Consumer);
+        assert!(listed.contains(&"search-token/token".to_owned()), "{listed:?}");
+        assert!(!listed.iter().any(|key| key.starts_with("search-login/")), "{listed:?}");
+    }
+
+    #[test]
     fn keys_of_one_secret_are_together() {
         assert_eq!(listed(FILES, Role::Consumer), ["kafka-login/ca.pem", "kafka-login/password"]);
     }

@@ -7,6 +7,7 @@
 
 mod children;
 mod first;
+mod http;
 mod letters;
 mod outage;
 mod refusals;

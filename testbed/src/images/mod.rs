@@ -45,7 +45,7 @@ impl Image {
 
 /// The data plane's image, `batchpipe.local/workload:dev`, around the program `batchpipe`.
 pub fn workload_image(binary: &Path) -> Result<Image> {
-    let environment = ["BATCHPIPE_ADMIN=0.0.0.0:8080"];
+    let environment = ["BATCHPIPE_ADMIN=0.0.0.0:8080", "BATCHPIPE_LISTEN=0.0.0.0"];
     around(binary, "workload", "batchpipe", &environment)
 }
 

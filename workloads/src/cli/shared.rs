@@ -1,7 +1,7 @@
 //! Arguments that several commands have.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
@@ -17,6 +17,8 @@ use crate::{
 
 /// Where the admin server listens unless somebody says so.
 const ADMIN: &str = "127.0.0.1:0";
+/// Where a source that takes connections listens unless somebody says so: nobody else should reach it by accident.
+const LISTEN: &str = "127.0.0.1";
 /// How long work is waited for unless somebody says so; Kubernetes kills after 30 s by default.
 const GRACE: &str = "25s";
 
@@ -24,8 +26,10 @@ const GRACE: &str = "25s";
 pub(super) const VARIABLES: &str = "\
 Further variables:
   BATCHPIPE_PIPELINE  The pipeline itself, where there is no file (-f)
-  BATCHPIPE_SECRETS   Folder with a folder for each Secret that spec.kafka names, and in it a file for each key;
+  BATCHPIPE_SECRETS   Folder with a folder for each Secret that the pipeline names, and in it a file for each key;
                       by default /etc/batchpipe/secrets
+  BATCHPIPE_HTTP_TIMEOUT
+                      How long a request of an HTTP sink may take; 30s by default
   BATCHPIPE_STAY      1: idle, ready, when the work is done, until SIGTERM or SIGINT; 0: do not
   BATCHPIPE_LOG       What is logged on standard error: info, debug, batchpipe=debug,librdkafka=debug
 
@@ -92,11 +96,16 @@ pub(super) struct SourceArgs {
     /// Records a second of the generator; 0 = as fast as possible
     #[arg(long, value_name = "R", value_parser = rate, allow_negative_numbers = true)]
     rate: Option<u64>,
+    /// Address at which an HTTP source listens; its port is spec.producer.source.http.port. 0.0.0.0 or :: is every
+    /// address of the machine
+    #[arg(long, env = "BATCHPIPE_LISTEN", default_value = LISTEN, value_name = "IP", value_parser = ip)]
+    listen: IpAddr,
 }
 
 impl SourceArgs {
     pub(super) fn flags(&self, grace: Duration) -> ProducerFlags {
-        ProducerFlags { limit: self.limit, rate: self.rate, gate: None, grace }
+        let listen = Some(self.listen);
+        ProducerFlags { limit: self.limit, rate: self.rate, gate: None, grace, listen }
     }
 }
 
@@ -141,6 +150,11 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "must be IP:PORT, such as 127.0.0.1:8080 or [::]:8080")
 }
 
+fn ip(text: &str) -> Result<IpAddr, &'static str> {
+    let text = if text.is_empty() { LISTEN } else { text };
+    text.parse().map_err(|_| "must be an IP address, such as 127.0.0.1, 0.0.0.0 or ::")
+}
+
 fn timespan(text: &str) -> Result<Timespan, <Timespan as FromStr>::Err> {
     if text.is_empty() { GRACE } else { text }.parse()
 }
@@ -163,6 +177,7 @@ mod tests {
     #[test]
     fn an_empty_variable_is_like_none() {
         assert_eq!(address(""), address(ADMIN));
+        assert_eq!(ip(""), ip(LISTEN));
         assert_eq!(timespan("").unwrap(), GRACE.parse().unwrap());
     }
 

@@ -1,20 +1,29 @@
 //! The consumer's part of a pipeline.
 
-use std::{sync::Arc, time::Duration};
+use std::{env, error::Error, ops::RangeInclusive, sync::Arc, time::Duration};
 
-use batchpipe_api::{pipeline::BatchPipeline, spec::sink::SinkKind};
+use batchpipe_api::{pipeline::BatchPipeline, spec::sink::SinkKind, units::Timespan};
 
-use super::{ConfigError, cluster, dead_letter, support, topic};
+use super::{ConfigError, cluster, dead_letter, secrets, support, topic};
 use crate::{
     consume::{self, CatchUp},
     decode::Limits,
+    error::chain,
     sink::{
         Sink, WriteError,
         blackhole::BlackholeSink,
         file::{FileOptions, FileSink, Roll},
+        http::HttpSink,
         stdout::StdoutSink,
     },
 };
+
+/// The variable that says how long a request of an HTTP sink may take.
+pub const HTTP_TIMEOUT_VARIABLE: &str = "BATCHPIPE_HTTP_TIMEOUT";
+/// What holds without it.
+const HTTP_TIMEOUT: Duration = Duration::from_secs(30);
+const HTTP_TIMEOUTS: RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_mins(10);
 
 /// A consumer that can be started.
 pub struct ConsumerSetup {
@@ -82,7 +91,9 @@ fn sink(kind: &SinkKind<'_>) -> Result<Arc<dyn Sink>, ConfigError> {
                 .map(shared)
                 .map_err(|error| refused("spec.consumer.sink.file", error))
         }
-        SinkKind::Http(_) => Err(support::HTTP_SINK.into()),
+        SinkKind::Http(spec) => HttpSink::new(spec, secrets(), http_timeout()?)
+            .map(shared)
+            .map_err(|error| field("spec.consumer.sink.http.url", &error)),
         SinkKind::Kafka(_) => Err(support::KAFKA_SINK.into()),
     }
 }
@@ -91,9 +102,27 @@ fn shared(sink: impl Sink + 'static) -> Arc<dyn Sink> {
     Arc::new(sink)
 }
 
+/// An empty variable is what an unset one looks like in many tools.
+fn http_timeout() -> Result<Duration, ConfigError> {
+    let text = env::var_os(HTTP_TIMEOUT_VARIABLE).unwrap_or_default();
+    if text.is_empty() {
+        return Ok(HTTP_TIMEOUT);
+    }
+    let text = text.to_string_lossy();
+    let timeout = text.parse().ok().map(Timespan::as_duration);
+    timeout.filter(|timeout| HTTP_TIMEOUTS.contains(timeout)).ok_or_else(|| ConfigError::Field {
+        path: HTTP_TIMEOUT_VARIABLE,
+        problem: format!("must be a time from 100ms to 10m (found {text:?})"),
+    })
+}
+
+fn field(path: &'static str, error: &dyn Error) -> ConfigError {
+    ConfigError::Field { path, problem: chain(error) }
+}
+
 fn refused(path: &'static str, error: WriteError) -> ConfigError {
     match error {
         WriteError::Locked { .. } => ConfigError::Taken { path, source: Box::new(error) },
-        _ => ConfigError::Field { path, problem: crate::error::chain(&error) },
+        _ => field(path, &error),
     }
 }

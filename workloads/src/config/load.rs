@@ -8,7 +8,7 @@ use batchpipe_api::{
     validate::{MAX_TEXT_BYTES, check, check_text, locally},
 };
 
-use super::{ConfigError, PIPELINE_VARIABLE, insecurity};
+use super::{ConfigError, PIPELINE_VARIABLE, insecurities};
 
 /// What stands for standard input in the place of a file.
 pub const STANDARD_INPUT: &str = "-";
@@ -41,7 +41,7 @@ impl Loaded {
     pub fn for_this_process(self) -> Result<BatchPipeline, ConfigError> {
         let violations = locally(&self.pipeline);
         if violations.is_empty() {
-            if let Some(warning) = insecurity(&self.pipeline) {
+            for warning in insecurities(&self.pipeline) {
                 tracing::warn!("{warning}");
             }
             Ok(self.pipeline)

@@ -18,7 +18,7 @@ use batchpipe_api::{
 };
 
 pub use self::{
-    consumer::{ConsumerFlags, ConsumerSetup, consumer},
+    consumer::{ConsumerFlags, ConsumerSetup, HTTP_TIMEOUT_VARIABLE, consumer},
     error::ConfigError,
     load::{Loaded, Overrides, STANDARD_INPUT, load},
     places::{check_brokers, check_topic},
@@ -60,7 +60,22 @@ fn secrets() -> PathBuf {
 }
 
 /// What a pipeline asks for that others could listen to.
-fn insecurity(pipeline: &BatchPipeline) -> Option<String> {
+fn insecurities(pipeline: &BatchPipeline) -> Vec<String> {
+    let found = [login_in_clear(pipeline), source_in_clear(pipeline), sink_in_clear(pipeline)];
+    found.into_iter().flatten().collect()
+}
+
+fn source_in_clear(pipeline: &BatchPipeline) -> Option<String> {
+    let http = pipeline.spec.producer.as_ref()?.source.http.as_ref()?;
+    let is_insecure = http.bearer_token.is_some() && http.tls.is_none();
+    is_insecure.then(|| {
+        "insecure: spec.producer.source.http.bearerToken without tls has clients send records and the token in clear \
+         text; set tls, unless something in front of it encrypts"
+            .to_owned()
+    })
+}
+
+fn login_in_clear(pipeline: &BatchPipeline) -> Option<String> {
     let kafka = &pipeline.spec.kafka;
     let sasl = kafka.sasl.as_ref().filter(|_| kafka.tls.is_none())?;
     let risk = match sasl.mechanism {
@@ -72,6 +87,18 @@ fn insecurity(pipeline: &BatchPipeline) -> Option<String> {
     Some(format!(
         "insecure: spec.kafka.sasl without spec.kafka.tls sends {risk} in clear text; use a listener with TLS"
     ))
+}
+
+fn sink_in_clear(pipeline: &BatchPipeline) -> Option<String> {
+    let sink = pipeline.spec.consumer.as_ref()?.sink.http.as_ref()?;
+    let risk = match (&sink.bearer_token, &sink.basic) {
+        (Some(_), _) => "the token",
+        (None, Some(_)) => "the password",
+        (None, None) => return None,
+    };
+    (!sink.url.starts_with("https://")).then(|| {
+        format!("insecure: spec.consumer.sink.http.url without https:// sends {risk} in clear text")
+    })
 }
 
 /// The topic of batches.

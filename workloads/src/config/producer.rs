@@ -1,27 +1,33 @@
 //! The producer's part of a pipeline.
 
-use std::time::Duration;
+use std::{
+    io::ErrorKind,
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use batchpipe_api::{
     pipeline::BatchPipeline,
     spec::{
         batch::Batch,
         producer::Validate,
-        source::{FileSource as FileSpec, Generator, SourceKind},
+        source::{FileSource as FileSpec, Generator, HttpSource as HttpSpec, SourceKind},
     },
 };
 
-use super::{ConfigError, cluster, dead_letter, support, topic};
+use super::{ConfigError, cluster, dead_letter, secrets, support, topic};
 use crate::{
     batch::Limits,
     chunk::Rules,
     clock::unix_ms,
+    kafka::credentials::SecretFile,
     key::Pointer,
     produce,
     source::{
         Source, SourceError,
         file::{FileOptions, FileSource},
         generator::{Gate, GeneratorOptions, GeneratorSource, ProfileName},
+        http::{HttpOptions, HttpSource, SecretOptions},
         stdin::StdinSource,
     },
 };
@@ -45,7 +51,14 @@ pub struct ProducerFlags {
     pub gate: Option<Gate>,
     /// How long acknowledgements are awaited after a request to stop.
     pub grace: Duration,
+    /// Where a source that takes connections listens; by default only to this machine.
+    pub listen: Option<IpAddr>,
 }
+
+/// Where a source listens that takes connections: nobody else should reach it by accident.
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// How long requests are still taken after a request to stop: so long may whoever routes them here take to learn of it.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Sets up the producer of a pipeline.
 pub fn producer(
@@ -63,7 +76,7 @@ pub fn producer(
         path: "spec.producer.source",
         problem: "must name exactly one source".to_owned(),
     })?;
-    let config = produce::Config {
+    let mut config = produce::Config {
         cluster: cluster(pipeline)?,
         topic: topic(pipeline),
         dead_letter: dead_letter(pipeline),
@@ -78,7 +91,9 @@ pub fn producer(
         grace: flags.grace,
         limit: flags.limit,
     };
-    Ok(ProducerSetup { source: source(&kind, limits.max_bytes, flags)?, config })
+    let source = source(&kind, &config, flags)?;
+    config.grace += source.after_stop();
+    Ok(ProducerSetup { config, source })
 }
 
 /// When batches are closed.
@@ -100,9 +115,10 @@ pub(super) fn key(text: Option<&str>) -> Result<Option<Pointer>, ConfigError> {
 
 fn source(
     kind: &SourceKind<'_>,
-    max_record_bytes: usize,
+    config: &produce::Config,
     flags: &ProducerFlags,
 ) -> Result<Box<dyn Source>, ConfigError> {
+    let max_record_bytes = config.limits.max_bytes;
     if flags.rate.is_some() && !matches!(kind, SourceKind::Generator(_)) {
         let problem =
             "is no generator, and --rate sets the pace of generators only; leave it out".to_owned();
@@ -114,7 +130,9 @@ fn source(
         SourceKind::File(spec) => {
             file(spec, max_record_bytes).map(|source| Box::new(source) as Box<dyn Source>)
         }
-        SourceKind::Http(_) => Err(support::HTTP_SOURCE.into()),
+        SourceKind::Http(spec) => {
+            http(spec, config, flags).map(|source| Box::new(source) as Box<dyn Source>)
+        }
         SourceKind::Kafka(_) => Err(support::KAFKA_SOURCE.into()),
     }
 }
@@ -142,6 +160,34 @@ fn file(spec: &FileSpec, max_record_bytes: usize) -> Result<FileSource, ConfigEr
     let path = "spec.producer.source.file";
     FileSource::open(options).map_err(|error| match error {
         SourceError::Locked { .. } => ConfigError::Taken { path, source: Box::new(error) },
+        _ => ConfigError::Field { path, problem: crate::error::chain(&error) },
+    })
+}
+
+fn http(
+    spec: &HttpSpec,
+    config: &produce::Config,
+    flags: &ProducerFlags,
+) -> Result<HttpSource, ConfigError> {
+    let file = |secret: &str, key: &str| SecretFile { secret: secret.into(), key: key.into() };
+    let pair = |secret: &str| (file(secret, "tls.crt"), file(secret, "tls.key"));
+    let options = HttpOptions {
+        address: (flags.listen.unwrap_or(LOOPBACK), spec.port()).into(),
+        rules: config.rules.clone(),
+        max_record_bytes: config.limits.max_bytes,
+        secrets: SecretOptions {
+            root: secrets(),
+            token: spec.bearer_token.as_ref().map(|token| file(&token.secret, &token.key)),
+            certificate: spec.tls.as_ref().map(|certificate| pair(&certificate.secret)),
+        },
+        farewell: FAREWELL.min(flags.grace),
+        limits: None,
+    };
+    let path = "spec.producer.source.http.port";
+    HttpSource::open(options).map_err(|error| match &error {
+        SourceError::Listen { source, .. } if source.kind() == ErrorKind::AddrInUse => {
+            ConfigError::Taken { path, source: Box::new(error) }
+        }
         _ => ConfigError::Field { path, problem: crate::error::chain(&error) },
     })
 }

@@ -17,17 +17,11 @@ pub struct Unsupported {
     problem: &'static str,
 }
 
-const OTHER_SOURCE: &str = "is not supported by this version; use generator, stdin or file";
-const OTHER_SINK: &str = "is not supported by this version; use stdout, file or blackhole";
-/// `source.http`
-pub(super) const HTTP_SOURCE: Unsupported =
-    Unsupported { path: "spec.producer.source.http", problem: OTHER_SOURCE };
+const OTHER_SOURCE: &str = "is not supported by this version; use generator, stdin, file or http";
+const OTHER_SINK: &str = "is not supported by this version; use stdout, file, http or blackhole";
 /// `source.kafka`
 pub(super) const KAFKA_SOURCE: Unsupported =
     Unsupported { path: "spec.producer.source.kafka", problem: OTHER_SOURCE };
-/// `sink.http`
-pub(super) const HTTP_SINK: Unsupported =
-    Unsupported { path: "spec.consumer.sink.http", problem: OTHER_SINK };
 /// `sink.kafka`
 pub(super) const KAFKA_SINK: Unsupported =
     Unsupported { path: "spec.consumer.sink.kafka", problem: OTHER_SINK };
@@ -48,14 +42,19 @@ impl From<Unsupported> for ConfigError {
 pub fn unsupported(pipeline: &BatchPipeline) -> Vec<Unsupported> {
     let spec = &pipeline.spec;
     let source = match spec.producer.as_ref().and_then(|producer| producer.source.kind()) {
-        Some(SourceKind::Http(_)) => Some(HTTP_SOURCE),
         Some(SourceKind::Kafka(_)) => Some(KAFKA_SOURCE),
-        Some(SourceKind::Generator(_) | SourceKind::Stdin | SourceKind::File(_)) | None => None,
+        Some(
+            SourceKind::Generator(_)
+            | SourceKind::Stdin
+            | SourceKind::File(_)
+            | SourceKind::Http(_),
+        )
+        | None => None,
     };
     let sink = match spec.consumer.as_ref().and_then(|consumer| consumer.sink.kind()) {
-        Some(SinkKind::Http(_)) => Some(HTTP_SINK),
         Some(SinkKind::Kafka(_)) => Some(KAFKA_SINK),
-        Some(SinkKind::Stdout | SinkKind::File(_) | SinkKind::Blackhole) | None => None,
+        Some(SinkKind::Stdout | SinkKind::File(_) | SinkKind::Http(_) | SinkKind::Blackhole)
+        | None => None,
     };
     source.into_iter().chain(sink).collect()
 }

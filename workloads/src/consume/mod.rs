@@ -20,6 +20,7 @@ mod sequence;
 mod session;
 mod watch;
 mod worker;
+mod writing;
 
 use std::{
     sync::{

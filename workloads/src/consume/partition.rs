@@ -1,28 +1,23 @@
 //! One partition at its worker: each message is opened, delivered and settled before the next one is begun.
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use batchpipe_api::{envelope::Envelope, reason::Reason};
+use batchpipe_api::{codec::Codec, envelope::Envelope, reason::Reason};
 
 use super::{
     assignment::{Assigned, UNKNOWN},
     fetched::Fetched,
     sequence::Sequences,
     worker::{Desk, Stop},
+    writing::Written,
 };
 use crate::{
-    backoff::Backoff,
     clock::unix_ms,
     dead_letter::DeadLetter,
     dead_letter_header::DeadLetterHeader,
-    decode::{BadRecord, Batch, Opened, Rejection},
-    error::chain,
+    decode::{Batch, Opened, Rejection},
     ledger::Counts,
-    sink::{Delivery, Durable, WriteError, Writer},
+    sink::{Durable, WriteError, Writer},
 };
 
 /// What was written and is not durable yet.
@@ -37,7 +32,7 @@ struct Pending {
 /// A worker's side of one partition.
 pub(super) struct Partition {
     pub(super) assigned: Arc<Assigned>,
-    writer: Box<dyn Writer>,
+    pub(super) writer: Box<dyn Writer>,
     /// Messages before this offset are in the sink already.
     resume_at: i64,
     pending: VecDeque<Pending>,
@@ -102,9 +97,9 @@ impl Partition {
                 self.skip(message.offset, desk);
                 Ok(())
             }
-            Ok(Opened::Batch { envelope, .. }) => {
+            Ok(Opened::Batch { codec, envelope }) => {
                 self.observe(envelope.as_ref(), desk);
-                self.deliver(message, desk)
+                self.deliver(message, codec, desk)
             }
             Err(rejection) => self.reject(message, &rejection, desk),
         }
@@ -127,11 +122,11 @@ impl Partition {
     }
 
     /// Delivers the good records and keeps the bad ones.
-    fn deliver(&mut self, message: &Fetched, desk: &mut Desk) -> Result<(), Stop> {
+    fn deliver(&mut self, message: &Fetched, codec: Codec, desk: &mut Desk) -> Result<(), Stop> {
         let batch = std::mem::take(&mut desk.batch);
         let total = u64::from(batch.total());
         desk.shared.ledger.update(|counts| counts.accepted += total);
-        let outcome = self.deliver_batch(message, &batch, desk);
+        let outcome = self.deliver_batch(message, codec, &batch, desk);
         desk.batch = batch;
         outcome.map_err(|(stop, unsettled)| {
             desk.shared.ledger.update(|counts| counts.released += unsettled);
@@ -146,6 +141,7 @@ impl Partition {
     fn deliver_batch(
         &mut self,
         message: &Fetched,
+        codec: Codec,
         batch: &Batch,
         desk: &Desk,
     ) -> Result<(), (Stop, u64)> {
@@ -155,38 +151,22 @@ impl Partition {
             self.skip(message.offset, desk);
             return Ok(());
         }
-        let durable = self.write(message, batch, desk).map_err(|stop| (stop, good))?;
+        let Written { durable, refused } = self.write(message, codec, batch, desk)?;
+        let delivered = good - refused;
+        if delivered == 0 {
+            self.skip(message.offset, desk);
+            return Ok(());
+        }
         self.pending.push_back(Pending {
             offset: message.offset,
-            records: good,
+            records: delivered,
             raw_bytes: batch.text.len() as u64,
             wire_bytes: message.value.as_ref().map_or(0, |value| value.len() as u64),
         });
         let age = unix_ms().saturating_sub(message.timestamp_ms).max(0).unsigned_abs();
-        desk.shared.side.latency(age, good);
+        desk.shared.side.latency(age, delivered);
         self.reach(message.offset + 1);
         self.settle(durable, desk);
-        Ok(())
-    }
-
-    /// Keeps the bad records of a batch, some at a time: a hostile batch holds very many. The error says how many
-    /// are left.
-    fn keep_bad(&self, message: &Fetched, batch: &Batch, desk: &Desk) -> Result<(), (Stop, u64)> {
-        let mut left = batch.bad.len() as u64;
-        for some in batch.bad.chunks(LETTERS_AT_ONCE) {
-            let letter = |bad: &BadRecord| {
-                letter_of_record(batch, bad, self.origin(bad.reason, message, desk))
-            };
-            if !desk.dead_letters.send(some.iter().map(letter).collect(), || self.gives_up(desk)) {
-                return Err((self.unacknowledged(desk), left));
-            }
-            left -= some.len() as u64;
-            desk.shared.ledger.update(|counts| {
-                for bad in some {
-                    counts.add_dead_letters(bad.reason, 1);
-                }
-            });
-        }
         Ok(())
     }
 
@@ -213,53 +193,6 @@ impl Partition {
         desk.shared.ledger.update(|counts| counts.add_dead_letters(rejection.reason, records));
         self.skip(message.offset, desk);
         Ok(())
-    }
-
-    /// Writes until the sink takes it.
-    fn write(&mut self, message: &Fetched, batch: &Batch, desk: &Desk) -> Result<Durable, Stop> {
-        let delivery = Delivery {
-            offset: message.offset,
-            timestamp_ms: message.timestamp_ms,
-            text: &batch.text,
-            runs: &batch.runs,
-            records: batch.records,
-        };
-        let mut backoff = Backoff::new(RETRY.0, RETRY.1);
-        loop {
-            match self.writer.write(&delivery, Instant::now()) {
-                Ok(durable) => {
-                    backoff.succeed(|| desk.clear_stalled(&self.assigned));
-                    return Ok(durable);
-                }
-                Err(WriteError::Rewind { offset, .. }) => return Err(Stop::Rewind(offset)),
-                Err(error @ (WriteError::Closed { .. } | WriteError::Locked { .. })) => {
-                    return Err(Stop::Sink(error));
-                }
-                Err(error) => {
-                    desk.stalled(&self.assigned, &chain(&error));
-                    if desk.wait(backoff.next_wait(), || self.gives_up(desk)) {
-                        return Err(Stop::Abandoned);
-                    }
-                }
-            }
-        }
-    }
-
-    fn gives_up(&self, desk: &Desk) -> bool {
-        desk.beat();
-        self.assigned.is_abandoned()
-    }
-
-    fn unacknowledged(&self, desk: &Desk) -> Stop {
-        if self.gives_up(desk) { Stop::Abandoned } else { Stop::Thread("dead-letter") }
-    }
-
-    fn origin(&self, reason: Reason, message: &Fetched, desk: &Desk) -> DeadLetterHeader {
-        let (topic, partition) = (&desk.config.topic.name, self.assigned.partition);
-        let mut origin = DeadLetterHeader::new(reason, topic, partition, message.offset);
-        // It may have been a letter before: whoever sends it back must come to an end.
-        origin.attempts = message.attempts();
-        origin
     }
 
     /// The message needs nothing from the sink.
@@ -329,7 +262,7 @@ impl Partition {
             }
             Err(error) => {
                 self.is_stalled = true;
-                desk.stalled(&self.assigned, &chain(&error));
+                desk.stalled(&self.assigned, &error);
             }
         }
         Ok(())
@@ -344,11 +277,6 @@ impl Partition {
     }
 }
 
-/// How many letters are made and awaited together.
-const LETTERS_AT_ONCE: usize = 1000;
-/// The first and the longest wait before a sink is tried again.
-const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
-
 impl Pending {
     fn count(self, counts: &mut Counts) {
         counts.delivered += self.records;
@@ -356,12 +284,6 @@ impl Pending {
         counts.raw_bytes += self.raw_bytes;
         counts.wire_bytes += self.wire_bytes;
     }
-}
-
-fn letter_of_record(batch: &Batch, record: &BadRecord, mut origin: DeadLetterHeader) -> DeadLetter {
-    origin.index = Some(record.index);
-    let value = batch.text[record.range.clone()].to_vec();
-    DeadLetter { size: value.len() as u64, value, headers: Vec::new(), origin }
 }
 
 fn letter_of_message(message: &Fetched, origin: DeadLetterHeader) -> DeadLetter {

@@ -177,6 +177,7 @@ impl Consumer {
             batch: Batch::default(),
             heartbeat: self.shared.side.heartbeat("worker"),
             stopped: Cell::new(false),
+            checked: Cell::new(None),
         };
         let alarm = Alarm(notices.clone());
         std::thread::Builder::new()

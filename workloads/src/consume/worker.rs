@@ -26,6 +26,8 @@ use crate::{
     sink::{Sink, WriteError, Writer},
 };
 
+/// Who waits when the sink itself, rather than a partition, lacks something.
+const SINK: &str = "sink";
 /// How often sinks are looked after when nothing comes.
 const TICK: Duration = Duration::from_millis(500);
 /// How often to look whether it is known where a partition goes on, which it is a moment after it was assigned.
@@ -77,12 +79,19 @@ pub(super) struct Desk {
     pub(super) batch: Batch,
     pub(super) heartbeat: Beat,
     pub(super) stopped: Cell<bool>,
+    /// When it was last looked whether the sink has what it needs.
+    pub(super) checked: Cell<Option<Instant>>,
 }
 
 impl Desk {
-    /// Shows that the worker lives, also while it waits for something outside.
+    /// Shows that the worker lives, also while it waits for something outside, and now and then what the sink lacks:
+    /// while it waits as well, because what it waits for may have become something else.
     pub(super) fn beat(&self) {
         self.heartbeat.tick();
+        if self.checked.get().is_none_or(|checked| checked.elapsed() >= TICK) {
+            self.checked.set(Some(Instant::now()));
+            self.check_sink();
+        }
     }
 
     /// Waits, and shows meanwhile that the worker lives; true when `gives_up` says so before the time is over.
@@ -100,10 +109,13 @@ impl Desk {
     }
 
     /// The sink does not take records of a partition.
-    pub(super) fn stalled(&self, assigned: &Assigned, what: &str) {
-        let (part, sink) = (part(assigned), self.sink.name());
-        let what = format!("sink {sink}: {what}");
-        if self.shared.side.stalled_at(&part, reasons::SINK_UNAVAILABLE, &what) {
+    pub(super) fn stalled(&self, assigned: &Assigned, error: &WriteError) {
+        self.stalled_by(assigned, error.reason(), &chain(error));
+    }
+
+    fn stalled_by(&self, assigned: &Assigned, reason: &str, what: &str) {
+        let what = format!("sink {}: {what}", self.sink.name());
+        if self.shared.side.stalled_at(&part(assigned), reason, &what) {
             tracing::warn!(partition = assigned.partition, "{what}; trying again");
         }
     }
@@ -112,6 +124,31 @@ impl Desk {
     pub(super) fn clear_stalled(&self, assigned: &Assigned) {
         if self.shared.side.clear_stalled_at(&part(assigned)) {
             tracing::info!(partition = assigned.partition, "the sink is not waited for any more");
+        }
+    }
+
+    /// The sink will never take some records, which are safe elsewhere.
+    pub(super) fn refused(&self, assigned: &Assigned, records: usize, why: &str) {
+        let (sink, partition) = (self.sink.name(), assigned.partition);
+        tracing::debug!(sink, partition, records, "refused for good: {why}");
+        let what = format!("sink {sink}: {records} records were refused for good: {why}");
+        self.shared.side.error(&what);
+    }
+
+    /// Tells whether the sink has what it needs, also when no partition has anything for it.
+    fn check_sink(&self) {
+        let (side, sink) = (&self.shared.side, self.sink.name());
+        match self.sink.check() {
+            Ok(()) if side.clear_stalled_at(SINK) => {
+                tracing::info!("sink {sink} has what it needs");
+            }
+            Ok(()) => {}
+            Err(error) => {
+                let what = format!("sink {sink}: {}", chain(&error));
+                if side.stalled_at(SINK, error.reason(), &what) {
+                    tracing::warn!("{what}; trying again");
+                }
+            }
         }
     }
 }
@@ -231,18 +268,17 @@ fn open(assigned: &Arc<Assigned>, desk: &Desk) -> Result<Box<dyn Writer>, Stop> 
     }
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
     loop {
-        let problem = match open_once(assigned, desk) {
+        match open_once(assigned, desk) {
             Ok(writer) => match refuse_stale(assigned, writer.as_ref(), desk) {
                 None => {
                     backoff.succeed(|| desk.clear_stalled(assigned));
                     return Ok(writer);
                 }
-                Some(problem) => problem,
+                Some(problem) => desk.stalled_by(assigned, reasons::SINK_UNAVAILABLE, &problem),
             },
             Err(error @ WriteError::Locked { .. }) => return Err(Stop::Sink(error)),
-            Err(error) => chain(&error),
-        };
-        desk.stalled(assigned, &problem);
+            Err(error) => desk.stalled(assigned, &error),
+        }
         if desk.wait(backoff.next_wait(), is_given_back) {
             desk.clear_stalled(assigned);
             return Err(Stop::Abandoned);

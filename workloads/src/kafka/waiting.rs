@@ -53,7 +53,9 @@ impl From<&SecretError> for Waiting {
     fn from(error: &SecretError) -> Self {
         let reason = match error {
             SecretError::Missing { .. } | SecretError::Unreadable { .. } => reasons::SECRET_MISSING,
-            SecretError::NotText { .. } => reasons::AUTHENTICATION_FAILED,
+            SecretError::NotText { .. } | SecretError::NoCertificate { .. } => {
+                reasons::AUTHENTICATION_FAILED
+            }
         };
         Self { reason, what: error.to_string() }
     }

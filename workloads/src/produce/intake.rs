@@ -5,6 +5,7 @@
 use std::{
     collections::VecDeque,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -45,6 +46,8 @@ pub(super) struct Intake {
     pending: VecDeque<(Arc<Receipt>, Position)>,
     /// Acknowledged, but the source could not take note of it yet.
     owed: Option<Position>,
+    /// When a stop was asked for.
+    asked_at: Option<Instant>,
     block: Block,
 }
 
@@ -57,19 +60,22 @@ impl Intake {
             left: config.limit,
             pending: VecDeque::new(),
             owed: None,
+            asked_at: None,
             block: Block::default(),
         }
     }
 
-    /// Reads until the source ends, a stop is asked for, or the engine has gone; then passes on
-    /// acknowledgements until the engine is done.
+    /// Reads until the source ends, a stop is asked for and the source's time is over, or the engine has gone; then
+    /// passes on acknowledgements until the engine is done.
     pub(super) fn run(
         mut self,
         chunks: Sender<Chunk>,
         recycled: &Receiver<Records>,
         engine_done: &Receiver<()>,
     ) -> Result<(), SourceError> {
-        let read = self.read_all(&chunks, recycled);
+        let begun = self.source.begin(&self.shared);
+        let read = begun.and_then(|()| self.read_all(&chunks, recycled));
+        self.source.close();
         drop(chunks); // tells the engine that this was all
         while engine_done.recv_timeout(READ_WAIT) == Err(RecvTimeoutError::Timeout) {
             self.acknowledge();
@@ -85,11 +91,11 @@ impl Intake {
         recycled: &Receiver<Records>,
     ) -> Result<(), SourceError> {
         let heartbeat = self.shared.side.heartbeat("intake");
-        while self.left != Some(0) && !self.shared.shutdown.is_requested() {
+        while self.left != Some(0) && !self.is_to_stop() {
             heartbeat.tick();
             self.acknowledge();
             if self.pending.len() >= MOST_PENDING {
-                self.shared.shutdown.wait(READ_WAIT);
+                thread::sleep(READ_WAIT);
                 continue;
             }
             let Some(charge) = self.shared.budget.charge(BLOCK_CHARGE, READ_WAIT) else { continue };
@@ -104,7 +110,7 @@ impl Intake {
                 }
                 Ok(Read::Idle) => {}
                 Ok(Read::End) => break,
-                Err(error @ SourceError::Checkpoint { .. }) => return Err(error),
+                Err(error) if error.is_final() => return Err(error),
                 Err(error) => {
                     let what = chain(&error);
                     tracing::warn!("{what}; trying again");
@@ -123,6 +129,21 @@ impl Intake {
             }
         }
         Ok(())
+    }
+
+    /// Whether the source is not to be read any more.
+    fn is_to_stop(&mut self) -> bool {
+        if !self.shared.shutdown.is_requested() {
+            return false;
+        }
+        let more = self.source.after_stop();
+        let asked_at = *self.asked_at.get_or_insert_with(|| {
+            if !more.is_zero() {
+                tracing::info!("taking records for {} s more", more.as_secs());
+            }
+            Instant::now()
+        });
+        asked_at.elapsed() >= more
     }
 
     /// Makes a chunk of the block that was just read, and counts its records as accepted.

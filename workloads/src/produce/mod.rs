@@ -139,11 +139,12 @@ impl Config {
         (window.max(self.largest_message()), (window / 4).max(self.largest_message()))
     }
 
-    /// Checks that the producer can work in so many bytes of memory.
-    pub fn check_memory(&self, share: usize) -> Result<(), TooLittleMemory> {
+    /// Checks that the producer can work in so many bytes of memory, of which its source may hold `source_bytes`.
+    pub fn check_memory(&self, share: usize, source_bytes: usize) -> Result<(), TooLittleMemory> {
         let (batches, letters) = self.windows(share);
         // One batch is filled and one compressed, beside the blocks that are read.
-        let needed = batches + letters + 2 * self.limits.max_bytes + 4 * BLOCK_BYTES;
+        let own = batches + letters + 2 * self.limits.max_bytes + 4 * BLOCK_BYTES;
+        let needed = own + source_bytes;
         TooLittleMemory::check(needed, share)
     }
 }

@@ -31,8 +31,14 @@ mod tests {
     #[test]
     fn everything_counts_as_durable_at_once() {
         let mut writer = BlackholeSink.open("t", 0).unwrap();
-        let delivery =
-            Delivery { offset: 7, timestamp_ms: 0, text: b"1", runs: &[0..0, 0..1], records: 1 };
+        let delivery = Delivery {
+            offset: 7,
+            timestamp_ms: 0,
+            text: b"1",
+            runs: &[0..0, 0..1],
+            records: 1,
+            packed: None,
+        };
         assert_eq!(writer.write(&delivery, Instant::now()).unwrap(), Durable::All);
         assert_eq!(writer.skip(8), Durable::All);
         assert_eq!(writer.flush().unwrap(), Durable::All);

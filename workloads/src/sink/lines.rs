@@ -26,7 +26,8 @@ mod tests {
     use super::*;
 
     fn joined(text: &[u8], runs: &[Range<usize>]) -> Vec<u8> {
-        terminated(&Delivery { offset: 0, timestamp_ms: 0, text, runs, records: 0 }).concat()
+        terminated(&Delivery { offset: 0, timestamp_ms: 0, text, runs, records: 0, packed: None })
+            .concat()
     }
 
     #[test]

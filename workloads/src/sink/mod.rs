@@ -5,10 +5,18 @@
 
 pub mod blackhole;
 pub mod file;
+pub mod http;
 mod lines;
 pub mod stdout;
 
-use std::{ops::Range, time::Instant};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
+
+use batchpipe_api::{codec::Codec, conditions::reasons};
+
+use crate::kafka::credentials::SecretError;
 
 /// The good records of one message.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +32,17 @@ pub struct Delivery<'a> {
     pub runs: &'a [Range<usize>],
     /// Number of records in all runs.
     pub records: u32,
+    /// The message's value as it came, when it holds all of `text`, in one run, and nothing else.
+    pub packed: Option<Packed<'a>>,
+}
+
+/// A batch as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Packed<'a> {
+    /// The value of the message.
+    pub value: &'a [u8],
+    /// What inflates it.
+    pub codec: Codec,
 }
 
 /// How far a writer's partition is durable.
@@ -35,9 +54,45 @@ pub enum Durable {
     Before(i64),
 }
 
-/// Why a sink did not take records.
+/// A record that the sink refused for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Its place among the records of the delivery, from 0.
+    pub number: u32,
+    /// Where it is in the text.
+    pub range: Range<usize>,
+}
+
+/// Why a sink has not taken the records of a message, or not all of them, or not yet.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
+    /// Nothing is wrong, it only takes longer than anybody may be held up: offer the message again at once, unless
+    /// the partition has to be given up. The writer knows what of the message is done.
+    #[error("the records are still being delivered")]
+    Unfinished {
+        /// Whether the receiver has answered as it should since the message was last offered.
+        progress: bool,
+    },
+    /// These records will never be taken; the others of the message have been. Keep them elsewhere, then offer the
+    /// message again: the writer does not name them twice.
+    #[error("{} records were refused for good: {why}", .records.len())]
+    Refused {
+        /// The records, in order.
+        records: Vec<Refused>,
+        /// Why the last of them was refused.
+        why: String,
+    },
+    /// The receiver does not take records now; it is tried again. What it has taken of the message is not sent again.
+    #[error("{what}")]
+    Unavailable {
+        /// Who does not, and why.
+        what: String,
+        /// How long the receiver asks to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// What the sink identifies itself with, or knows its receiver by, cannot be read; it is tried again.
+    #[error("credentials cannot be used")]
+    Secret(#[from] SecretError),
     /// Local output failed; it is tried again.
     #[error("cannot {action} {target}")]
     Io {
@@ -97,6 +152,26 @@ pub enum WriteError {
     },
 }
 
+impl WriteError {
+    /// What a partition that waits because of this waits for, as conditions name it.
+    pub(crate) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Secret(SecretError::Missing { .. } | SecretError::Unreadable { .. }) => {
+                reasons::SECRET_MISSING
+            }
+            _ => reasons::SINK_UNAVAILABLE,
+        }
+    }
+
+    /// How long whoever does not take records asks to be left alone.
+    pub(crate) const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
 /// Something that records go to.
 pub trait Sink: Send + Sync {
     /// The name in metrics and messages.
@@ -112,6 +187,12 @@ pub trait Sink: Send + Sync {
         let _ = (topic, id);
         Ok(())
     }
+
+    /// Whether everything is there that the sink needs on this machine. Called about once a second, also without
+    /// traffic; it must not wait for anything.
+    fn check(&self) -> Result<(), WriteError> {
+        Ok(())
+    }
 }
 
 /// The sink's side of one partition. Messages come to it in the order of their offsets.
@@ -124,8 +205,9 @@ pub trait Writer: Send {
         None
     }
 
-    /// Takes the records of one message. After an error nothing of the message counts as written, and the
-    /// same message is offered again.
+    /// Takes the records of one message. After an error the message counts as not written, and the same message is
+    /// offered again, unless the partition is given up. A writer that waits for others returns within a fraction of
+    /// a second ([`WriteError::Unfinished`]), because whoever calls it has to notice that it should stop.
     fn write(&mut self, delivery: &Delivery<'_>, now: Instant) -> Result<Durable, WriteError>;
 
     /// Notes that the message at `offset` needs nothing from the sink (a tombstone, or dead-lettered whole).

@@ -185,7 +185,7 @@ mod tests {
     fn write(writer: &mut dyn Writer, offset: i64, text: &[u8]) -> Result<Durable, WriteError> {
         let whole = 0..text.len();
         let runs = std::slice::from_ref(&whole);
-        let delivery = Delivery { offset, timestamp_ms: 0, text, runs, records: 1 };
+        let delivery = Delivery { offset, timestamp_ms: 0, text, runs, records: 1, packed: None };
         writer.write(&delivery, Instant::now())
     }
 
@@ -204,6 +204,7 @@ mod tests {
             text: b"1\nx\n2",
             runs: &[0..1, 4..5],
             records: 2,
+            packed: None,
         };
         assert_eq!(writer.write(&delivery, Instant::now()).unwrap(), Durable::All);
         drop((writer, sink));

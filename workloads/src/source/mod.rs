@@ -3,12 +3,15 @@
 //! A source hands over blocks of whole lines and is told, in order, which of them are safe in Kafka. It knows
 //! nothing of batches, partitions or JSON.
 
-use std::time::Duration;
-
 pub mod file;
 pub mod generator;
+pub mod http;
 pub mod lines;
 pub mod stdin;
+
+use std::time::Duration;
+
+use crate::produce::Shared;
 
 /// How far a source has come: its own, ever increasing number for the end of a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,10 +130,37 @@ pub enum SourceError {
         /// The file that holds the lock.
         lock: std::path::PathBuf,
     },
+    /// An address cannot be listened at.
+    #[error("cannot listen at {address}; choose another port, or end what has it")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A server cannot be started.
+    #[error("cannot start the HTTP server")]
+    Serve(#[source] std::io::Error),
+    /// A thread of ours died.
+    #[error("the {0} died; this is a defect of batchpipe")]
+    Died(&'static str),
+}
+
+impl SourceError {
+    /// Whether trying again cannot help.
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Checkpoint { .. } | Self::Serve(_) | Self::Died(_))
+    }
 }
 
 /// Something that records come from.
 pub trait Source: Send {
+    /// Called once, before anything is read: what of the process the source may use.
+    fn begin(&mut self, _shared: &Shared) -> Result<(), SourceError> {
+        Ok(())
+    }
+
     /// Appends lines to an empty `block`, waiting at most `wait` for the first of them. A record that is
     /// complete is handed over without waiting for more.
     fn read(&mut self, block: &mut Block, wait: Duration) -> Result<Read, SourceError>;
@@ -140,6 +170,9 @@ pub trait Source: Send {
     /// After an error nothing is lost: the same or a later position may be acknowledged again.
     fn acknowledge(&mut self, position: Position) -> Result<(), SourceError>;
 
+    /// Nothing more will be read. Acknowledgements may still come.
+    fn close(&mut self) {}
+
     /// Makes durable what was acknowledged; the last call of a run. May be tried again after an error.
     fn finish(&mut self) -> Result<(), SourceError> {
         Ok(())
@@ -148,6 +181,16 @@ pub trait Source: Send {
     /// What outside of the process the source is waiting for, when nothing can come before that is there.
     fn waiting_for(&self) -> Option<String> {
         None
+    }
+
+    /// How long it is read on after a request to stop.
+    fn after_stop(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// What it may hold itself beside the blocks that it fills, in bytes, in a process that may use `share`.
+    fn memory(&self, _share: usize) -> usize {
+        0
     }
 }
 

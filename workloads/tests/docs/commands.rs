@@ -94,7 +94,12 @@ fn the_table_lists_all_variables() {
     let command = Cli::command();
     let arguments = command.get_subcommands().flat_map(clap::Command::get_arguments);
     let of_flags = arguments.filter_map(clap::Arg::get_env).map(|name| name.to_str().unwrap());
-    let others = [config::PIPELINE_VARIABLE, config::SECRETS_VARIABLE, process::STAY_VARIABLE];
+    let others = [
+        config::PIPELINE_VARIABLE,
+        config::SECRETS_VARIABLE,
+        config::HTTP_TIMEOUT_VARIABLE,
+        process::STAY_VARIABLE,
+    ];
     let elsewhere = ["BATCHPIPE_LOG", "RUST_LOG", "NO_COLOR", "BATCHPIPE_CACHE"];
     let known: BTreeSet<_> = of_flags.chain(others).chain(elsewhere).map(str::to_owned).collect();
     let listed: BTreeSet<_> = document("README.md").first_cells("variable").into_iter().collect();

@@ -7,6 +7,7 @@ use batchpipe_api::{
     conditions::{reasons, types},
     pipeline::KIND,
     reason::Reason,
+    spec::sink::HttpFormat,
 };
 
 use crate::{assert_none, document, documents};
@@ -25,12 +26,24 @@ fn every_reason_of_readiness_is_known() {
     }
 }
 
+/// Every format of an HTTP sink's requests.
+fn formats() -> [String; 4] {
+    use HttpFormat::{ElasticBulk, JsonArray, Ndjson, SplunkHec};
+    [Ndjson, JsonArray, ElasticBulk, SplunkHec].map(|format| format!("{format:?}"))
+}
+
+#[test]
+fn the_table_of_formats_lists_all() {
+    assert_eq!(document("docs/operations.md").first_cells("format"), formats());
+}
+
 #[test]
 fn every_word_that_looks_like_a_reason_is_one() {
     let mut problems = vec![];
     for document in documents() {
         for word in document.code().into_iter().filter(|code| is_camel_case(code)) {
-            let is_known = [&types::ALL[..], &reasons::ALL[..]].concat().contains(&word.as_str());
+            let is_known = [&types::ALL[..], &reasons::ALL[..]].concat().contains(&word.as_str())
+                || formats().contains(&word);
             // Alerts are compared with the chart by a test of the operator.
             if word != KIND && !is_known && !word.starts_with("BatchPipe") {
                 problems.push(format!("{}: {word}", document.path.display()));

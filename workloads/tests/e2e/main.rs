@@ -11,3 +11,5 @@ mod raw;
 mod read;
 mod redrive;
 mod roundtrip;
+mod sinks;
+mod sources;

@@ -19,6 +19,9 @@ const PROCESS_FLAGS: [(&str, &str); 5] = [
     ("--file", "BATCHPIPE_SECRETS"),
 ];
 
+/// Of commands that have a source.
+const SOURCE_FLAGS: [(&str, &str); 2] = [("--rate", ""), ("--listen", "BATCHPIPE_LISTEN")];
+
 fn help(command: &str) -> String {
     let ended = run(&mut batchpipe(&[command, "--help"]));
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:#?}");
@@ -32,6 +35,10 @@ fn help_names_every_flag_with_its_variable() {
         let is_process = command != "validate";
         let process = PROCESS_FLAGS.iter().filter(|_| is_process);
         for (flag, variable) in PIPELINE_FLAGS.iter().chain(process) {
+            assert!(text.contains(flag) && text.contains(variable), "{command} {flag}:\n{text}");
+        }
+        for (flag, variable) in SOURCE_FLAGS.iter().filter(|_| matches!(command, "produce" | "run"))
+        {
             assert!(text.contains(flag) && text.contains(variable), "{command} {flag}:\n{text}");
         }
     }
@@ -96,6 +103,12 @@ fn a_wrong_address_or_time_is_refused_with_an_example() {
         run(admin.env("BATCHPIPE_ADMIN", "8080")).refused(&["--admin", "'8080'", "IP:PORT"]);
         let mut grace = batchpipe(&[command]);
         run(grace.env("BATCHPIPE_GRACE_PERIOD", "5")).refused(&["--grace-period", "100ms"]);
+    }
+    for command in ["produce", "run"] {
+        for wrong in ["localhost", "0.0.0.0:8000"] {
+            let mut listen = batchpipe(&[command]);
+            run(listen.env("BATCHPIPE_LISTEN", wrong)).refused(&["--listen", wrong, "0.0.0.0"]);
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 mod commands;
 mod demo;
 mod folder;
+mod http_source;
 mod invalid;
 mod overrides;
 mod places;

@@ -13,10 +13,11 @@ use std::{
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the environment may say to the binary.
-const VARIABLES: [&str; 10] = [
+const VARIABLES: [&str; 11] = [
     "BATCHPIPE_PIPELINE",
     "BATCHPIPE_ADMIN",
     "BATCHPIPE_GRACE_PERIOD",
+    "BATCHPIPE_LISTEN",
     "BATCHPIPE_SECRETS",
     "BATCHPIPE_STAY",
     "BATCHPIPE_LOG",

@@ -19,34 +19,37 @@ fn refuse(args: &[&str], text: impl FnOnce(&str) -> String) -> Ended {
 
 #[test]
 fn a_source_that_is_not_supported_is_named() {
-    for (source, field) in [
-        ("{http: {}}", "spec.producer.source.http"),
-        ("{kafka: {topic: raw}}", "spec.producer.source.kafka"),
-    ] {
-        for command in ["produce", "run"] {
-            refuse(&[command], |brokers| pipeline(brokers, source, BLACKHOLE)).refused(&[field]);
-        }
+    let source = "{kafka: {topic: raw}}";
+    for command in ["produce", "run"] {
+        refuse(&[command], |brokers| pipeline(brokers, source, BLACKHOLE))
+            .refused(&["spec.producer.source.kafka"]);
     }
 }
 
 #[test]
 fn a_sink_that_is_not_supported_is_named() {
-    for (sink, field) in [
-        ("{http: {url: 'http://h/'}}", "spec.consumer.sink.http"),
-        ("{kafka: {topic: records}}", "spec.consumer.sink.kafka"),
-    ] {
-        for command in ["consume", "run"] {
-            refuse(&[command], |brokers| pipeline(brokers, GENERATOR, sink)).refused(&[field]);
-        }
+    let (sink, field) = ("{kafka: {topic: records}}", "spec.consumer.sink.kafka");
+    for command in ["consume", "run"] {
+        refuse(&[command], |brokers| pipeline(brokers, GENERATOR, sink)).refused(&[field]);
+    }
+}
+
+#[test]
+fn a_time_for_requests_that_is_none_is_named() {
+    for time in ["soon", "1ms", "1h"] {
+        let text = pipeline("x:1", GENERATOR, "{http: {url: 'http://h/'}}");
+        let mut command = batchpipe(&["consume"]);
+        command.env("BATCHPIPE_PIPELINE", text).env("BATCHPIPE_HTTP_TIMEOUT", time);
+        run(&mut command).refused(&["BATCHPIPE_HTTP_TIMEOUT", "100ms to 10m", time]);
     }
 }
 
 #[test]
 fn what_is_not_supported_is_valid_with_a_note_that_says_the_same() {
-    let text = pipeline("x:1", "{http: {}}", "{kafka: {topic: records}}");
+    let text = pipeline("x:1", "{kafka: {topic: raw}}", "{kafka: {topic: records}}");
     let ended = run(batchpipe(&["validate"]).env("BATCHPIPE_PIPELINE", &text));
     assert_eq!(ended.code, Some(0), "{ended:#?}");
-    for field in ["spec.producer.source.http", "spec.consumer.sink.kafka"] {
+    for field in ["spec.producer.source.kafka", "spec.consumer.sink.kafka"] {
         let note = format!("note: with this version it cannot run: {field}: ");
         assert!(ended.stderr.contains(&note), "{note}: {ended:#?}");
     }

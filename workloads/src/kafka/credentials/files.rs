@@ -57,6 +57,12 @@ pub enum SecretError {
         /// What the system says.
         kind: ErrorKind,
     },
+    /// One that should hold certificates holds none.
+    #[error("{file} holds no certificate in PEM; correct the Secret")]
+    NoCertificate {
+        /// The key.
+        file: SecretFile,
+    },
     /// One holds something that can be no certificate, key or password.
     #[error("{file} is no text of at most {MAX_BYTES} bytes in one piece; correct the Secret")]
     NotText {
@@ -71,7 +77,7 @@ fn list(files: &[SecretFile]) -> String {
 }
 
 /// The contents of these files, none of which is empty.
-pub(super) fn read(
+pub(crate) fn read(
     root: &Path,
     files: &[SecretFile],
 ) -> Result<BTreeMap<SecretFile, String>, SecretError> {

@@ -13,6 +13,7 @@ use std::{path::PathBuf, sync::Arc};
 use batchpipe_api::spec::kafka::{Sasl, Tls};
 use rdkafka::ClientConfig;
 
+pub(crate) use self::files::read as read_secrets;
 pub use self::files::{SecretError, SecretFile};
 use self::{wanted::Wanted, watch::Vault};
 

@@ -37,7 +37,7 @@ fn put(
 ) -> Result<Durable, WriteError> {
     let whole = 0..text.len();
     let runs = std::slice::from_ref(&whole);
-    writer.write(&Delivery { offset, timestamp_ms: 0, text, runs, records: 1 }, now)
+    writer.write(&Delivery { offset, timestamp_ms: 0, text, runs, records: 1, packed: None }, now)
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -213,7 +213,8 @@ fn skipped_messages_alone_make_no_file() {
     let sink = sink(folder.path(), NEVER);
     let mut writer = sink.open("t", 0).unwrap();
     assert_eq!(writer.skip(0), Durable::All);
-    let nothing = Delivery { offset: 1, timestamp_ms: 0, text: b"bad", runs: &[], records: 0 };
+    let nothing =
+        Delivery { offset: 1, timestamp_ms: 0, text: b"bad", runs: &[], records: 0, packed: None };
     assert_eq!(writer.write(&nothing, Instant::now()).unwrap(), Durable::All);
     assert_eq!(writer.flush().unwrap(), Durable::All);
     assert!(names(folder.path()).is_empty());

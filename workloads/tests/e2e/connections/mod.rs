@@ -7,7 +7,7 @@ mod missing;
 mod rights;
 mod rotation;
 mod secrecy;
-mod secrets;
+pub(crate) mod secrets;
 mod stage;
 
 use std::sync::OnceLock;

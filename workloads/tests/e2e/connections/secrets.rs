@@ -10,22 +10,22 @@ use std::{
 use tempfile::TempDir;
 
 /// A folder of Secrets.
-pub(super) struct Secrets {
+pub(crate) struct Secrets {
     root: TempDir,
     versions: AtomicU32,
 }
 
 impl Secrets {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { root: tempfile::tempdir().unwrap(), versions: AtomicU32::new(0) }
     }
 
-    pub(super) fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         self.root.path().to_owned()
     }
 
     /// Makes a Secret of these keys, or replaces it.
-    pub(super) fn put(&self, name: &str, keys: &[(&str, &str)]) {
+    pub(crate) fn put(&self, name: &str, keys: &[(&str, &str)]) {
         let version = format!("..version-{}", self.versions.fetch_add(1, Ordering::Relaxed));
         let folder = self.root.path().join(name);
         fs::create_dir_all(folder.join(&version)).unwrap();
@@ -43,7 +43,7 @@ impl Secrets {
     }
 
     /// The same, from files.
-    pub(super) fn put_files(&self, name: &str, keys: &[(&str, &Path)]) {
+    pub(crate) fn put_files(&self, name: &str, keys: &[(&str, &Path)]) {
         let contents: Vec<_> =
             keys.iter().map(|(key, path)| (*key, fs::read_to_string(path).unwrap())).collect();
         let keys: Vec<_> = contents.iter().map(|(key, text)| (*key, text.as_str())).collect();

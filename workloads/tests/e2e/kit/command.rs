@@ -20,13 +20,14 @@ const PATIENCE: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(5);
 
 /// Variables that would change what the command does.
-const VARIABLES: [&str; 7] = [
+const VARIABLES: [&str; 8] = [
     "KAFKA_TOPIC",
     "COMPRESSION_CODEC",
     "BATCHPIPE_PIPELINE",
     "BATCHPIPE_STAY",
     "BATCHPIPE_ADMIN",
     "BATCHPIPE_GRACE_PERIOD",
+    "BATCHPIPE_LISTEN",
     "RUST_LOG",
 ];
 

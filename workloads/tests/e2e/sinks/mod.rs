@@ -1,0 +1,3 @@
+//! Sinks that are programs of others, in a real pipeline.
+
+mod http;

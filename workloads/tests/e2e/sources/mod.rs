@@ -1,0 +1,3 @@
+//! Sources that others send to or that read what others wrote, against a real broker.
+
+mod http;
