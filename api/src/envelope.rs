@@ -16,6 +16,8 @@ pub const CONTENT_TYPE: &str = "content-type";
 pub const NDJSON: &str = "application/x-ndjson";
 /// Name of the header that a dead letter carries in addition to the original ones.
 pub const DEAD_LETTER: &str = "batchpipe-dlq";
+/// Name of the header of a message that was sent back from a dead-letter topic: how often that was done.
+pub const ATTEMPTS: &str = "batchpipe-attempts";
 /// The only envelope version so far.
 pub const VERSION: u32 = 1;
 /// The longest header value that is read; ours have under 120 bytes.

@@ -5,7 +5,10 @@
 
 use std::fmt;
 
-use batchpipe_api::{envelope::MAX_HEADER_BYTES, reason::Reason};
+use batchpipe_api::{
+    envelope::{ATTEMPTS, DEAD_LETTER, MAX_HEADER_BYTES},
+    reason::Reason,
+};
 
 /// What the header says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +64,15 @@ impl DeadLetterHeader {
         }
     }
 
+    /// Reads the header of a letter with these headers; `None` when it has none, and so is no letter. The last one
+    /// counts: a message that was a letter before keeps its old one among the original's headers.
+    pub fn find<'a>(
+        headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>,
+    ) -> Option<Result<Self, DeadLetterHeaderError>> {
+        let (_, value) = headers.filter(|(name, _)| *name == DEAD_LETTER).last()?;
+        Some(Self::parse(value.unwrap_or_default()))
+    }
+
     /// Reads a header value; unknown fields are ignored.
     pub fn parse(value: &[u8]) -> Result<Self, DeadLetterHeaderError> {
         let fields = Fields::read(value)?;
@@ -80,6 +92,14 @@ impl DeadLetterHeader {
             },
         })
     }
+}
+
+/// How often a message with these headers was sent back from a dead-letter topic; 0 when no header says so. Of several
+/// the largest counts, so that adding one cannot get a message past the guard.
+pub fn attempts<'a>(headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>) -> u32 {
+    let ours = headers.filter(|(name, _)| name.eq_ignore_ascii_case(ATTEMPTS));
+    let numbers = ours.filter_map(|(_, value)| std::str::from_utf8(value?).ok()?.parse().ok());
+    numbers.max().unwrap_or(0)
 }
 
 fn required<T>(value: Option<T>, key: &'static str) -> Result<T, DeadLetterHeaderError> {
@@ -194,6 +214,31 @@ mod tests {
             "dead-letter header field topic has an impossible value"
         );
         assert_eq!(error(&format!("{WHOLE};truncated=1")), "dead-letter header has no field size");
+    }
+
+    #[test]
+    fn the_last_header_makes_the_letter() {
+        let newest = WHOLE.replace("17", "18");
+        let headers = [
+            ("x", None),
+            (DEAD_LETTER, Some(WHOLE.as_bytes())),
+            (DEAD_LETTER, Some(newest.as_bytes())),
+        ];
+        let found = DeadLetterHeader::find(headers.into_iter()).unwrap().unwrap();
+        assert_eq!(found.offset, 18);
+        assert_eq!(DeadLetterHeader::find([("x", None)].into_iter()), None);
+        let null = DeadLetterHeader::find([(DEAD_LETTER, None)].into_iter());
+        assert_eq!(null, Some(Err(DeadLetterHeaderError::Missing("reason"))));
+    }
+
+    #[test]
+    fn attempts_are_what_the_largest_header_says() {
+        let of = |values: &[&'static str]| {
+            attempts(values.iter().map(|value| ("Batchpipe-Attempts", Some(value.as_bytes()))))
+        };
+        assert_eq!((of(&[]), of(&["2"]), of(&["2", "7", "1"])), (0, 2, 7));
+        assert_eq!((of(&["-1"]), of(&["many"]), of(&["4294967296"])), (0, 0, 0));
+        assert_eq!(attempts([(ATTEMPTS, None)].into_iter()), 0);
     }
 
     #[test]

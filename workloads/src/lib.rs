@@ -41,6 +41,7 @@ pub mod produce;
 pub mod progress;
 pub mod rates;
 pub mod receipt;
+pub mod redrive;
 pub mod shutdown;
 pub mod signals;
 pub mod sink;

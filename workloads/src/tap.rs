@@ -193,8 +193,8 @@ impl<W: Output, C: FnMut(LeftOut)> Tap<'_, W, C> {
 
 /// What makes a message a dead letter, if it is one that can be read.
 fn dead_letter(message: &BorrowedMessage<'_>) -> Option<DeadLetterHeader> {
-    let header = message::headers(message).find(|header| header.key == letter::HEADER)?;
-    DeadLetterHeader::parse(header.value?).ok()
+    let headers = message::headers(message).map(|header| (header.key, header.value));
+    DeadLetterHeader::find(headers)?.ok()
 }
 
 /// Appends at most `most` records, each with a line end; returns how many.

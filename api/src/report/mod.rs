@@ -6,7 +6,7 @@ mod outcome;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::outcome::{AuditReport, DemoReport, ExitReport};
+pub use self::outcome::{AuditReport, DemoReport, ExitReport, RedriveReport};
 
 /// Which side of a pipeline a process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -69,6 +69,25 @@ pub struct AuditReport {
     pub unverified: u64,
 }
 
+/// What `redrive` prints with `--json`. Each letter that was read counts in one of the other fields, unless it was on
+/// its way when the run ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RedriveReport {
+    /// Dead letters read.
+    pub read: u64,
+    /// Those that the broker has acknowledged as sent back.
+    pub redriven: u64,
+    /// Those that were not asked for, were sent back before, or cannot be sent for another reason than those below.
+    pub skipped: u64,
+    /// Those that were sent back too often already.
+    pub too_many_attempts: u64,
+    /// Those of which only the start was kept.
+    pub truncated: u64,
+    /// Messages that are no dead letters, or whose header cannot be read.
+    pub unreadable: u64,
+}
+
 /// What `demo` prints with `--json`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -138,6 +157,13 @@ mod tests {
             "unverified",
         ]);
         assert_eq!(keys(&AuditReport::default()), expected);
+    }
+
+    #[test]
+    fn the_redrive_report_has_the_keys_that_scripts_read() {
+        let expected =
+            ["read", "redriven", "skipped", "tooManyAttempts", "truncated", "unreadable"];
+        assert_eq!(keys(&RedriveReport::default()), sorted(expected));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod demo;
 mod inspect;
 mod outcome;
 mod produce;
+mod redrive;
 mod run;
 mod shared;
 mod tap;
@@ -44,6 +45,8 @@ enum Command {
     Tap(tap::Args),
     /// Prove from a topic's envelopes that no record is missing.
     Audit(audit::Args),
+    /// Send dead letters back to the topic that they came from.
+    Redrive(redrive::Args),
     /// Take the value of one message apart.
     Inspect(inspect::Args),
     /// Check a pipeline against all rules, offline.
@@ -85,6 +88,7 @@ impl Cli {
             Command::Demo(args) => args.run(),
             Command::Tap(args) => args.run(),
             Command::Audit(args) => args.run(),
+            Command::Redrive(args) => args.run(),
             Command::Inspect(args) => args.run(),
             Command::Validate(args) => args.run(),
         };

@@ -12,6 +12,14 @@ pub enum ConfigError {
     /// There is none.
     #[error("no pipeline given: name a file with -f, or put the pipeline into {PIPELINE_VARIABLE}")]
     None,
+    /// There is none, and it is not said either where Kafka is.
+    #[error(
+        "no brokers given: name them with --brokers (KAFKA_BROKER), or name a file with a pipeline with -f"
+    )]
+    NoBrokers,
+    /// Addresses of brokers that are none.
+    #[error("--brokers (KAFKA_BROKER) cannot be used: {0}")]
+    Brokers(String),
     /// The file cannot be read.
     #[error("cannot read {path}, which -f names")]
     Read {

@@ -9,6 +9,7 @@ use std::{
 use batchpipe_api::{
     pipeline::BatchPipeline,
     spec::{
+        batch::Batch,
         producer::Validate,
         source::{FileSource as FileSpec, Generator, HttpSource as HttpSpec, SourceKind},
     },
@@ -70,11 +71,7 @@ pub fn producer(
             "is missing, so there is nothing to produce; add it, or use consume".to_owned();
         return Err(ConfigError::Field { path: "spec.producer", problem });
     };
-    let limits = Limits {
-        max_records: spec.batch.max_records.unsigned_abs(),
-        max_bytes: spec.batch.max_bytes.as_usize(),
-        linger: spec.batch.linger.as_duration(),
-    };
+    let limits = limits(&spec.batch);
     let kind = producer.source.kind().ok_or_else(|| ConfigError::Field {
         path: "spec.producer.source",
         problem: "must name exactly one source".to_owned(),
@@ -99,7 +96,17 @@ pub fn producer(
     Ok(ProducerSetup { config, source })
 }
 
-fn key(text: Option<&str>) -> Result<Option<Pointer>, ConfigError> {
+/// When batches are closed.
+pub(super) fn limits(batch: &Batch) -> Limits {
+    Limits {
+        max_records: batch.max_records.unsigned_abs(),
+        max_bytes: batch.max_bytes.as_usize(),
+        linger: batch.linger.as_duration(),
+    }
+}
+
+/// Where the key stands.
+pub(super) fn key(text: Option<&str>) -> Result<Option<Pointer>, ConfigError> {
     text.map(Pointer::parse).transpose().map_err(|error| ConfigError::Field {
         path: "spec.producer.key",
         problem: error.to_string(),

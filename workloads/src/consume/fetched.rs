@@ -6,6 +6,7 @@ use rdkafka::message::{BorrowedMessage, Header, Message as _};
 
 use crate::{
     budget::{Budget, Charge},
+    dead_letter_header,
     decode::{Headers, Message},
     kafka::{self, outbox::MessageHeader},
     source::OVERSIZE_PREFIX,
@@ -56,6 +57,12 @@ impl Fetched {
     /// Whether only the start of the value was kept.
     pub(super) fn is_cut(&self) -> bool {
         self.value.as_ref().is_some_and(|value| value.len() < self.size)
+    }
+
+    /// How often it was sent back from a dead-letter topic.
+    pub(super) fn attempts(&self) -> u32 {
+        let headers = self.headers.iter();
+        dead_letter_header::attempts(headers.map(|it| (it.name.as_ref(), it.value.as_deref())))
     }
 
     /// The message as the decoder wants it.

@@ -162,12 +162,11 @@ impl Partition {
         message: &Fetched,
         desk: &Desk,
     ) -> DeadLetterHeader {
-        DeadLetterHeader::new(
-            reason,
-            &desk.config.topic.name,
-            self.assigned.partition,
-            message.offset,
-        )
+        let (topic, partition) = (&desk.config.topic.name, self.assigned.partition);
+        let mut origin = DeadLetterHeader::new(reason, topic, partition, message.offset);
+        // It may have been a letter before: whoever sends it back must come to an end.
+        origin.attempts = message.attempts();
+        origin
     }
 }
 

@@ -4,6 +4,7 @@ pub mod access;
 pub mod awaiting;
 pub mod client;
 pub mod credentials;
+pub mod group_offsets;
 pub mod log;
 pub mod message;
 pub mod outbox;

@@ -8,8 +8,8 @@ mod dead_letters;
 mod engine;
 mod intake;
 mod router;
-mod seal;
-mod split;
+pub(crate) mod seal;
+pub(crate) mod split;
 
 use std::{sync::Arc, time::Duration};
 
@@ -121,8 +121,8 @@ pub fn run(config: &Config, source: Box<dyn Source>, shared: &Shared) -> Result<
     Ok(read?)
 }
 
-/// A new incarnation for this process.
-fn incarnation() -> Incarnation {
+/// A new incarnation, for a run of this process.
+pub(crate) fn incarnation() -> Incarnation {
     Incarnation(getrandom::u64().expect("the system has random numbers"))
 }
 

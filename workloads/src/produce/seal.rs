@@ -17,29 +17,29 @@ use crate::{
 
 /// What a batch on its way owes to others, and what it counts as.
 #[derive(Debug)]
-pub(super) struct Sealed {
+pub(crate) struct Sealed {
     /// What its header says.
-    pub(super) envelope: Envelope,
+    pub(crate) envelope: Envelope,
     /// How its value is compressed.
-    pub(super) codec: Codec,
+    pub(crate) codec: Codec,
     /// The chunks that its records came in.
-    pub(super) debt: Debt,
+    pub(crate) debt: Debt,
     /// The memory of its value.
-    pub(super) charge: Charge,
+    pub(crate) charge: Charge,
 }
 
 /// The chunks that records came in, shared by the parts of a batch that had to be split.
 #[derive(Debug)]
-pub(super) struct Debt(Arc<Vec<Share>>);
+pub(crate) struct Debt(Arc<Vec<Share>>);
 
 impl Debt {
     /// For one more part.
-    pub(super) fn another(&self) -> Self {
+    pub(crate) fn another(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 
     /// This part is done; with the last one the chunks are told.
-    pub(super) fn settle(self) {
+    pub(crate) fn settle(self) {
         if let Some(shares) = Arc::into_inner(self.0) {
             shares.into_iter().for_each(Share::settle);
         }
@@ -53,15 +53,15 @@ impl From<Vec<Share>> for Debt {
 }
 
 /// What a message keeps of the records' past.
-pub(super) struct Past {
+pub(crate) struct Past {
     /// When the oldest record came in: milliseconds since the epoch.
-    pub(super) timestamp_ms: i64,
+    pub(crate) timestamp_ms: i64,
     /// The chunks that the records came in.
-    pub(super) debt: Debt,
+    pub(crate) debt: Debt,
 }
 
 /// Makes messages of batches.
-pub(super) struct Sealer {
+pub(crate) struct Sealer {
     encoder: Encoder,
     scratch: Vec<u8>,
     incarnation: Incarnation,
@@ -72,7 +72,7 @@ pub(super) struct Sealer {
 }
 
 impl Sealer {
-    pub(super) fn new(
+    pub(crate) fn new(
         codec: Codec,
         level: Option<i32>,
         incarnation: Incarnation,
@@ -91,7 +91,7 @@ impl Sealer {
     }
 
     /// Seals a batch for a partition. The batch keeps its memory and is cleared by its owner.
-    pub(super) fn seal(&mut self, partition: u32, batch: &mut Batch) -> Message<Sealed> {
+    pub(crate) fn seal(&mut self, partition: u32, batch: &mut Batch) -> Message<Sealed> {
         let numbers = self.number(partition, batch.records);
         let debt = Debt::from(std::mem::take(&mut batch.shares));
         self.message(&batch.text, numbers, Past { timestamp_ms: batch.oldest_unix_ms(), debt })
@@ -108,7 +108,7 @@ impl Sealer {
     }
 
     /// A message of records that have these numbers.
-    pub(super) fn message(
+    pub(crate) fn message(
         &mut self,
         text: &[u8],
         numbers: Range<u64>,
@@ -131,7 +131,7 @@ impl Sealer {
     }
 
     /// A message without records, in the place of some that were dead-lettered after they got their numbers.
-    pub(super) fn marker(&self, envelope: Envelope, past: Past) -> Message<Sealed> {
+    pub(crate) fn marker(&self, envelope: Envelope, past: Past) -> Message<Sealed> {
         self.finish(Box::default(), Codec::None, envelope, past)
     }
 

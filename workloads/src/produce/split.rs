@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What to do instead.
-pub(super) enum Split {
+pub(crate) enum Split {
     /// Send two messages.
     Halves([Message<Sealed>; 2]),
     /// Keep the record, which is too large alone, and send a marker in its place.
@@ -24,7 +24,7 @@ pub(super) enum Split {
 
 /// Splits a message that was refused. Its own value is unpacked again: keeping every batch twice for the rare
 /// case would cost more.
-pub(super) fn split(
+pub(crate) fn split(
     message: Message<Sealed>,
     sealer: &mut Sealer,
     decoder: &mut Decoder,

@@ -1,12 +1,9 @@
 //! A dead letter as one line: JSON with what its header says and the original, or `name=value` pairs. Pure.
 
-use batchpipe_api::reason::Reason;
+use batchpipe_api::{envelope::DEAD_LETTER, reason::Reason};
 use serde::Serialize;
 
 use crate::dead_letter_header::DeadLetterHeader;
-
-/// The header that makes a message a dead letter.
-pub(super) const HEADER: &str = "batchpipe-dlq";
 
 /// A dead letter, for reading by people and programs.
 #[derive(Serialize)]
@@ -57,7 +54,7 @@ pub(super) fn json<'a>(
     value: &[u8],
     headers: impl Iterator<Item = (&'a str, &'a [u8])>,
 ) -> String {
-    let named = headers.filter(|(name, _)| *name != HEADER);
+    let named = headers.filter(|(name, _)| *name != DEAD_LETTER);
     let letter = Letter {
         reason: header.reason,
         topic: &header.topic,
@@ -122,7 +119,7 @@ mod tests {
         let header = header(
             "reason=too_large;topic=t;partition=0;offset=7;attempts=1;truncated=1;size=9000",
         );
-        let headers = [(HEADER, b"left out".as_slice()), ("content-encoding", b"zstd")];
+        let headers = [(DEAD_LETTER, b"left out".as_slice()), ("content-encoding", b"zstd")];
         assert_eq!(
             json(&header, b"\xff\xfe", headers.into_iter()),
             "{\"reason\":\"too_large\",\"topic\":\"t\",\"partition\":0,\"offset\":7,\"attempts\":1,\

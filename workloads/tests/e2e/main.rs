@@ -9,6 +9,7 @@ mod interop;
 mod kit;
 mod raw;
 mod read;
+mod redrive;
 mod roundtrip;
 mod sinks;
 mod sources;

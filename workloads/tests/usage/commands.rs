@@ -120,7 +120,9 @@ fn a_log_filter_that_is_none_is_named() {
 
 #[test]
 fn every_command_tells_its_exit_codes() {
-    for command in ["produce", "consume", "run", "demo", "tap", "audit", "inspect", "validate"] {
+    for command in
+        ["produce", "consume", "run", "demo", "tap", "audit", "redrive", "inspect", "validate"]
+    {
         assert!(help(command).contains("Exit codes: 0 "), "{command}");
     }
 }
@@ -137,6 +139,27 @@ fn commands_without_a_pipeline_refuse_the_same_places() {
                 .refused(&["--topic", "topic name"]);
         }
     }
+}
+
+#[test]
+fn letters_are_sent_back_only_from_somewhere_to_somewhere_else() {
+    let redrive = |more: &[&str]| run(&mut batchpipe(&[&["redrive"], more].concat()));
+    redrive(&[]).refused(&["--brokers", "-f"]);
+    redrive(&["-b", "h:1"]).refused(&["--from", "-f"]);
+    redrive(&["-b", "http://h:1", "--from", "rooms.dlq"]).refused(&["--brokers", "HOST:PORT"]);
+    redrive(&["-b", "h:1", "--from", "a b"]).refused(&["--from", "topic name"]);
+    redrive(&["-b", "h:1", "--from", "rooms.dlq", "--to", "rooms.dlq"])
+        .refused(&["--to", "round for ever"]);
+    for (flag, wrong, says) in [
+        ("--reason", "bad", "invalid_json"),
+        ("--max-attempts", "0", "--max-attempts"),
+        ("--limit", "0", "at least 1"),
+        ("--group", "", "--group"),
+    ] {
+        redrive(&["-b", "h:1", "--from", "rooms.dlq", flag, wrong]).refused(&[flag, says]);
+    }
+    let mut own = batchpipe(&["redrive", "--to", "usage.dlq"]);
+    run(own.env("BATCHPIPE_PIPELINE", simple("127.0.0.1:1"))).refused(&["--to", "usage.dlq"]);
 }
 
 #[test]

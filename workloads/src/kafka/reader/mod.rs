@@ -1,4 +1,4 @@
-//! Reading all partitions of a topic without joining a group: what `tap` and `audit` look through.
+//! Reading all partitions of a topic without joining a group: what `tap`, `audit` and `redrive` look through.
 //!
 //! Nothing is committed and nothing is changed in the cluster. Where each partition begins and ends is asked for
 //! once, at the start; a bounded reading ends when every *position* has passed that end, which is later than
@@ -9,6 +9,7 @@ mod error;
 mod positions;
 
 use std::{
+    collections::BTreeMap,
     ops::ControlFlow,
     time::{Duration, Instant},
 };
@@ -123,6 +124,19 @@ impl Reader {
     /// The partitions, with what they held at the start.
     pub fn partitions(&self) -> impl Iterator<Item = (i32, Watermarks)> {
         self.positions.at_start()
+    }
+
+    /// Begins at these offsets instead, before anything is read. A partition that is not named begins where it would.
+    pub fn begin_at(&mut self, offsets: &BTreeMap<i32, i64>) -> Result<(), ReaderError> {
+        let mut list = TopicPartitionList::new();
+        for (id, at_start) in self.partitions().collect::<Vec<_>>() {
+            let position = offsets.get(&id).copied().unwrap_or(at_start.low);
+            if self.positions.add(id, at_start, position) {
+                list.add_partition_offset(&self.topic, id, Offset::Offset(position))
+                    .map_err(ReaderError::Settings)?;
+            }
+        }
+        self.client.assign(&list).map_err(ReaderError::Settings)
     }
 
     /// Offset of the oldest message that a partition holds now.

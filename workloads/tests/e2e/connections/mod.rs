@@ -1,6 +1,7 @@
 //! Secured connections to a real broker: encryption, logins, Secrets that are missing or change, and rights.
 
 mod encryption;
+mod letters;
 mod logins;
 mod missing;
 mod rights;

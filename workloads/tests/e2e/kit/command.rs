@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::broker;
@@ -102,9 +103,13 @@ impl Running {
 
     /// Asks it to end, as a cluster does, and waits for that.
     pub(crate) fn stop(self) -> Ended {
-        let id = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         self.wait()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Waits until something holds while it runs; it must not end before that.
@@ -116,6 +121,12 @@ impl Running {
             assert!(Instant::now() < deadline, "never {what}: {}", text(&mut self.stderr));
             thread::sleep(POLL);
         }
+    }
+
+    /// Waits until it has printed something.
+    pub(crate) fn until_printed(&mut self) {
+        let stdout = self.stdout.try_clone().unwrap();
+        self.until("it prints", || stdout.metadata().unwrap().len() > 0);
     }
 
     fn wait_until(&mut self, deadline: Instant) -> Option<ExitStatus> {
