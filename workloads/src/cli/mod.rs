@@ -12,6 +12,7 @@ mod run;
 mod shared;
 mod tap;
 mod target;
+mod tune;
 mod validate;
 
 use std::process::ExitCode;
@@ -44,6 +45,8 @@ enum Command {
     Tap(tap::Args),
     /// Prove from a topic's envelopes that no record is missing.
     Audit(audit::Args),
+    /// Measure codecs, levels and batch sizes on your records, and recommend one of them: no Kafka, no network.
+    Tune(tune::Args),
     /// Take the value of one message apart.
     Inspect(inspect::Args),
     /// Check a pipeline against all rules, offline.
@@ -85,6 +88,7 @@ impl Cli {
             Command::Demo(args) => args.run(),
             Command::Tap(args) => args.run(),
             Command::Audit(args) => args.run(),
+            Command::Tune(args) => args.run(),
             Command::Inspect(args) => args.run(),
             Command::Validate(args) => args.run(),
         };

@@ -10,6 +10,7 @@ mod overrides;
 mod places;
 mod program;
 mod silence;
+mod tune;
 mod unsupported;
 
 /// A pipeline whose parts a test can choose.
