@@ -122,7 +122,7 @@ impl Args {
         let settings = plan::settings(&self.codecs, &self.levels)?;
         self.check_report()?;
         let sample = self.read()?;
-        let report = self.report.as_deref().map(|path| Ok((path, open(path)?))).transpose()?;
+        let report = self.report.as_deref().map(open).transpose()?;
         let max_linger = self.max_linger.unwrap_or(MAX_LINGER);
         let options = Options {
             settings,
@@ -200,12 +200,13 @@ impl Args {
 }
 
 /// Opens the report's file now, so that nobody waits for figures that cannot be written.
-fn open(path: &Path) -> Result<File, TuneError> {
+fn open(path: &Path) -> Result<(&Path, File), TuneError> {
     OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
         .open(path)
+        .map(|file| (path, file))
         .map_err(|error| TuneError::Report(path.display().to_string(), error))
 }
 

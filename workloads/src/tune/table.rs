@@ -127,7 +127,6 @@ fn write_aligned(f: &mut fmt::Formatter<'_>, rows: &[Row]) -> fmt::Result {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::tune::tests::{example, example_at};
 
     #[test]
