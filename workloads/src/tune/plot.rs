@@ -246,7 +246,7 @@ pub(super) fn escape(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            control if control.is_control() => escaped.push('\u{fffd}'),
+            control if control.is_control() && control != '\n' => escaped.push('\u{fffd}'),
             other => escaped.push(other),
         }
     }

@@ -140,7 +140,10 @@ lz4       100          62.0  73.5 %   3.77     0.240       0.100    10,000  fron
 lz4       500          60.0  74.4 %   3.90     0.230      0.0900     2,000  front
 ";
         assert!(text.contains(expected), "{text}");
-        assert!(text.contains("one by one, uncompressed         303"), "{text}");
+        assert!(
+            text.contains("one by one, uncompressed              303  -29.5 %  0.772\n"),
+            "{text}"
+        );
         assert!(text.ends_with("    codec: zstd\n    level: 1\n"), "{text}");
     }
 
