@@ -48,3 +48,4 @@ pub mod sink;
 pub mod source;
 pub mod tap;
 pub mod telemetry;
+pub mod tune;

@@ -35,7 +35,8 @@ fn profile(text: &str) -> Result<ProfileName, String> {
     ProfileName::from_name(text).ok_or_else(|| format!("must be one of {}", names()))
 }
 
-fn codec(text: &str) -> Result<Codec, String> {
+/// Reads a codec's name.
+pub(super) fn codec(text: &str) -> Result<Codec, String> {
     let names = || Codec::ALL.map(Codec::name).join(", ");
     Codec::ALL
         .into_iter()

@@ -13,6 +13,7 @@ mod run;
 mod shared;
 mod tap;
 mod target;
+mod tune;
 mod validate;
 
 use std::process::ExitCode;
@@ -47,6 +48,8 @@ enum Command {
     Audit(audit::Args),
     /// Send dead letters back to the topic that they came from.
     Redrive(redrive::Args),
+    /// Measure codecs, levels and batch sizes on your records, and recommend one of them: no Kafka, no network.
+    Tune(tune::Args),
     /// Take the value of one message apart.
     Inspect(inspect::Args),
     /// Check a pipeline against all rules, offline.
@@ -89,6 +92,7 @@ impl Cli {
             Command::Tap(args) => args.run(),
             Command::Audit(args) => args.run(),
             Command::Redrive(args) => args.run(),
+            Command::Tune(args) => args.run(),
             Command::Inspect(args) => args.run(),
             Command::Validate(args) => args.run(),
         };

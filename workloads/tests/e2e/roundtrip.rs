@@ -9,3 +9,4 @@ mod foreign;
 mod keys;
 mod pipes;
 mod transport_bombs;
+mod tuned;

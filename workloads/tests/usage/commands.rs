@@ -120,9 +120,10 @@ fn a_log_filter_that_is_none_is_named() {
 
 #[test]
 fn every_command_tells_its_exit_codes() {
-    for command in
-        ["produce", "consume", "run", "demo", "tap", "audit", "redrive", "inspect", "validate"]
-    {
+    for command in [
+        "produce", "consume", "run", "demo", "tap", "audit", "redrive", "tune", "inspect",
+        "validate",
+    ] {
         assert!(help(command).contains("Exit codes: 0 "), "{command}");
     }
 }

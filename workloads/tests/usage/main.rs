@@ -11,6 +11,7 @@ mod overrides;
 mod places;
 mod program;
 mod silence;
+mod tune;
 mod unsupported;
 
 /// A pipeline whose parts a test can choose.

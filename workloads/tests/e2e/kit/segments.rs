@@ -22,15 +22,23 @@ const COUNT_AT: usize = 57;
 
 /// All record batches of a topic, read from the files that the broker writes.
 pub(crate) fn record_batches(topic: &str) -> Vec<RecordBatch> {
+    segments(topic).iter().flat_map(|segment| parse(segment)).collect()
+}
+
+/// How many bytes a topic takes in the files that the broker writes.
+pub(crate) fn log_bytes(topic: &str) -> usize {
+    segments(topic).iter().map(Vec::len).sum()
+}
+
+/// The first file of each partition, which is the only one in tests.
+fn segments(topic: &str) -> Vec<Vec<u8>> {
     let data = broker().log().parent().unwrap().join("data");
-    let partitions = u32::try_from(broker().end_offsets(topic).unwrap().len()).unwrap();
-    (0..partitions)
-        .flat_map(|partition| {
-            let folder = data.join(format!("{topic}-{partition}"));
-            let segment = fs::read(folder.join("00000000000000000000.log")).unwrap();
-            parse(&segment)
-        })
-        .collect()
+    let partitions = broker().end_offsets(topic).unwrap().len();
+    let segment = |partition| {
+        let folder = data.join(format!("{topic}-{partition}"));
+        fs::read(folder.join("00000000000000000000.log")).unwrap()
+    };
+    (0..partitions).map(segment).collect()
 }
 
 fn parse(mut log: &[u8]) -> Vec<RecordBatch> {
