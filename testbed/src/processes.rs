@@ -8,9 +8,7 @@ use std::{
     process::Command,
 };
 
-use crate::{
-    Error, Result, daemon::Daemon, error::Context, space::Space, watchdog::Watchdog,
-};
+use crate::{Error, Result, daemon::Daemon, error::Context, space::Space, watchdog::Watchdog};
 
 const CLEAN_UP: &str = include_str!("../assets/space/clean-up.sh");
 

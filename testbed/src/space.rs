@@ -86,7 +86,8 @@ fn child_of(parent: Option<u32>) -> Result<u32> {
 fn handle_of(process: u32) -> Result<OwnedFd> {
     let id = i32::try_from(process).ok().and_then(Pid::from_raw);
     let ended = Error::State { name: "namespaces", found: "ended", wanted: "running" };
-    pidfd_open(id.ok_or(ended)?, PidfdFlags::empty()).context("open", "the namespaces' first process")
+    pidfd_open(id.ok_or(ended)?, PidfdFlags::empty())
+        .context("open", "the namespaces' first process")
 }
 
 /// `PATH` for a program that runs others, of which some are root's.

@@ -69,7 +69,9 @@ impl Docker {
     /// the ports that its containers publish are there and nowhere else. It is ended when it takes minutes.
     pub fn shell(&self, folder: &Path, line: &str) -> Command {
         let mut command = self.processes.command(Path::new("env"));
-        command.arg(format!("--chdir={}", folder.display())).args([PATH, "timeout", PATIENCE, "sh", "-c", line]);
+        command
+            .arg(format!("--chdir={}", folder.display()))
+            .args([PATH, "timeout", PATIENCE, "sh", "-c", line]);
         command.env("DOCKER_CONFIG", self.config());
         // Engines before 23 have it, but do not use it unasked.
         command.env("DOCKER_BUILDKIT", "1");

@@ -24,7 +24,8 @@ fn a_test_that_panics_leaves_nothing() {
         let Some(project) = Project::start() else { return };
         project.run("docker compose up --detach --no-deps producer");
         let processes = project.run("readlink /proc/self/ns/pid").trim().to_owned();
-        let (folder, group) = (project.docker.folder().to_owned(), project.docker.group().to_owned());
+        let (folder, group) =
+            (project.docker.folder().to_owned(), project.docker.group().to_owned());
         let found = Marks { folder, group, processes };
         assert!(found.left().len() > 3, "{:?}", found.left());
         marks = Some(found);
@@ -41,7 +42,8 @@ impl Marks {
         left.extend(self.folder.exists().then(|| self.folder.display().to_string()));
         let processes = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
         let inside = processes.filter(|process| {
-            fs::read_link(process.join("ns/pid")).is_ok_and(|link| link == Path::new(&self.processes))
+            fs::read_link(process.join("ns/pid"))
+                .is_ok_and(|link| link == Path::new(&self.processes))
         });
         left.extend(inside.map(|process| process.display().to_string()));
         left

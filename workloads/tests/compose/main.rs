@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod file;
+mod image;
 mod leftovers;
 mod project;
 mod quick_start;

@@ -18,7 +18,8 @@ use crate::root;
 const PATIENCE: Duration = Duration::from_mins(3);
 const POLL: Duration = Duration::from_millis(200);
 
-const FILES: [&str; 4] = [".dockerignore", "Dockerfile", "docker-compose.yml", "examples/seed.yaml"];
+const FILES: [&str; 4] =
+    [".dockerignore", "Dockerfile", "docker-compose.yml", "examples/seed.yaml"];
 
 /// The folder, and the engine that takes all of it along when this is dropped.
 pub(crate) struct Project {
@@ -46,6 +47,11 @@ impl Project {
         symlink(program, built.join("batchpipe")).unwrap();
         docker.stand_in_for_distroless(program).unwrap();
         Some(Self { docker, folder })
+    }
+
+    /// Where its files are.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// What a line of shell did.
@@ -77,7 +83,10 @@ impl Project {
         let deadline = Instant::now() + PATIENCE;
         while !holds() {
             if Instant::now() > deadline {
-                panic!("never {what}:\n{}", self.run("docker compose ps; docker compose logs --tail 40"));
+                panic!(
+                    "never {what}:\n{}",
+                    self.run("docker compose ps; docker compose logs --tail 40")
+                );
             }
             thread::sleep(POLL);
         }

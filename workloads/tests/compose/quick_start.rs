@@ -25,7 +25,8 @@ fn records_flow_through_a_restart_of_kafka_and_in_the_end_nothing_is_left() {
 
     project.run(&up);
     project.run(&until_consuming);
-    project.until("a record in the consumer's log", || is_record(project.run(&logs).lines().last()));
+    project
+        .until("a record in the consumer's log", || is_record(project.run(&logs).lines().last()));
     project.until("records at the consumer", || project.json(&status)["delivered"] != 0);
     a_killed_producer_is_started_again(&project);
 
@@ -63,13 +64,16 @@ fn is_record(line: Option<&str>) -> bool {
 fn a_killed_producer_is_started_again(project: &Project) {
     let uptime = || project.json(PRODUCER)["uptimeSeconds"].as_f64().unwrap();
     let before = uptime();
-    project.run("kill -KILL $(docker inspect --format '{{.State.Pid}}' $(docker compose ps -q producer))");
+    project.run(
+        "kill -KILL $(docker inspect --format '{{.State.Pid}}' $(docker compose ps -q producer))",
+    );
     project.until("a producer once more", || project.outcome(READY).status.success());
     project.until("a new producer", || uptime() < before);
 }
 
+/// Debian's is of the generation before the one that [`crate::file`] asks.
 #[test]
-fn the_earlier_generation_of_compose_takes_the_file_too() {
+fn the_compose_of_this_machine_takes_the_file_too() {
     let Some(project) = Project::start() else { return };
     let config = "docker compose --profile observe config --services";
     let printed = project.run(config);
