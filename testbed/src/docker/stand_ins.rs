@@ -58,8 +58,8 @@ impl Docker {
     }
 
     fn import(&self, archive: &Path, name: &str, changes: &[&str]) -> Result<()> {
-        let changes: String =
-            changes.iter().map(|change| format!("--change '{change}' ")).collect();
+        let changes: Vec<_> = changes.iter().map(|change| format!("--change '{change}'")).collect();
+        let changes = changes.join(" ");
         self.run(&format!("docker import {changes} {} {name}", archive.display()))?;
         fs::remove_file(archive).context("remove", archive)
     }

@@ -82,12 +82,11 @@ impl Project {
     pub(crate) fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !holds() {
-            if Instant::now() > deadline {
-                panic!(
-                    "never {what}:\n{}",
-                    self.run("docker compose ps; docker compose logs --tail 40")
-                );
-            }
+            assert!(
+                Instant::now() < deadline,
+                "never {what}:\n{}",
+                self.run("docker compose ps; docker compose logs --tail 40")
+            );
             thread::sleep(POLL);
         }
     }
