@@ -1,7 +1,8 @@
 # Images of both programs: `docker build --target workload .` and `docker build --target operator .`
 #
 # With `--build-arg BINARIES=prebuilt` nothing is compiled: `dist/batchpipe` and `dist/batchpipe-operator` are taken as
-# they are. They must run on Debian 13 (glibc 2.41) or be static.
+# they are. They must run on Debian 13 (glibc 2.41) or be static. BuildKit is needed (engines before 23 take
+# DOCKER_BUILDKIT=1): it caches what is compiled, and leaves out the stage that is not asked for.
 #
 # checkov:skip=CKV_DOCKER_2:Kubernetes asks the admin server, and without a shell there is nothing to ask it with
 ARG BINARIES=build
@@ -26,8 +27,11 @@ FROM ${BINARIES} AS binaries
 # No shell and no package manager; user 65532.
 FROM gcr.io/distroless/cc-debian13:nonroot AS base
 ARG VERSION=0.1.0
+# What it was built from; whoever publishes an image knows: `git remote get-url origin`, `git rev-parse HEAD`.
+ARG SOURCE=unknown
 ARG REVISION=unknown
-LABEL org.opencontainers.image.version="${VERSION}" \
+LABEL org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0"
 USER 65532:65532

@@ -43,6 +43,8 @@ pub enum Program {
     Helm,
     /// The DNS server.
     CoreDns,
+    /// What reads a compose file as the current `docker compose` does, and prints what it means as JSON.
+    ComposeCheck,
 }
 
 /// A Go module of ours that names what is built and fixes all versions.
@@ -69,6 +71,7 @@ macro_rules! module {
     };
 }
 
+static COMPOSE: Module = module!("compose", "main.go", ".", &["-ldflags", "-s -w"]);
 static CONTAINERD: Module = module!(
     "containerd",
     "tools.go",
@@ -116,6 +119,7 @@ impl Program {
             Self::Ctr => (&CONTAINERD, "ctr"),
             Self::Helm => (&HELM, "helm"),
             Self::CoreDns => (&COREDNS, "coredns"),
+            Self::ComposeCheck => (&COMPOSE, "compose-check"),
         }
     }
 }

@@ -44,13 +44,18 @@ impl Jars {
         Ok(Self { folder })
     }
 
+    /// The folder of the jars themselves.
+    pub(crate) fn libs(&self) -> PathBuf {
+        self.folder.join("libs")
+    }
+
     /// A command that runs `class` with these options for the JVM.
     pub(crate) fn command(&self, class: &str, jvm: &[&str]) -> Command {
         let logging = self.folder.join("log4j2.properties");
         let mut command = Command::new(java());
         command.args(SMALL).args(jvm);
         command.arg(format!("-Dlog4j2.configurationFile={}", logging.display()));
-        command.arg("-cp").arg(self.folder.join("libs/*")).arg(class);
+        command.arg("-cp").arg(self.libs().join("*")).arg(class);
         command
     }
 
@@ -100,6 +105,7 @@ impl Jars {
     }
 }
 
-fn java() -> PathBuf {
+/// The program `java`: that of `JAVA_HOME`, else the one on `PATH`.
+pub(crate) fn java() -> PathBuf {
     env::var_os("JAVA_HOME").map_or_else(|| "java".into(), |home| Path::new(&home).join("bin/java"))
 }

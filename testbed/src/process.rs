@@ -15,6 +15,8 @@ fn package_of(program: &str) -> &'static str {
         Some("go") => "Go 1.26 or newer (Debian's golang is older)",
         Some("java") => "openjdk-17-jre-headless",
         Some("mvn") => "maven",
+        Some("dockerd" | "docker") => "docker.io",
+        Some("docker-compose") => "docker-compose",
         Some("ip") => "iproute2",
         Some("mount") => "mount",
         Some("unshare" | "nsenter" | "setpriv") => "util-linux",

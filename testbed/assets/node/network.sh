@@ -14,7 +14,6 @@ ip link add "$cable" type veth peer name host0 netns "$node"
 ip address add "$host/16" dev "$cable"
 ip link set "$cable" up
 
-inside ip link set lo up
 # The bridge plugin takes a bridge that is there.
 inside ip link add cni0 type bridge
 inside ip address add "$gateway/16" dev cni0

@@ -88,7 +88,8 @@ pub(crate) fn assemble(name: &str, config: &Value, files: &[(String, Content)]) 
     pack(&parts).context("pack", name)
 }
 
-fn pack(files: &[(String, Content)]) -> io::Result<Vec<u8>> {
+/// The files as a tar archive.
+pub(crate) fn pack(files: &[(String, Content)]) -> io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     for (path, content) in files {
         let mut header = tar::Header::new_gnu();

@@ -17,6 +17,13 @@ const CERTIFICATES: [&str; 2] =
 /// The files around `binary`, which becomes `entry`; their paths have no leading slash.
 pub(crate) fn around(binary: &Path, entry: &str) -> Result<Vec<(String, Content)>> {
     let mut files = vec![(relative(entry), Content::program(binary)?)];
+    files.extend(beside(binary)?);
+    Ok(files)
+}
+
+/// The files around `binary` without itself.
+pub(crate) fn beside(binary: &Path) -> Result<Vec<(String, Content)>> {
+    let mut files = vec![];
     for library in libraries(binary)? {
         files.push((relative(&library), Content::program(Path::new(&library))?));
     }

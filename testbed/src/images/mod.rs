@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 pub(crate) use pause::program as pause_program;
 
-use crate::Result;
+use crate::{Result, error::Context};
 use archive::Content;
 
 /// Who runs in the images: nobody that a host has.
@@ -52,6 +52,11 @@ pub fn workload_image(binary: &Path) -> Result<Image> {
 /// The operator's image, `batchpipe.local/operator:dev`, around the program `batchpipe-operator`.
 pub fn operator_image(binary: &Path) -> Result<Image> {
     around(binary, "operator", "batchpipe-operator", &[])
+}
+
+/// The files that `binary` needs beside itself, as a tar archive.
+pub(crate) fn base(binary: &Path) -> Result<Vec<u8>> {
+    archive::pack(&files::beside(binary)?).context("pack what is needed by", binary)
 }
 
 pub(crate) fn pause_image() -> Result<Image> {

@@ -9,7 +9,7 @@ use std::{
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::{settings::CABLE, space};
+use super::{cable, settings::CABLE};
 use crate::{Error, Result, error::Context};
 
 const PATH: &str = "/run/batchpipe-node.lock";
@@ -26,7 +26,7 @@ pub(crate) fn take() -> Result<File> {
         flock(&file, FlockOperation::LockExclusive).context("lock", PATH)?;
     }
     let deadline = Instant::now() + LIMIT;
-    while space::has_cable() {
+    while cable::is_there() {
         if Instant::now() > deadline {
             return Err(Error::Leftover { interface: CABLE, path: Path::new(PATH).into() });
         }

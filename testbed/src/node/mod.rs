@@ -4,12 +4,11 @@
 //! All of it lives in namespaces of its own, so nothing of the host's containers, firewall or mounts is touched,
 //! and all of it ends with the namespaces. The host is plugged into the pods' network.
 
+mod cable;
 mod lock;
 mod needs;
-mod processes;
 mod programs;
 mod settings;
-mod space;
 
 use std::{
     fs::{self, File},
@@ -22,9 +21,9 @@ pub use needs::hindrance as node_hindrance;
 
 use crate::{
     ControlPlane, ControlPlaneBuilder, Error, Image, Program, Result, error::Context, images,
-    process,
+    process, processes::Processes,
 };
-use processes::Processes;
+use cable::Cable;
 
 /// What containerd's Kubernetes part writes on an image that pods can use.
 const USABLE: &str = "io.cri-containerd.image=managed";
@@ -38,6 +37,7 @@ pub struct Node {
     // In this order: the node ends before what it talks to, and the next one may start when all is gone.
     processes: Processes,
     control_plane: ControlPlane,
+    _cable: Cable,
     _lock: File,
 }
 
@@ -47,10 +47,13 @@ impl Node {
         needs::check()?;
         programs::build()?;
         let lock = lock::take()?;
-        let mut processes = Processes::start()?;
+        // Dropped in this order too when something fails.
+        let cable;
+        let mut processes = Processes::start(&settings::group())?;
+        cable = Cable::plug_in(&processes)?;
         let control_plane = control_plane.advertise(settings::HOST_ADDRESS).start()?;
         programs::start(&mut processes, &control_plane)?;
-        let node = Self { processes, control_plane, _lock: lock };
+        let node = Self { processes, control_plane, _cable: cable, _lock: lock };
         node.import(&images::pause_image()?)?;
         node.await_ready()?;
         Ok(node)

@@ -6,11 +6,12 @@ use std::{
     process::Command,
 };
 
-use super::{
+use super::settings::{self, ADDRESS, HOST, NAME, SOCKET};
+use crate::{
+    ControlPlane, Program, Result,
+    error::Context,
     processes::{Processes, Readiness},
-    settings::{self, ADDRESS, HOST, NAME, SOCKET},
 };
-use crate::{ControlPlane, Program, Result, error::Context};
 
 /// The name of the program that looks after pods, and of its log.
 pub(crate) const KUBELET: &str = "kubelet";
@@ -93,7 +94,7 @@ fn kubelet(processes: &mut Processes, files: &Files) -> Result<()> {
     command.arg("--root-dir").arg(files.folder.join("kubelet"));
     command.arg("--cert-dir").arg(files.folder.join("kubelet-certificates"));
     command.args(["--node-ip", ADDRESS, "--hostname-override", NAME]);
-    processes.add(KUBELET, command, Readiness::Port(10_250))
+    processes.add(KUBELET, command, Readiness::Port(ADDRESS, 10_250))
 }
 
 fn scheduler(processes: &mut Processes, files: &Files) -> Result<()> {
@@ -103,7 +104,7 @@ fn scheduler(processes: &mut Processes, files: &Files) -> Result<()> {
         command.arg(flag).arg(&kubeconfig);
     }
     command.arg("--leader-elect=false");
-    processes.add("kube-scheduler", command, Readiness::Port(10_259))
+    processes.add("kube-scheduler", command, Readiness::Port(ADDRESS, 10_259))
 }
 
 fn proxy(processes: &mut Processes, files: &Files) -> Result<()> {
@@ -115,7 +116,7 @@ fn proxy(processes: &mut Processes, files: &Files) -> Result<()> {
     // The table of connections is the machine's, not ours to size.
     command.args(["--conntrack-max-per-core=0", "--conntrack-tcp-timeout-established=0s"]);
     command.arg("--conntrack-tcp-timeout-close-wait=0s");
-    processes.add("kube-proxy", command, Readiness::Port(10_256))
+    processes.add("kube-proxy", command, Readiness::Port(ADDRESS, 10_256))
 }
 
 fn administrator(command: &mut Command, files: &Files, name: &str) -> Result<()> {
@@ -128,5 +129,5 @@ fn names(processes: &mut Processes, files: &Files) -> Result<()> {
     let kubeconfig = files.kubeconfig("names", &files.control_plane.kubeconfig())?;
     let mut command = processes.command(&Program::CoreDns.get()?);
     command.arg("-conf").arg(files.write("Corefile", &settings::names(&kubeconfig))?);
-    processes.add("coredns", command, Readiness::Port(53))
+    processes.add("coredns", command, Readiness::Port(ADDRESS, 53))
 }

@@ -1,4 +1,4 @@
-//! The node's processes: its namespaces, the programs in them, and the watchdog that ends and removes all.
+//! Programs in namespaces of their own, and the watchdog that ends and removes all of it.
 
 use std::{
     fs,
@@ -6,21 +6,11 @@ use std::{
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::Command,
-    thread,
-    time::{Duration, Instant},
 };
 
-use super::{
-    settings,
-    space::{self, Space},
-};
-use crate::{Error, Result, daemon::Daemon, error::Context, watchdog::Watchdog};
+use crate::{Error, Result, daemon::Daemon, error::Context, space::Space, watchdog::Watchdog};
 
-const CLEAN_UP: &str = include_str!("../../assets/node/clean-up.sh");
-
-/// The kernel takes a network apart a moment after its last process.
-const LIMIT: Duration = Duration::from_secs(10);
-const POLL: Duration = Duration::from_millis(20);
+const CLEAN_UP: &str = include_str!("../assets/space/clean-up.sh");
 
 /// Dropping it ends all of them.
 #[derive(Debug)]
@@ -34,8 +24,8 @@ pub(crate) struct Processes {
 /// How it shows that a program can be used: it accepts connections.
 #[derive(Debug)]
 pub(crate) enum Readiness {
-    /// At a port of the node's address.
-    Port(u16),
+    /// At a port of an address.
+    Port(&'static str, u16),
     /// At a socket in the file system.
     Socket(PathBuf),
 }
@@ -43,27 +33,33 @@ pub(crate) enum Readiness {
 impl Readiness {
     fn is_reached(&self) -> bool {
         match self {
-            Self::Port(port) => TcpStream::connect((settings::ADDRESS, *port)).is_ok(),
+            Self::Port(address, port) => TcpStream::connect((*address, *port)).is_ok(),
             Self::Socket(path) => UnixStream::connect(path).is_ok(),
         }
     }
 }
 
 impl Processes {
-    /// Namespaces with nothing in them.
-    pub(crate) fn start() -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("batchpipe-node-").tempdir();
+    /// Namespaces with nothing in them, and a folder. Both the folder and the control group are named after `group`,
+    /// which is nobody else's.
+    pub(crate) fn start(group: &str) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix(&format!("{group}-")).tempdir();
         let folder = folder.context("create", std::env::temp_dir())?.keep();
         let mut watchdog = Watchdog::start(&folder)?;
         let clean_up = folder.join("clean-up.sh");
-        let text = CLEAN_UP.replace("GROUP", &settings::group());
+        let text = CLEAN_UP.replace("GROUP", group);
         fs::write(&clean_up, text).context("write", &clean_up)?;
-        let space = Space::start(&folder, &mut watchdog)?;
+        let space = Space::start(&folder, group, &mut watchdog)?;
         Ok(Self { space, programs: Vec::new(), folder, watchdog })
     }
 
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The first process in the namespaces, by its id on the host.
+    pub(crate) const fn init(&self) -> u32 {
+        self.space.init()
     }
 
     /// A command that runs in the namespaces.
@@ -114,10 +110,6 @@ impl Drop for Processes {
         let _ = self.space.end(&mut self.watchdog);
         for (daemon, _) in &mut self.programs {
             let _ = daemon.kill(&mut self.watchdog);
-        }
-        let deadline = Instant::now() + LIMIT;
-        while space::has_cable() && Instant::now() < deadline {
-            thread::sleep(POLL);
         }
     }
 }

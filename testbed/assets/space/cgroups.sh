@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Makes a control group $1 for the node's pods: one with cgroup v2, one in each hierarchy with v1.
+# Makes a control group $1 for containers: one with cgroup v2, one in each hierarchy with v1.
 set -eu
 root=/sys/fs/cgroup
 if [ -e $root/cgroup.controllers ]; then

@@ -1,5 +1,5 @@
-//! The node's own namespaces: its processes, mounts and network are not the host's, and end with the first of its
-//! processes, however that ends.
+//! Namespaces: their processes, mounts and network are not the host's, and end with the first of the processes,
+//! however that ends.
 
 use std::{
     env, fs,
@@ -13,12 +13,10 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
 };
 
-use super::settings::{self, ADDRESS, CABLE, HOST, SERVICES};
 use crate::{Error, Result, daemon::Daemon, error::Context, images, process, watchdog::Watchdog};
 
-const INIT: &str = include_str!("../../assets/node/init.sh");
-const NETWORK: &str = include_str!("../../assets/node/network.sh");
-const CGROUPS: &str = include_str!("../../assets/node/cgroups.sh");
+const INIT: &str = include_str!("../assets/space/init.sh");
+const CGROUPS: &str = include_str!("../assets/space/cgroups.sh");
 
 /// Namespaces that are held by one process.
 #[derive(Debug)]
@@ -31,9 +29,9 @@ pub(crate) struct Space {
 }
 
 impl Space {
-    /// Makes the namespaces and joins their network with the host's.
-    pub(crate) fn start(folder: &Path, watchdog: &mut Watchdog) -> Result<Self> {
-        script(CGROUPS, &[&settings::group()])?;
+    /// Makes the namespaces, and a control group of this name for containers.
+    pub(crate) fn start(folder: &Path, group: &str, watchdog: &mut Watchdog) -> Result<Self> {
+        process::run(Command::new("sh").args(["-c", CGROUPS, "cgroups", group]))?;
         let ready = folder.join("namespaces-are-ready");
         let mut command = Command::new("unshare");
         command.args(["--net", "--mount", "--pid", "--ipc", "--uts"]);
@@ -43,8 +41,12 @@ impl Space {
         daemon.start(watchdog, || ready.exists())?;
         let init = child_of(daemon.process_id())?;
         let handle = handle_of(init)?;
-        script(NETWORK, &[&init.to_string(), CABLE, HOST, ADDRESS, SERVICES])?;
         Ok(Self { daemon, init, handle })
+    }
+
+    /// The first process in it, by its id on the host.
+    pub(crate) const fn init(&self) -> u32 {
+        self.init
     }
 
     /// A command that runs `program` within. It is killed when the process that runs the command is.
@@ -67,18 +69,9 @@ impl Space {
         match pidfd_send_signal(&self.handle, Signal::KILL) {
             // It has ended by itself.
             Ok(()) | Err(Errno::SRCH) => self.daemon.stop(watchdog),
-            Err(error) => Err(error).context("kill", "the node's first process"),
+            Err(error) => Err(error).context("kill", "the namespaces' first process"),
         }
     }
-}
-
-/// Whether the host still has its end of a node's cable.
-pub(crate) fn has_cable() -> bool {
-    Path::new("/sys/class/net").join(CABLE).exists()
-}
-
-fn script(text: &str, args: &[&str]) -> Result<()> {
-    process::run(Command::new("sh").args(["-c", text, "node"]).args(args)).map(drop)
 }
 
 /// The only child of a process.
@@ -93,7 +86,8 @@ fn child_of(parent: Option<u32>) -> Result<u32> {
 fn handle_of(process: u32) -> Result<OwnedFd> {
     let id = i32::try_from(process).ok().and_then(Pid::from_raw);
     let ended = Error::State { name: "namespaces", found: "ended", wanted: "running" };
-    pidfd_open(id.ok_or(ended)?, PidfdFlags::empty()).context("open", "the node's first process")
+    pidfd_open(id.ok_or(ended)?, PidfdFlags::empty())
+        .context("open", "the namespaces' first process")
 }
 
 /// `PATH` for a program that runs others, of which some are root's.

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# The first process in a node's own namespaces: hides from the host what the node's programs write to fixed places,
+# The first process in namespaces of their own: hides from the host what programs in them write to fixed places,
 # then says so by making the file $2 and becomes the program $1, which waits. All of it ends with that process.
 set -eu
 
@@ -7,6 +7,8 @@ set -eu
 mount --make-rshared /
 
 mount -t tmpfs -o mode=0755 batchpipe /run
+
+ip link set lo up
 
 # kubelet and the network plugins insist on folders in these.
 for folder in /var/lib /var/log; do
