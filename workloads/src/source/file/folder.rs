@@ -152,7 +152,9 @@ pub(super) fn read_by_others(path: &Path, current: Option<&Input>) -> Result<Lef
     }
     places.sort_unstable_by_key(|place| place.written);
     let mut left = Left::default();
-    places.into_iter().for_each(|place| left.remember(place));
+    for place in places {
+        left.remember(place);
+    }
     // What was written to before the first file that is read cannot have followed it.
     if let Some(current) = current {
         left.forgotten = left.forgotten.max(current.written()?.saturating_sub(1));

@@ -147,7 +147,9 @@ impl FileSource {
         open.extend(current);
         open.extend(self.open.ids());
         let mut left = self.trail.left();
-        self.trail.here().into_iter().for_each(|here| left.remember(here));
+        if let Some(here) = self.trail.here() {
+            left.remember(here);
+        }
         let mut rotated = folder::unread(&self.options.path, &left, &open)?;
         let next = rotated.next.take().map(|found| Next { found, is_known: false });
         Ok((next, rotated))
