@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -55,8 +55,8 @@ pub(super) struct Context {
     began_anew: AtomicBool,
     /// Set when it could not be decided where a partition is begun.
     is_undecided: AtomicBool,
-    /// Set while a commit is on its way: an earlier one must not come later.
-    is_committing: AtomicBool,
+    /// Held while the group is told how far we are: an earlier commit must not come later.
+    committing: Mutex<()>,
     /// Set when nothing is to be read any more.
     is_leaving: AtomicBool,
     is_unreachable: AtomicBool,
@@ -75,7 +75,7 @@ impl Context {
             changes: AtomicU64::new(0),
             began_anew: AtomicBool::new(false),
             is_undecided: AtomicBool::new(false),
-            is_committing: AtomicBool::new(false),
+            committing: Mutex::default(),
             is_leaving: AtomicBool::new(false),
             is_unreachable: AtomicBool::new(false),
             topic_id: OnceLock::new(),
@@ -115,30 +115,34 @@ impl Context {
         self.desk.go_on();
     }
 
-    /// Tells the group how far we are, without waiting for its answer.
-    pub(super) fn commit_soon(&self, consumer: &BaseConsumer<Self>) {
-        // While the group is joined anew a commit is refused.
-        if self.membership.is_joining() || self.is_committing.load(Ordering::Acquire) {
+    /// Tells the group how far all partitions are, and waits for its answer: in a thread that may wait.
+    pub(super) fn commit_all(&self, consumer: &BaseConsumer<Self>) {
+        // While the group is joined anew a commit is refused, and whoever leaves does it then.
+        if self.membership.is_joining() || self.is_leaving.load(Ordering::Acquire) {
             return;
         }
-        let due = self.desk.due();
-        if due.is_empty() {
-            return;
-        }
-        self.is_committing.store(true, Ordering::Release);
-        if let Err(error) = consumer.commit(&self.list(&due), CommitMode::Async) {
-            self.is_committing.store(false, Ordering::Release);
+        if let Err(error) = self.commit_due(consumer, || self.desk.due()) {
             self.tell_uncommitted(&error);
         }
     }
 
-    /// Tells the group how far these partitions are, and waits for its answer.
+    /// The same for these partitions.
     pub(super) fn commit(
         &self,
         consumer: &BaseConsumer<Self>,
         partitions: &[i32],
     ) -> KafkaResult<()> {
-        let due = self.desk.offsets().due(partitions);
+        self.commit_due(consumer, || self.desk.offsets().due(partitions))
+    }
+
+    /// What is due is looked up once nobody else commits: it may have been given back while we waited.
+    fn commit_due(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        due: impl FnOnce() -> Vec<Due>,
+    ) -> KafkaResult<()> {
+        let _turn = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = due();
         if due.is_empty() {
             return Ok(());
         }
@@ -222,12 +226,15 @@ impl Context {
         }
         let topic = &self.options.topic;
         let starts = self.starts(consumer, &partitions)?;
+        if self.topic_id.get().is_none() {
+            // librdkafka tells the id with metadata of a topic that it works with, as it does since the last question.
+            consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
+        }
         let mut asked = TopicPartitionList::new();
         for partition in &partitions {
             asked.add_partition(topic, *partition);
         }
         let committed = committed(&consumer.committed_offsets(asked, REQUEST_TIMEOUT)?, topic);
-        // Heard with the answers to these questions at the latest.
         let id = self.topic_id.get();
         for partition in partitions {
             let Some(log_start) = starts.get(&partition).copied() else {
@@ -375,19 +382,6 @@ impl ConsumerContext for Context {
     }
 
     fn pre_rebalance(&self, _: &BaseConsumer<Self>, _: &Rebalance<'_>) {}
-
-    fn commit_callback(&self, outcome: KafkaResult<()>, list: &TopicPartitionList) {
-        self.is_committing.store(false, Ordering::Release);
-        match outcome {
-            Ok(()) => {
-                let mut offsets = self.desk.offsets();
-                for (partition, offset) in known(list, &self.options.topic) {
-                    offsets.commit(partition, offset);
-                }
-            }
-            Err(error) => self.tell_uncommitted(&error),
-        }
-    }
 }
 
 const fn passes_soon(code: Code) -> bool {

@@ -37,10 +37,10 @@ pub(super) enum Put {
     Replaced,
 }
 
-/// Puts the message's record into the block. With a key that stands in the record, the message's own does not matter.
-pub(super) fn put(message: &mut Message, rules: &Rules, block: &mut Block) -> Put {
+/// Puts the message's record, which may have `most` bytes, into the block. With a key that stands in the record, the message's own does not matter.
+pub(super) fn put(message: &mut Message, rules: &Rules, most: usize, block: &mut Block) -> Put {
     let Some(value) = message.value.take() else { return Put::Tombstone };
-    if message.size > value.len() {
+    if message.size > most {
         let (prefix, bytes) = (value.into_vec(), message.size as u64);
         block.oversize.push(Oversize { prefix, bytes });
         return Put::Record;
@@ -78,6 +78,8 @@ mod tests {
     use super::*;
     use crate::key::Pointer;
 
+    const MOST: usize = 1000;
+
     fn message(value: Option<&[u8]>, key: Option<&[u8]>) -> Message {
         Message {
             partition: 0,
@@ -96,7 +98,7 @@ mod tests {
 
     fn run(value: Option<&[u8]>, rules: &Rules) -> (Put, Block) {
         let mut block = Block::default();
-        (put(&mut message(value, None), rules, &mut block), block)
+        (put(&mut message(value, None), rules, MOST, &mut block), block)
     }
 
     #[test]
@@ -137,9 +139,13 @@ mod tests {
         let mut block = Block::default();
         let mut message = message(Some(b"{\"big"), Some(b"k"));
         message.size = 5_000_000;
-        assert_eq!(put(&mut message, &json(), &mut block), Put::Record);
+        assert_eq!(put(&mut message, &json(), MOST, &mut block), Put::Record);
         assert_eq!(block.oversize, [Oversize { prefix: b"{\"big".to_vec(), bytes: 5_000_000 }]);
         assert!(block.hashes.is_empty());
+        // One that is not much larger was kept as a whole.
+        let long = vec![b'1'; MOST + 1];
+        assert_eq!(run(Some(&long), &json()).1.oversize[0].bytes, 1001);
+        assert_eq!(run(Some(&long[1..]), &json()).1.text.len(), 1001);
     }
 
     #[test]
@@ -148,12 +154,12 @@ mod tests {
         for (value, key) in
             [(&b"1"[..], Some(&b"a"[..])), (b"", Some(b"b")), (b"[\n", Some(b"c")), (b"2", None)]
         {
-            put(&mut message(Some(value), key), &json(), &mut block);
+            put(&mut message(Some(value), key), &json(), MOST, &mut block);
         }
         assert_eq!(block.hashes, [Some(KeyHash::of(b"a")), None]);
         let keyed = Rules { validate: true, key: Some(Pointer::parse("/k").unwrap()) };
         let mut block = Block::default();
-        put(&mut message(Some(b"{}"), Some(b"a")), &keyed, &mut block);
+        put(&mut message(Some(b"{}"), Some(b"a")), &keyed, MOST, &mut block);
         assert_eq!((block.text.as_slice(), block.hashes.len()), (&b"{}\n"[..], 0));
     }
 }

@@ -131,7 +131,7 @@ impl Source for KafkaSource {
 
     fn read(&mut self, block: &mut Block, wait: Duration) -> Result<Read, SourceError> {
         let Some(running) = &mut self.running else { return Ok(Read::End) };
-        running.fill(block, wait, &self.options.rules)
+        running.fill(block, wait, &self.options)
     }
 
     fn acknowledge(&mut self, position: Position) -> Result<(), SourceError> {
@@ -179,7 +179,7 @@ impl Running {
         &mut self,
         block: &mut Block,
         mut wait: Duration,
-        rules: &Rules,
+        options: &KafkaOptions,
     ) -> Result<Read, SourceError> {
         if block.text.capacity() > 2 * BLOCK_BYTES {
             block.text = Vec::new(); // a long record has passed
@@ -194,7 +194,7 @@ impl Running {
             wait = Duration::ZERO;
             messages += 1;
             bytes += message.value.as_ref().map_or(0, |value| value.len());
-            match put(&mut message, rules, block) {
+            match put(&mut message, &options.rules, options.max_record_bytes, block) {
                 Put::Tombstone => tombstones += 1,
                 Put::Record => wanted -= 1,
                 Put::Replaced => (wanted, replaced) = (wanted - 1, replaced + 1),

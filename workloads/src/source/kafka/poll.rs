@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Receiver, Sender};
 use rdkafka::{
     Message as _,
     config::RDKafkaLogLevel,
@@ -93,6 +93,8 @@ struct Leap {
 struct Session<'a> {
     poller: &'a Poller,
     client: &'a BaseConsumer<Context>,
+    /// Has the committer work; busy, it takes the newest offsets when it comes to it.
+    commit: Sender<()>,
     bundle: Vec<Message>,
     bundle_bytes: usize,
     leaps: Vec<Leap>,
@@ -181,21 +183,39 @@ impl Poller {
         if let Err(error) = client.subscribe(&[topic]) {
             return End::Rebuild(error.to_string());
         }
-        let end = Session::new(self, &client).run(heartbeat, &mut renewal);
-        heartbeat.tick();
-        let uncommitted = leave(&client, &self.desk, !matches!(end, End::TopicGone));
-        if self.desk.is_finished() {
-            let _ = told.send(uncommitted); // whoever finished may not have waited
-        }
-        end
+        let (wake, woken) = crossbeam_channel::bounded(1);
+        thread::scope(|scope| {
+            let commits = || commit_when_woken(&client, &woken);
+            let committer = thread::Builder::new()
+                .name("source-commits".to_owned())
+                .spawn_scoped(scope, commits);
+            if let Err(error) = committer {
+                return End::Rebuild(format!("the system gives no thread: {error}"));
+            }
+            let end = Session::new(self, &client, wake).run(heartbeat, &mut renewal);
+            heartbeat.tick();
+            let uncommitted = leave(&client, &self.desk, !matches!(end, End::TopicGone));
+            if self.desk.is_finished() {
+                let _ = told.send(uncommitted); // whoever finished may not have waited
+            }
+            end
+        })
+    }
+}
+
+/// Commits what was acknowledged: in a thread of its own, because an answer may take long.
+fn commit_when_woken(client: &BaseConsumer<Context>, woken: &Receiver<()>) {
+    while woken.recv().is_ok() {
+        client.context().commit_all(client);
     }
 }
 
 impl<'a> Session<'a> {
-    fn new(poller: &'a Poller, client: &'a BaseConsumer<Context>) -> Self {
+    fn new(poller: &'a Poller, client: &'a BaseConsumer<Context>, commit: Sender<()>) -> Self {
         Self {
             poller,
             client,
+            commit,
             bundle: Vec::new(),
             bundle_bytes: 0,
             leaps: Vec::new(),
@@ -217,7 +237,7 @@ impl<'a> Session<'a> {
             self.balance();
             if self.committed_at.elapsed() >= COMMIT_PERIOD {
                 self.committed_at = Instant::now();
-                self.client.context().commit_soon(self.client);
+                let _ = self.commit.try_send(()); // one is on its way already
                 self.look_into_leaps();
             }
             self.probe();

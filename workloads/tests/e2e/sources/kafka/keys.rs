@@ -38,7 +38,8 @@ fn keyed_records_arrive_once_and_in_order() {
     }
     stage.await_committed();
     // A topic's id is 16 bytes in base64.
-    assert!(stage.committed().iter().all(|(_, metadata)| metadata.len() == 22));
+    let committed = stage.committed();
+    assert!(committed.iter().all(|(_, metadata)| metadata.len() == 22), "{committed:?}");
 }
 
 #[test]
