@@ -90,7 +90,12 @@ impl Records {
         while start < self.text.len() {
             let end =
                 memchr::memchr(b'\n', &self.text[start..]).map_or(self.text.len(), |at| start + at);
-            kept = self.keep(start..end, kept, all_utf8, rules, given.get(line).copied());
+            let before = self.ends.len();
+            kept = self.keep(start..end, kept, all_utf8, rules);
+            // A key in the record was asked for, so it is stronger than one beside it.
+            if rules.key.is_none() && self.ends.len() > before {
+                self.hashes.extend(given.get(line));
+            }
             start = end + 1;
             line += 1;
         }
@@ -104,7 +109,6 @@ impl Records {
         kept: usize,
         all_utf8: bool,
         rules: &Rules,
-        given: Option<Option<KeyHash>>,
     ) -> usize {
         let record = &self.text[line.clone()];
         if lines::is_blank(record) {
@@ -129,11 +133,8 @@ impl Records {
                 }
                 let end = at + line.len();
                 self.ends.push(u32::try_from(end).expect("a block is far smaller than 4 GiB"));
-                match given {
-                    // A key in the record was asked for, so it is stronger than one beside it.
-                    Some(given) if rules.key.is_none() => self.hashes.push(given),
-                    _ if rules.key.is_some() => self.hashes.push(hash),
-                    _ => {}
+                if rules.key.is_some() {
+                    self.hashes.push(hash);
                 }
                 end
             }

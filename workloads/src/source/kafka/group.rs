@@ -40,6 +40,10 @@ use crate::{
 pub(super) const REVOCATION_PATIENCE: Duration = Duration::from_secs(4);
 /// How long an answer may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a topic's id is listened for.
+const ID_PATIENCE: Duration = Duration::from_secs(2);
+/// How long one poll listens for it.
+const ID_POLL: Duration = Duration::from_millis(20);
 /// How long to wait before a commit is tried again.
 const RETRY_WAIT: Duration = Duration::from_millis(50);
 
@@ -96,6 +100,19 @@ impl Context {
     /// Whether a partition came of which nobody could say where to begin.
     pub(super) fn is_undecided(&self) -> bool {
         self.is_undecided.load(Ordering::Acquire)
+    }
+
+    /// Asks for the topic's id before the group is joined: librdkafka tells it in its log, and that only while it is
+    /// polled, so that it would not be heard in the callback that needs it.
+    pub(super) fn learn_id(&self, consumer: &BaseConsumer<Self>) {
+        let deadline = Instant::now() + ID_PATIENCE;
+        if let Err(error) = consumer.fetch_metadata(Some(&self.options.topic), REQUEST_TIMEOUT) {
+            tracing::debug!(%error, "the brokers do not tell the topic's id");
+        }
+        // Brokers before 2.8 tell none.
+        while self.topic_id.get().is_none() && Instant::now() < deadline {
+            drop(consumer.poll(ID_POLL));
+        }
     }
 
     /// Nothing is to be read any more.
@@ -226,10 +243,6 @@ impl Context {
         }
         let topic = &self.options.topic;
         let starts = self.starts(consumer, &partitions)?;
-        if self.topic_id.get().is_none() {
-            // librdkafka tells the id with metadata of a topic that it works with, as it does since the last question.
-            consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
-        }
         let mut asked = TopicPartitionList::new();
         for partition in &partitions {
             asked.add_partition(topic, *partition);
@@ -335,8 +348,9 @@ impl ClientContext for Context {
         }
         self.membership.note(facility, text);
         match new_id(text, &self.options.topic) {
-            Some(NewId::First(id)) => _ = self.topic_id.set(id.to_owned()),
-            Some(NewId::Other) => self.began_anew.store(true, Ordering::Release),
+            // Said whenever librdkafka begins to work with the topic.
+            Some(NewId::First(id)) if self.topic_id.get_or_init(|| id.to_owned()) == id => {}
+            Some(NewId::First(_) | NewId::Other) => self.began_anew.store(true, Ordering::Release),
             None => {}
         }
     }

@@ -180,6 +180,7 @@ impl Poller {
             Ok(client) => client,
             Err(error) => return End::Rebuild(complaint(&error)),
         };
+        client.context().learn_id(&client);
         if let Err(error) = client.subscribe(&[topic]) {
             return End::Rebuild(error.to_string());
         }

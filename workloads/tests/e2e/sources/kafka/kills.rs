@@ -3,6 +3,7 @@
 use batchpipe_testbed::shared_kafka;
 
 use super::stage::Stage;
+use crate::faults::support::until;
 
 #[test]
 fn a_producer_that_is_killed_sends_again_what_was_not_committed_and_nothing_else() {
@@ -14,7 +15,10 @@ fn a_producer_that_is_killed_sends_again_what_was_not_committed_and_nothing_else
     stage.send(&pairs);
     let mut allowed = 0;
     for _ in 0..2 {
-        stage.produce_until(10_000).kill();
+        let producer = stage.produce_until(10_000);
+        let before = stage.committed_sum();
+        until("something is committed", || stage.committed_sum() > before);
+        producer.kill();
         let there = TOTAL - stage.tally(kafka, &records).lost().len();
         let committed = usize::try_from(stage.committed_sum()).unwrap();
         assert!(committed <= there, "{committed} committed, {there} sent");
