@@ -23,7 +23,7 @@ fn a_limit_is_exact_and_the_next_run_goes_on_behind_it() {
 
 #[test]
 fn a_producer_that_is_stopped_under_load_has_committed_what_it_sent() {
-    const TOTAL: usize = 40_000;
+    const TOTAL: usize = 100_000;
     let kafka = shared_kafka().unwrap();
     let mut stage = Stage::new(kafka, "rebatched-stopped");
     stage.scene.slow_down();

@@ -7,7 +7,7 @@ use crate::faults::support::until;
 
 #[test]
 fn a_producer_that_is_killed_sends_again_what_was_not_committed_and_nothing_else() {
-    const TOTAL: usize = 60_000;
+    const TOTAL: usize = 200_000;
     let kafka = shared_kafka().unwrap();
     let mut stage = Stage::new(kafka, "rebatched-killed");
     stage.scene.slow_down();

@@ -5,19 +5,18 @@ use batchpipe_testbed::shared_kafka;
 use super::stage::{Pair, Stage};
 use crate::faults::support::{read_topic, until};
 
-/// Sends these values, and returns the lines and the dead letters (value, reason, whole size) that became of them.
-fn run(
-    topic: &str,
-    validate: &str,
-    values: &[Option<&[u8]>],
-) -> (Vec<String>, Vec<(Vec<u8>, String, Option<u64>)>) {
+/// Value, reason, and whole size of what was cut.
+type Letter = (Vec<u8>, String, Option<u64>);
+
+/// Sends these values, and returns the lines and the dead letters that became of them.
+fn run(topic: &str, validate: &str, values: &[Option<&[u8]>]) -> (Vec<String>, Vec<Letter>) {
     let kafka = shared_kafka().unwrap();
     let mut stage = Stage::new(kafka, topic);
     stage.scene.spec["producer"]["validate"] = validate.into();
     stage.scene.spec["batch"]["maxBytes"] = "4Ki".into();
     let pair =
-        |value: &Option<&[u8]>| -> Pair { (Some("one".to_owned()), value.map(<[u8]>::to_vec)) };
-    stage.send(&values.iter().map(pair).collect::<Vec<_>>());
+        |value: Option<&[u8]>| -> Pair { (Some("one".to_owned()), value.map(<[u8]>::to_vec)) };
+    stage.send(&values.iter().copied().map(pair).collect::<Vec<_>>());
     let producer = stage.scene.produce();
     stage.await_committed();
     let tombstones = values.iter().flatten().filter(|it| it.trim_ascii().is_empty()).count();
