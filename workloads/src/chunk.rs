@@ -52,7 +52,7 @@ pub struct Records {
     text: Vec<u8>,
     /// Where each record ends in `text`.
     ends: Vec<u32>,
-    /// The hash of each record's key; empty when the pipeline has no key.
+    /// The hash of each record's key; empty when none has one.
     hashes: Vec<Option<KeyHash>>,
     /// What could not be used.
     rejects: Vec<Reject>,
@@ -82,14 +82,22 @@ impl Records {
         std::mem::swap(&mut self.text, &mut block.text);
         block.text.clear();
         self.rejects.extend(block.oversize.drain(..).map(Reject::from));
+        self.rejects.append(&mut block.rejects);
+        let given = std::mem::take(&mut block.hashes);
         // One pass over the whole block is several times faster than one for each record.
         let all_utf8 = !rules.validate || std::str::from_utf8(&self.text).is_ok();
-        let (mut start, mut kept) = (0, 0);
+        let (mut start, mut kept, mut line) = (0, 0, 0);
         while start < self.text.len() {
             let end =
                 memchr::memchr(b'\n', &self.text[start..]).map_or(self.text.len(), |at| start + at);
+            let before = self.ends.len();
             kept = self.keep(start..end, kept, all_utf8, rules);
+            // A key in the record was asked for, so it is stronger than one beside it.
+            if rules.key.is_none() && self.ends.len() > before {
+                self.hashes.extend(given.get(line));
+            }
             start = end + 1;
+            line += 1;
         }
         self.text.truncate(kept);
     }
@@ -326,5 +334,32 @@ mod tests {
         let mut chunk = records(b"1\n2\n3", &json());
         chunk.fill(&mut Block { text: b"4".to_vec(), ..Block::default() }, &json());
         assert_eq!((chunk.len(), chunk.run(0, 1)), (1, b"4".as_slice()));
+    }
+
+    #[test]
+    fn a_key_beside_the_record_is_taken_where_none_in_it_is_asked_for() {
+        let hashes = vec![Some(KeyHash::of(b"a")), None, Some(KeyHash::of(b"c"))];
+        let block = || Block {
+            text: b"{\"k\":1}\nbad\n3\n".to_vec(),
+            hashes: hashes.clone(),
+            ..Block::default()
+        };
+        let mut chunk = Records::default();
+        chunk.fill(&mut block(), &json());
+        assert_eq!((chunk.len(), chunk.hash(0), chunk.hash(1)), (2, hashes[0], hashes[2]));
+        let keyed = Rules { validate: true, key: Some(Pointer::parse("/k").unwrap()) };
+        chunk.fill(&mut block(), &keyed);
+        assert_eq!((chunk.hash(0), chunk.hash(1)), (Some(KeyHash::of(b"1")), None));
+    }
+
+    #[test]
+    fn what_a_source_could_not_put_on_a_line_is_rejected_for_its_reason() {
+        let reject = Reject { bytes: b"a\nb".to_vec(), size: 3, reason: Reason::Newline };
+        let mut block =
+            Block { text: b"1\n".to_vec(), rejects: vec![reject.clone()], ..Block::default() };
+        let mut chunk = Records::default();
+        chunk.fill(&mut block, &json());
+        assert_eq!((chunk.accepted(), block.is_empty()), (2, true));
+        assert_eq!(chunk.take_rejects(), [reject]);
     }
 }

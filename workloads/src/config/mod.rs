@@ -61,7 +61,12 @@ fn secrets() -> PathBuf {
 
 /// What a pipeline asks for that others could listen to.
 fn insecurities(pipeline: &BatchPipeline) -> Vec<String> {
-    let found = [login_in_clear(pipeline), source_in_clear(pipeline), sink_in_clear(pipeline)];
+    let found = [
+        login_in_clear(pipeline),
+        source_in_clear(pipeline),
+        source_login_in_clear(pipeline),
+        sink_in_clear(pipeline),
+    ];
     found.into_iter().flatten().collect()
 }
 
@@ -78,15 +83,28 @@ fn source_in_clear(pipeline: &BatchPipeline) -> Option<String> {
 fn login_in_clear(pipeline: &BatchPipeline) -> Option<String> {
     let kafka = &pipeline.spec.kafka;
     let sasl = kafka.sasl.as_ref().filter(|_| kafka.tls.is_none())?;
-    let risk = match sasl.mechanism {
+    let risk = risk_of_login(sasl.mechanism);
+    Some(format!(
+        "insecure: spec.kafka.sasl without spec.kafka.tls sends {risk} in clear text; use a listener with TLS"
+    ))
+}
+
+fn source_login_in_clear(pipeline: &BatchPipeline) -> Option<String> {
+    let kafka = pipeline.spec.producer.as_ref()?.source.kafka.as_ref()?;
+    let sasl = kafka.sasl.as_ref().filter(|_| kafka.tls.is_none())?;
+    let risk = risk_of_login(sasl.mechanism);
+    Some(format!(
+        "insecure: spec.producer.source.kafka.sasl without tls sends {risk} in clear text; use a listener with TLS"
+    ))
+}
+
+const fn risk_of_login(mechanism: SaslMechanism) -> &'static str {
+    match mechanism {
         SaslMechanism::Plain => "the password itself",
         SaslMechanism::ScramSha256 | SaslMechanism::ScramSha512 => {
             "records, and proofs of the password,"
         }
-    };
-    Some(format!(
-        "insecure: spec.kafka.sasl without spec.kafka.tls sends {risk} in clear text; use a listener with TLS"
-    ))
+    }
 }
 
 fn sink_in_clear(pipeline: &BatchPipeline) -> Option<String> {

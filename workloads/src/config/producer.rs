@@ -11,16 +11,22 @@ use batchpipe_api::{
     spec::{
         batch::Batch,
         producer::Validate,
-        source::{FileSource as FileSpec, Generator, HttpSource as HttpSpec, SourceKind},
+        source::{
+            FileSource as FileSpec, Generator, HttpSource as HttpSpec, KafkaSource as KafkaSpec,
+            SourceKind,
+        },
     },
 };
 
-use super::{ConfigError, cluster, dead_letter, secrets, support, topic};
+use super::{ConfigError, cluster, dead_letter, secrets, topic};
 use crate::{
     batch::Limits,
     chunk::Rules,
     clock::unix_ms,
-    kafka::credentials::SecretFile,
+    kafka::{
+        client::Cluster,
+        credentials::{Credentials, SecretFile},
+    },
     key::Pointer,
     produce,
     source::{
@@ -28,6 +34,7 @@ use crate::{
         file::{FileOptions, FileSource},
         generator::{Gate, GeneratorOptions, GeneratorSource, ProfileName},
         http::{HttpOptions, HttpSource, SecretOptions},
+        kafka::{KafkaOptions, KafkaSource},
         stdin::StdinSource,
     },
 };
@@ -91,7 +98,8 @@ pub fn producer(
         grace: flags.grace,
         limit: flags.limit,
     };
-    let source = source(&kind, &config, flags)?;
+    let group = pipeline.source_group().unwrap_or_default();
+    let source = source(&kind, &config, flags, group)?;
     config.grace += source.after_stop();
     Ok(ProducerSetup { config, source })
 }
@@ -117,6 +125,7 @@ fn source(
     kind: &SourceKind<'_>,
     config: &produce::Config,
     flags: &ProducerFlags,
+    group: String,
 ) -> Result<Box<dyn Source>, ConfigError> {
     let max_record_bytes = config.limits.max_bytes;
     if flags.rate.is_some() && !matches!(kind, SourceKind::Generator(_)) {
@@ -133,7 +142,7 @@ fn source(
         SourceKind::Http(spec) => {
             http(spec, config, flags).map(|source| Box::new(source) as Box<dyn Source>)
         }
-        SourceKind::Kafka(_) => Err(support::KAFKA_SOURCE.into()),
+        SourceKind::Kafka(spec) => Ok(Box::new(kafka(spec, config, group))),
     }
 }
 
@@ -189,5 +198,22 @@ fn http(
             ConfigError::Taken { path, source: Box::new(error) }
         }
         _ => ConfigError::Field { path, problem: crate::error::chain(&error) },
+    })
+}
+
+/// Another cluster has brokers, encryption and login of its own; the options of clients are the same for both.
+fn kafka(spec: &KafkaSpec, config: &produce::Config, group: String) -> KafkaSource {
+    let other = spec.bootstrap_servers.as_ref().map(|servers| Cluster {
+        bootstrap_servers: servers.clone(),
+        options: config.cluster.options.clone(),
+        credentials: Credentials::new(spec.tls.as_ref(), spec.sasl.as_ref(), secrets()),
+    });
+    KafkaSource::new(KafkaOptions {
+        is_other_cluster: other.is_some(),
+        cluster: other.unwrap_or_else(|| config.cluster.clone()),
+        topic: spec.topic.clone(),
+        group,
+        rules: config.rules.clone(),
+        max_record_bytes: config.limits.max_bytes,
     })
 }

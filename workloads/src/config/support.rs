@@ -3,10 +3,7 @@
 
 use std::fmt;
 
-use batchpipe_api::{
-    pipeline::BatchPipeline,
-    spec::{sink::SinkKind, source::SourceKind},
-};
+use batchpipe_api::{pipeline::BatchPipeline, spec::sink::SinkKind};
 
 use super::ConfigError;
 
@@ -17,11 +14,7 @@ pub struct Unsupported {
     problem: &'static str,
 }
 
-const OTHER_SOURCE: &str = "is not supported by this version; use generator, stdin, file or http";
 const OTHER_SINK: &str = "is not supported by this version; use stdout, file, http or blackhole";
-/// `source.kafka`
-pub(super) const KAFKA_SOURCE: Unsupported =
-    Unsupported { path: "spec.producer.source.kafka", problem: OTHER_SOURCE };
 /// `sink.kafka`
 pub(super) const KAFKA_SINK: Unsupported =
     Unsupported { path: "spec.consumer.sink.kafka", problem: OTHER_SINK };
@@ -41,20 +34,10 @@ impl From<Unsupported> for ConfigError {
 /// Everything in a pipeline that this version cannot do.
 pub fn unsupported(pipeline: &BatchPipeline) -> Vec<Unsupported> {
     let spec = &pipeline.spec;
-    let source = match spec.producer.as_ref().and_then(|producer| producer.source.kind()) {
-        Some(SourceKind::Kafka(_)) => Some(KAFKA_SOURCE),
-        Some(
-            SourceKind::Generator(_)
-            | SourceKind::Stdin
-            | SourceKind::File(_)
-            | SourceKind::Http(_),
-        )
-        | None => None,
-    };
     let sink = match spec.consumer.as_ref().and_then(|consumer| consumer.sink.kind()) {
         Some(SinkKind::Kafka(_)) => Some(KAFKA_SINK),
         Some(SinkKind::Stdout | SinkKind::File(_) | SinkKind::Http(_) | SinkKind::Blackhole)
         | None => None,
     };
-    source.into_iter().chain(sink).collect()
+    sink.into_iter().collect()
 }

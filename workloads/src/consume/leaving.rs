@@ -15,8 +15,8 @@ use super::{
     assignment::Assigned,
     commits::{commit, is_final},
     group::Context,
-    membership::Membership,
 };
+use crate::kafka::membership::Membership;
 
 /// How long one poll waits for something to happen.
 const POLL_WAIT: Duration = Duration::from_millis(50);

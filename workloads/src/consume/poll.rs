@@ -23,7 +23,6 @@ use super::{
     fetched::Fetched,
     group::Context,
     leaving::Left,
-    refusal::Refusal,
     session::{End, Session},
     watch::{Watch, Watermarks},
     worker::{self, Desk, Notice, Stop},
@@ -32,7 +31,9 @@ use crate::{
     admin::Gate,
     budget::{Budget, Charge},
     decode::{Batch, Opener},
-    kafka::{access::complaint, awaiting::Awaiting, outbox::Settings, renewal::Renewal},
+    kafka::{
+        access::complaint, awaiting::Awaiting, outbox::Settings, refusal::Refusal, renewal::Renewal,
+    },
     sink::Sink,
 };
 

@@ -16,7 +16,7 @@ use crossbeam_channel::{Receiver, Sender};
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
-    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
+    error::KafkaResult,
 };
 
 use super::{
@@ -24,10 +24,15 @@ use super::{
     assignment::{Assigned, Leap, UNKNOWN},
     beyond::holds_nothing,
     group::Context,
-    resume::{Committed, Resume, resume},
     worker::Notice,
 };
-use crate::clock::unix_ms;
+use crate::{
+    clock::unix_ms,
+    kafka::{
+        answers::{committed, is_silence, known},
+        resume::{Committed, Resume, resume},
+    },
+};
 
 /// How often the brokers are asked.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -372,42 +377,4 @@ fn known_offset(offset: i64) -> Option<i64> {
 
 fn seconds_since(then_ms: i64) -> f64 {
     Duration::from_millis(unix_ms().saturating_sub(then_ms).max(0).unsigned_abs()).as_secs_f64()
-}
-
-/// Whether nobody answered, as opposed to an answer that says no.
-fn is_silence(error: &KafkaError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            RDKafkaErrorCode::BrokerTransportFailure
-                | RDKafkaErrorCode::AllBrokersDown
-                | RDKafkaErrorCode::OperationTimedOut
-                | RDKafkaErrorCode::RequestTimedOut
-                | RDKafkaErrorCode::Resolve
-        )
-    )
-}
-
-/// The offsets of an answer that are known.
-fn known(list: &TopicPartitionList, topic: &str) -> BTreeMap<i32, i64> {
-    let elements = list.elements_for_topic(topic);
-    elements
-        .iter()
-        .filter(|element| element.error().is_ok())
-        .filter_map(|element| match element.offset() {
-            Offset::Offset(offset) => Some((element.partition(), offset)),
-            _ => None,
-        })
-        .collect()
-}
-
-/// What the group has, where it has anything.
-fn committed(list: &TopicPartitionList, topic: &str) -> BTreeMap<i32, Committed> {
-    let offsets = known(list, topic);
-    let elements = list.elements_for_topic(topic);
-    let with_id = elements.iter().filter_map(|element| {
-        let offset = *offsets.get(&element.partition())?;
-        Some((element.partition(), Committed { offset, topic_id: element.metadata().to_owned() }))
-    });
-    with_id.collect()
 }

@@ -94,7 +94,8 @@ impl Awaiting {
     }
 }
 
-fn partitions(cluster: &Cluster, topic: String) -> Result<u32, TopicError> {
+/// The number of the topic's partitions, asked by a client of its own.
+pub(crate) fn partitions(cluster: &Cluster, topic: String) -> Result<u32, TopicError> {
     let admin = Admin::new(&cluster.access()?)?;
     admin.partitions(&topic)?.ok_or(TopicError::Missing { topic })
 }

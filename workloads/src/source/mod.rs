@@ -6,12 +6,13 @@
 pub mod file;
 pub mod generator;
 pub mod http;
+pub mod kafka;
 pub mod lines;
 pub mod stdin;
 
 use std::time::Duration;
 
-use crate::produce::Shared;
+use crate::{chunk::Reject, key::KeyHash, produce::Shared};
 
 /// How far a source has come: its own, ever increasing number for the end of a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +25,11 @@ pub struct Block {
     pub text: Vec<u8>,
     /// Lines that were too long to be kept.
     pub oversize: Vec<Oversize>,
+    /// Records that a source cannot put on a line, or that it found to be none.
+    pub rejects: Vec<Reject>,
+    /// The hash of each line's key, where records have one beside their text; empty when none has. With it every line
+    /// of `text` has an entry.
+    pub hashes: Vec<Option<KeyHash>>,
     /// How many records are wanted at most, set by who reads; no end when absent. A source that can say how far it
     /// has come inside of a block hands over no more, so that the rest is read by the next run, or sets it to none
     /// when it had to hand over more.
@@ -50,6 +56,8 @@ impl Block {
     pub fn clear(&mut self) {
         self.text.clear();
         self.oversize.clear();
+        self.rejects.clear();
+        self.hashes.clear();
     }
 
     /// Takes away the lines after the last record that is wanted; returns how many bytes these were. Where in the block
@@ -75,7 +83,7 @@ impl Block {
 
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.text.is_empty() && self.oversize.is_empty()
+        self.text.is_empty() && self.oversize.is_empty() && self.rejects.is_empty()
     }
 }
 
@@ -142,6 +150,20 @@ pub enum SourceError {
     /// A server cannot be started.
     #[error("cannot start the HTTP server")]
     Serve(#[source] std::io::Error),
+    /// The system gives no thread.
+    #[error("cannot start the Kafka source")]
+    Thread(#[source] std::io::Error),
+    /// The group of a Kafka source did not take how far its records were sent.
+    #[error(
+        "group {group} did not take the last offsets of partitions {partitions:?} in time; what was sent since the \
+         commit before is sent again"
+    )]
+    Uncommitted {
+        /// The group.
+        group: String,
+        /// The partitions.
+        partitions: Vec<i32>,
+    },
     /// A thread of ours died.
     #[error("the {0} died; this is a defect of batchpipe")]
     Died(&'static str),
@@ -150,7 +172,7 @@ pub enum SourceError {
 impl SourceError {
     /// Whether trying again cannot help.
     pub const fn is_final(&self) -> bool {
-        matches!(self, Self::Checkpoint { .. } | Self::Serve(_) | Self::Died(_))
+        matches!(self, Self::Checkpoint { .. } | Self::Serve(_) | Self::Thread(_) | Self::Died(_))
     }
 }
 
@@ -199,7 +221,8 @@ mod tests {
     use super::*;
 
     fn cut(text: &str, most: Option<u64>, oversize: Vec<Oversize>) -> (String, usize) {
-        let mut block = Block { text: text.as_bytes().to_vec(), oversize, most };
+        let mut block =
+            Block { text: text.as_bytes().to_vec(), oversize, most, ..Block::default() };
         let rest = block.cut();
         (String::from_utf8(block.text).unwrap(), rest)
     }
@@ -214,7 +237,8 @@ mod tests {
     #[test]
     fn a_block_with_lines_that_were_too_long_is_wanted_as_a_whole() {
         let oversize = vec![Oversize { prefix: Vec::new(), bytes: 9 }];
-        let mut block = Block { text: b"1\n2\n".to_vec(), oversize, most: Some(1) };
+        let mut block =
+            Block { text: b"1\n2\n".to_vec(), oversize, most: Some(1), ..Block::default() };
         assert_eq!((block.cut(), block.text.len(), block.most), (0, 4, None));
     }
 }

@@ -18,7 +18,7 @@ use batchpipe_testbed::{Kafka, Security};
 const PLAIN: (&str, &str) = ("plain", "open-sesame");
 
 /// The broker that all of these tests share. What nobody was granted is refused, but to the plain listener.
-fn kafka() -> &'static Kafka {
+pub(crate) fn kafka() -> &'static Kafka {
     static SHARED: OnceLock<Kafka> = OnceLock::new();
     SHARED.get_or_init(|| {
         Kafka::builder()
@@ -31,6 +31,6 @@ fn kafka() -> &'static Kafka {
     })
 }
 
-fn security() -> &'static Security {
+pub(crate) fn security() -> &'static Security {
     kafka().security().unwrap()
 }

@@ -2,15 +2,15 @@
 
 /// What the group has of a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Committed {
-    pub(super) offset: i64,
+pub(crate) struct Committed {
+    pub(crate) offset: i64,
     /// The id of the topic that the offset is of, which we commit along with it; empty when others have committed.
-    pub(super) topic_id: String,
+    pub(crate) topic_id: String,
 }
 
 /// Where to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Resume {
+pub(crate) enum Resume {
     /// At the start of the log: the group has nothing.
     Start,
     /// Where the group is, or at the start of the log when retention was faster.
@@ -25,7 +25,7 @@ pub(super) enum Resume {
 }
 
 /// Decides by the first offset of the log and the id of the topic that it is of, if the brokers tell ids.
-pub(super) fn resume(start: i64, committed: Option<&Committed>, topic_id: Option<&str>) -> Resume {
+pub(crate) fn resume(start: i64, committed: Option<&Committed>, topic_id: Option<&str>) -> Resume {
     let Some(Committed { offset, topic_id: of }) = committed else { return Resume::Start };
     if topic_id.is_some_and(|id| !of.is_empty() && of != id) {
         return Resume::Anew;

@@ -4,7 +4,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 /// Something that does not pass by itself.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// The topic is not there any more.
     TopicGone,
     /// The client is of no use any more; why.
@@ -19,7 +19,7 @@ pub(super) enum Refusal {
 
 impl Refusal {
     /// The refusal in an error; none when it is something that passes by itself.
-    pub(super) fn of(error: &KafkaError, topic: &str, group: &str) -> Option<Self> {
+    pub(crate) fn of(error: &KafkaError, topic: &str, group: &str) -> Option<Self> {
         Some(match error.rdkafka_error_code()? {
             Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownTopicId => {
                 Self::TopicGone

@@ -16,7 +16,7 @@ const STEADY: u8 = 3;
 
 /// What librdkafka said last.
 #[derive(Debug, Default)]
-pub(super) struct Membership {
+pub(crate) struct Membership {
     stage: AtomicU8,
     has_asked: AtomicBool,
     has_left: AtomicBool,
@@ -24,7 +24,7 @@ pub(super) struct Membership {
 
 impl Membership {
     /// Takes a line of librdkafka's log of the group (`debug=cgrp`).
-    pub(super) fn note(&self, facility: &str, text: &str) {
+    pub(crate) fn note(&self, facility: &str, text: &str) {
         match facility {
             "CGRPJOINSTATE" => {
                 let Some(stage) = stage(text) else { return };
@@ -52,22 +52,22 @@ impl Membership {
     }
 
     /// Whether the brokers would refuse a commit that is sent now.
-    pub(super) fn is_joining(&self) -> bool {
+    pub(crate) fn is_joining(&self) -> bool {
         self.stage.load(Ordering::Acquire) == JOINING
     }
 
     /// Whether nothing changes, or nothing was ever asked for.
-    pub(super) fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         !self.has_asked() || self.stage.load(Ordering::Acquire) == STEADY
     }
 
     /// Whether the brokers may know us as a member.
-    pub(super) fn has_asked(&self) -> bool {
+    pub(crate) fn has_asked(&self) -> bool {
         self.has_asked.load(Ordering::Acquire)
     }
 
     /// Whether the group was told that we leave.
-    pub(super) fn has_left(&self) -> bool {
+    pub(crate) fn has_left(&self) -> bool {
         self.has_left.load(Ordering::Acquire)
     }
 }

@@ -1,0 +1,11 @@
+//! The Kafka source: every record of the topic of single records is in the topic of batches; whatever happens.
+
+mod ends;
+mod keys;
+mod kills;
+mod logins;
+mod members;
+mod outage;
+mod recreation;
+mod rows;
+mod stage;
