@@ -5,7 +5,10 @@ use std::fmt;
 
 use batchpipe_api::{
     pipeline::BatchPipeline,
-    spec::{sink::SinkKind, source::SourceKind},
+    spec::{
+        sink::{Delivery, SinkKind},
+        source::SourceKind,
+    },
 };
 
 use super::ConfigError;
@@ -18,13 +21,13 @@ pub struct Unsupported {
 }
 
 const OTHER_SOURCE: &str = "is not supported by this version; use generator, stdin, file or http";
-const OTHER_SINK: &str = "is not supported by this version; use stdout, file, http or blackhole";
+const OTHER_DELIVERY: &str = "is not supported by this version; use AtLeastOnce";
 /// `source.kafka`
 pub(super) const KAFKA_SOURCE: Unsupported =
     Unsupported { path: "spec.producer.source.kafka", problem: OTHER_SOURCE };
-/// `sink.kafka`
-pub(super) const KAFKA_SINK: Unsupported =
-    Unsupported { path: "spec.consumer.sink.kafka", problem: OTHER_SINK };
+/// `sink.kafka.delivery: ExactlyOnce`
+pub(super) const KAFKA_SINK_EXACTLY_ONCE: Unsupported =
+    Unsupported { path: "spec.consumer.sink.kafka.delivery", problem: OTHER_DELIVERY };
 
 impl fmt::Display for Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,8 +55,16 @@ pub fn unsupported(pipeline: &BatchPipeline) -> Vec<Unsupported> {
         | None => None,
     };
     let sink = match spec.consumer.as_ref().and_then(|consumer| consumer.sink.kind()) {
-        Some(SinkKind::Kafka(_)) => Some(KAFKA_SINK),
-        Some(SinkKind::Stdout | SinkKind::File(_) | SinkKind::Http(_) | SinkKind::Blackhole)
+        Some(SinkKind::Kafka(spec)) if spec.delivery == Delivery::ExactlyOnce => {
+            Some(KAFKA_SINK_EXACTLY_ONCE)
+        }
+        Some(
+            SinkKind::Stdout
+            | SinkKind::File(_)
+            | SinkKind::Http(_)
+            | SinkKind::Kafka(_)
+            | SinkKind::Blackhole,
+        )
         | None => None,
     };
     source.into_iter().chain(sink).collect()
