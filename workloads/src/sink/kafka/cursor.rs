@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_whole_text_is_its_lines() {
-        assert_eq!(all("1\n22\r\n3", &[0..7]), numbered(&["1", "22\r", "3"]));
+        assert_eq!(all("1\n22\r\n3", std::slice::from_ref(&(0..7))), numbered(&["1", "22\r", "3"]));
         assert_eq!(all("1", std::slice::from_ref(&(0..1))), numbered(&["1"]));
         assert_eq!(all("", &[]), numbered(&[]));
     }
