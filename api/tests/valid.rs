@@ -168,9 +168,17 @@ fn every_example_is_accepted_and_runs_in_a_cluster_and_without() {
         seen.push(pipeline.name().to_owned());
     }
     seen.sort_unstable();
-    for name in
-        ["http-sink", "http-source", "kafka-source", "logs", "seed", "telemetry", "ticks", "vitals"]
-    {
+    for name in [
+        "http-sink",
+        "http-source",
+        "kafka-sink",
+        "kafka-source",
+        "logs",
+        "seed",
+        "telemetry",
+        "ticks",
+        "vitals",
+    ] {
         assert!(seen.iter().any(|it| it == name), "no example {name} in {seen:?}");
     }
 }

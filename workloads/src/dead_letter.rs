@@ -45,7 +45,7 @@ impl DeadLetter {
         }
         headers.push(header(&origin));
         let token = Token { origin, size, inner };
-        Message { value: value.into_boxed_slice(), headers, timestamp_ms, token }
+        Message { key: None, value: value.into_boxed_slice(), headers, timestamp_ms, token }
     }
 }
 

@@ -31,10 +31,15 @@ impl Pointer {
     /// Checks that `record` is one JSON value and hashes its key: `Err` when it is not JSON, `Ok(None)` when
     /// it has no key (missing, null, an object or an array). The caller has checked that it is UTF-8.
     pub fn hash(&self, record: &str) -> Result<Option<KeyHash>, serde_json::Error> {
+        Ok(self.key(record)?.map(|key| KeyHash::of(key.as_bytes())))
+    }
+
+    /// The key itself, under the same rules: a string unescaped, any other scalar as its text stands in the record.
+    pub fn key<'r>(&self, record: &'r str) -> Result<Option<Cow<'r, str>>, serde_json::Error> {
         let mut deserializer = serde_json::Deserializer::from_str(record);
         let found = Seek { tokens: &self.0 }.deserialize(&mut deserializer)?;
         deserializer.end()?;
-        found.map_or(Ok(None), hash_value)
+        found.map_or(Ok(None), text_of)
     }
 }
 
@@ -70,15 +75,12 @@ impl KeyHash {
     }
 }
 
-fn hash_value(value: &RawValue) -> Result<Option<KeyHash>, serde_json::Error> {
+fn text_of(value: &RawValue) -> Result<Option<Cow<'_, str>>, serde_json::Error> {
     let text = value.get();
     match text.as_bytes().first() {
-        Some(b'"') => {
-            let key: Cow<'_, str> = serde_json::from_str::<Text<'_>>(text)?.0;
-            Ok(Some(KeyHash::of(key.as_bytes())))
-        }
+        Some(b'"') => Ok(Some(serde_json::from_str::<Text<'_>>(text)?.0)),
         Some(b'{' | b'[' | b'n') | None => Ok(None),
-        Some(_) => Ok(Some(KeyHash::of(text.as_bytes()))),
+        Some(_) => Ok(Some(Cow::Borrowed(text))),
     }
 }
 

@@ -2,7 +2,11 @@
 
 use std::{env, error::Error, ops::RangeInclusive, sync::Arc, time::Duration};
 
-use batchpipe_api::{pipeline::BatchPipeline, spec::sink::SinkKind, units::Timespan};
+use batchpipe_api::{
+    pipeline::BatchPipeline,
+    spec::sink::{Delivery, SinkKind},
+    units::Timespan,
+};
 
 use super::{ConfigError, cluster, dead_letter, secrets, support, topic};
 use crate::{
@@ -14,6 +18,7 @@ use crate::{
         blackhole::BlackholeSink,
         file::{FileOptions, FileSink, Roll},
         http::HttpSink,
+        kafka::KafkaSink,
         stdout::StdoutSink,
     },
 };
@@ -54,7 +59,7 @@ pub fn consumer(
             "is missing, so there is nothing to consume; add it, or use produce".to_owned();
         return Err(ConfigError::Field { path: "spec.consumer", problem });
     };
-    let config = consume::Config {
+    let mut config = consume::Config {
         cluster: cluster(pipeline)?,
         topic: topic(pipeline),
         group: pipeline.group().to_owned(),
@@ -67,15 +72,18 @@ pub fn consumer(
         grace: flags.grace,
         limit: flags.limit,
         catch_up: flags.catch_up.clone(),
+        sink_bytes: 0,
     };
     let kind = consumer.sink.kind().ok_or_else(|| ConfigError::Field {
         path: "spec.consumer.sink",
         problem: "must name exactly one sink".to_owned(),
     })?;
-    Ok(ConsumerSetup { config, sink: sink(&kind)? })
+    let sink = sink(&kind, &mut config)?;
+    Ok(ConsumerSetup { config, sink })
 }
 
-fn sink(kind: &SinkKind<'_>) -> Result<Arc<dyn Sink>, ConfigError> {
+/// Makes the sink, and notes in the configuration what it needs for itself.
+fn sink(kind: &SinkKind<'_>, config: &mut consume::Config) -> Result<Arc<dyn Sink>, ConfigError> {
     match kind {
         SinkKind::Stdout => StdoutSink::new()
             .map(shared)
@@ -94,7 +102,15 @@ fn sink(kind: &SinkKind<'_>) -> Result<Arc<dyn Sink>, ConfigError> {
         SinkKind::Http(spec) => HttpSink::new(spec, secrets(), http_timeout()?)
             .map(shared)
             .map_err(|error| field("spec.consumer.sink.http.url", &error)),
-        SinkKind::Kafka(_) => Err(support::KAFKA_SINK.into()),
+        SinkKind::Kafka(spec) if spec.delivery == Delivery::ExactlyOnce => {
+            Err(support::KAFKA_SINK_EXACTLY_ONCE.into())
+        }
+        SinkKind::Kafka(spec) => {
+            let sink = KafkaSink::new(spec, config.cluster.clone(), config.largest_value())
+                .map_err(|error| field("spec.consumer.sink.kafka.key", &error))?;
+            config.sink_bytes = sink.bytes();
+            Ok(Arc::new(sink))
+        }
     }
 }
 

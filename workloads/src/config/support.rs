@@ -3,7 +3,10 @@
 
 use std::fmt;
 
-use batchpipe_api::{pipeline::BatchPipeline, spec::sink::SinkKind};
+use batchpipe_api::{
+    pipeline::BatchPipeline,
+    spec::sink::{Delivery, SinkKind},
+};
 
 use super::ConfigError;
 
@@ -14,10 +17,10 @@ pub struct Unsupported {
     problem: &'static str,
 }
 
-const OTHER_SINK: &str = "is not supported by this version; use stdout, file, http or blackhole";
-/// `sink.kafka`
-pub(super) const KAFKA_SINK: Unsupported =
-    Unsupported { path: "spec.consumer.sink.kafka", problem: OTHER_SINK };
+const OTHER_DELIVERY: &str = "is not supported by this version; use AtLeastOnce";
+/// `sink.kafka.delivery: ExactlyOnce`
+pub(super) const KAFKA_SINK_EXACTLY_ONCE: Unsupported =
+    Unsupported { path: "spec.consumer.sink.kafka.delivery", problem: OTHER_DELIVERY };
 
 impl fmt::Display for Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -35,8 +38,16 @@ impl From<Unsupported> for ConfigError {
 pub fn unsupported(pipeline: &BatchPipeline) -> Vec<Unsupported> {
     let spec = &pipeline.spec;
     let sink = match spec.consumer.as_ref().and_then(|consumer| consumer.sink.kind()) {
-        Some(SinkKind::Kafka(_)) => Some(KAFKA_SINK),
-        Some(SinkKind::Stdout | SinkKind::File(_) | SinkKind::Http(_) | SinkKind::Blackhole)
+        Some(SinkKind::Kafka(spec)) if spec.delivery == Delivery::ExactlyOnce => {
+            Some(KAFKA_SINK_EXACTLY_ONCE)
+        }
+        Some(
+            SinkKind::Stdout
+            | SinkKind::File(_)
+            | SinkKind::Http(_)
+            | SinkKind::Kafka(_)
+            | SinkKind::Blackhole,
+        )
         | None => None,
     };
     sink.into_iter().collect()

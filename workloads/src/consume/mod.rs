@@ -67,6 +67,8 @@ pub struct Config {
     pub limit: Option<u64>,
     /// End when caught up.
     pub catch_up: CatchUp,
+    /// What the sink holds beside what it is given, in bytes.
+    pub sink_bytes: usize,
 }
 
 /// Whether a consumer ends when everything has been delivered, by it or by other members of its group, that is in
@@ -152,7 +154,7 @@ impl Division {
         let fetch = AHEAD_BYTES.max(config.largest_value());
         let queue = (share / 4).min(MOST_QUEUED);
         let letters = config.largest_letter();
-        let left = share.saturating_sub(fetch + queue + letters);
+        let left = share.saturating_sub(fetch + queue + letters + config.sink_bytes);
         let workers = (left / 2 / config.limits.max_bytes.max(1)).clamp(1, MOST_WORKERS);
         // A limit can only be exact when one batch is delivered after the other.
         let workers = if config.limit.is_some() { 1 } else { workers };
@@ -160,14 +162,18 @@ impl Division {
     }
 
     fn total(&self, config: &Config) -> usize {
-        self.fetch + self.queue + self.letters + self.workers * config.limits.max_bytes
+        self.fetch
+            + self.queue
+            + self.letters
+            + config.sink_bytes
+            + self.workers * config.limits.max_bytes
     }
 }
 
 impl Config {
     /// The largest value that can hold a batch within the limits, in bytes: codecs make what they cannot shrink a
     /// little larger.
-    const fn largest_value(&self) -> usize {
+    pub(crate) const fn largest_value(&self) -> usize {
         self.limits.max_bytes + self.limits.max_bytes / 8 + 1024
     }
 
@@ -216,6 +222,7 @@ mod tests {
             grace: Duration::ZERO,
             limit: None,
             catch_up: CatchUp::default(),
+            sink_bytes: 0,
         }
     }
 
@@ -229,6 +236,13 @@ mod tests {
     fn the_defaults_make_six_workers() {
         let division = Division::of(256 * MIB, &config(16 * MIB));
         assert_eq!((division.workers, division.queue), (6, 8 * MIB));
+    }
+
+    #[test]
+    fn what_a_sink_holds_is_charged() {
+        let config = Config { sink_bytes: 64 * MIB, ..config(16 * MIB) };
+        assert!(config.check_memory(64 * MIB).is_err());
+        assert_eq!(Division::of(256 * MIB, &config).workers, 4);
     }
 
     #[test]

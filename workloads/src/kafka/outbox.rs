@@ -161,7 +161,7 @@ impl<T> Outbox<T> {
         (messages > 0).then(|| Waiting {
             reason: reasons::TOPIC_MISSING,
             what: format!(
-                "{messages} batches are for partitions that topic {} does not have any more: it has {partitions} now; \
+                "{messages} messages are for partitions that topic {} does not have any more: it has {partitions} now; \
                  add partitions until it has {} again",
                 self.settings.topic.name,
                 self.lanes.len(),

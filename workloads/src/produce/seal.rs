@@ -145,7 +145,13 @@ impl Sealer {
         let headers = headers(codec, &envelope);
         let charge = self.budget.charge_now(value.len() + MESSAGE_COST);
         let Past { timestamp_ms, debt } = past;
-        Message { value, headers, timestamp_ms, token: Sealed { envelope, codec, debt, charge } }
+        Message {
+            key: None,
+            value,
+            headers,
+            timestamp_ms,
+            token: Sealed { envelope, codec, debt, charge },
+        }
     }
 }
 

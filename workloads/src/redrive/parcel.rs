@@ -86,11 +86,11 @@ pub(super) fn seal(sealer: &mut Sealer, partition: u32, open: Open) -> Message<P
 }
 
 fn wrap(message: Message<Sealed>, attempts: u32, places: Vec<Place>) -> Message<Parcel> {
-    let Message { value, mut headers, timestamp_ms, token: sealed } = message;
+    let Message { key, value, mut headers, timestamp_ms, token: sealed } = message;
     if sealed.envelope.dead_lettered.is_none() {
         headers.push(attempts_header(attempts));
     }
-    Message { value, headers, timestamp_ms, token: Parcel::Batch { sealed, attempts, places } }
+    Message { key, value, headers, timestamp_ms, token: Parcel::Batch { sealed, attempts, places } }
 }
 
 /// Decides about a message that is refused for its size even alone. The error gives back a marker, which is as small as
@@ -101,15 +101,15 @@ pub(super) fn refuse(
     sealer: &mut Sealer,
     decoder: &mut Decoder,
 ) -> Result<Result<Refused, DecodeError>, Message<Parcel>> {
-    let Message { value, headers, timestamp_ms, token } = message;
+    let Message { key, value, headers, timestamp_ms, token } = message;
     match token {
         Parcel::Whole { place, share, .. } => Ok(Ok(Refused::Whole { place, share })),
         Parcel::Batch { sealed, attempts, places } if sealed.envelope.dead_lettered.is_some() => {
             let token = Parcel::Batch { sealed, attempts, places };
-            Err(Message { value, headers, timestamp_ms, token })
+            Err(Message { key, value, headers, timestamp_ms, token })
         }
         Parcel::Batch { sealed, attempts, places } => {
-            let message = Message { value, headers, timestamp_ms, token: sealed };
+            let message = Message { key, value, headers, timestamp_ms, token: sealed };
             Ok(split::split(message, sealer, decoder).map(|parts| refused(parts, attempts, places)))
         }
     }

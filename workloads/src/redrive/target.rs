@@ -149,7 +149,7 @@ impl Target {
         let charge = self.budget.charge_now(value.len() + MESSAGE_COST);
         let token = Parcel::Whole { place, share, charge };
         let value = Box::from(value);
-        self.outbox.push(to, Message { value, headers, timestamp_ms: unix_ms(), token });
+        self.outbox.push(to, Message { key: None, value, headers, timestamp_ms: unix_ms(), token });
     }
 
     /// Sends a record in a batch.

@@ -6,6 +6,7 @@
 pub mod blackhole;
 pub mod file;
 pub mod http;
+pub mod kafka;
 mod lines;
 pub mod stdout;
 
@@ -16,7 +17,7 @@ use std::{
 
 use batchpipe_api::{codec::Codec, conditions::reasons};
 
-use crate::kafka::credentials::SecretError;
+use crate::kafka::{credentials::SecretError, waiting::Waiting};
 
 /// The good records of one message.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +94,9 @@ pub enum WriteError {
     /// What the sink identifies itself with, or knows its receiver by, cannot be read; it is tried again.
     #[error("credentials cannot be used")]
     Secret(#[from] SecretError),
+    /// The topic that records go to cannot be used now; it is tried again.
+    #[error("{}", .0.what)]
+    Topic(Waiting),
     /// Local output failed; it is tried again.
     #[error("cannot {action} {target}")]
     Io {
@@ -154,11 +158,12 @@ pub enum WriteError {
 
 impl WriteError {
     /// What a partition that waits because of this waits for, as conditions name it.
-    pub(crate) const fn reason(&self) -> &'static str {
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Secret(SecretError::Missing { .. } | SecretError::Unreadable { .. }) => {
                 reasons::SECRET_MISSING
             }
+            Self::Topic(waiting) if waiting.reason == reasons::SECRET_MISSING => waiting.reason,
             _ => reasons::SINK_UNAVAILABLE,
         }
     }

@@ -18,8 +18,9 @@ fn refuse(args: &[&str], text: impl FnOnce(&str) -> String) -> Ended {
 }
 
 #[test]
-fn a_sink_that_is_not_supported_is_named() {
-    let (sink, field) = ("{kafka: {topic: records}}", "spec.consumer.sink.kafka");
+fn a_delivery_that_is_not_supported_is_named() {
+    let sink = "{kafka: {topic: records, delivery: ExactlyOnce}}";
+    let field = "spec.consumer.sink.kafka.delivery";
     for command in ["consume", "run"] {
         refuse(&[command], |brokers| pipeline(brokers, GENERATOR, sink)).refused(&[field]);
     }
@@ -37,10 +38,14 @@ fn a_time_for_requests_that_is_none_is_named() {
 
 #[test]
 fn what_is_not_supported_is_valid_with_a_note_that_says_the_same() {
-    let text = pipeline("x:1", "{kafka: {topic: raw}}", "{kafka: {topic: records}}");
+    let text = pipeline(
+        "x:1",
+        "{kafka: {topic: raw}}",
+        "{kafka: {topic: records, delivery: ExactlyOnce}}",
+    );
     let ended = run(batchpipe(&["validate"]).env("BATCHPIPE_PIPELINE", &text));
     assert_eq!(ended.code, Some(0), "{ended:#?}");
-    let note = "note: with this version it cannot run: spec.consumer.sink.kafka: ";
+    let note = "note: with this version it cannot run: spec.consumer.sink.kafka.delivery: ";
     assert!(ended.stderr.contains(note), "{note}: {ended:#?}");
     assert!(!ended.stderr.contains("spec.producer.source"), "{ended:#?}");
 }

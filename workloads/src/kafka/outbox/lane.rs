@@ -23,6 +23,8 @@ pub struct MessageHeader {
 /// A message and what its sender wants to have back with it.
 #[derive(Clone, Debug)]
 pub struct Message<T> {
+    /// The key; batches and dead letters have none.
+    pub key: Option<Box<[u8]>>,
     /// The value; empty in a marker.
     pub value: Box<[u8]>,
     /// The headers.
@@ -34,10 +36,11 @@ pub struct Message<T> {
 }
 
 impl<T> Message<T> {
-    /// What Kafka counts, nearly: value and headers in bytes.
+    /// What Kafka counts, nearly: key, value and headers in bytes.
     pub fn bytes(&self) -> usize {
         let headers = self.headers.iter();
-        self.value.len()
+        self.key.as_ref().map_or(0, |key| key.len())
+            + self.value.len()
             + headers.map(|h| h.name.len() + h.value.as_ref().map_or(0, |v| v.len())).sum::<usize>()
     }
 }
@@ -211,7 +214,13 @@ mod tests {
     use super::*;
 
     fn message(token: u32) -> Message<u32> {
-        Message { value: Box::from(&b"v"[..]), headers: Vec::new(), timestamp_ms: 0, token }
+        Message {
+            key: None,
+            value: Box::from(&b"v"[..]),
+            headers: Vec::new(),
+            timestamp_ms: 0,
+            token,
+        }
     }
 
     /// A lane through which messages have come already.

@@ -249,11 +249,13 @@ impl Link {
         for header in &message.headers {
             headers = headers.insert(Header { key: &header.name, value: header.value.as_deref() });
         }
-        let record = BaseRecord::<'_, [u8], [u8], usize>::with_opaque_to(topic, number as usize)
-            .partition(partition)
-            .timestamp(message.timestamp_ms)
-            .headers(headers)
-            .payload(&message.value);
+        let mut record =
+            BaseRecord::<'_, [u8], [u8], usize>::with_opaque_to(topic, number as usize)
+                .partition(partition)
+                .timestamp(message.timestamp_ms)
+                .headers(headers)
+                .payload(&message.value);
+        record.key = message.key.as_deref();
         client
             .send(record)
             .map_err(|(error, _)| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown))

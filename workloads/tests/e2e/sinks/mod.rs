@@ -1,3 +1,4 @@
 //! Sinks that are programs of others, in a real pipeline.
 
 mod http;
+mod kafka;

@@ -1,0 +1,192 @@
+//! The thread that sends: it owns the outbox, gives each record its partition, and tells writers what became of theirs.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use batchpipe_api::report::missing_topic;
+use crossbeam_channel::{Receiver, Sender};
+
+use super::parcel::{Parcel, Token};
+use crate::{
+    clock::unix_ms,
+    kafka::{
+        outbox::{Event, Health, Outbox, Settings},
+        waiting::Waiting,
+    },
+};
+
+/// The loop turns at least this often.
+const TICK: Duration = Duration::from_millis(500);
+/// How many reports are taken in before messages are handed over again.
+const REPORTS_AT_ONCE: usize = 1000;
+
+enum Request {
+    Send(Parcel),
+    /// Forget what nobody waits for any more.
+    Forget,
+}
+
+/// A writer's access to the thread. The thread ends with the last of them.
+#[derive(Clone)]
+pub(super) struct Courier {
+    requests: Sender<Request>,
+    trouble: Arc<Mutex<Option<Waiting>>>,
+}
+
+impl Courier {
+    /// Starts the thread, which connects at once.
+    ///
+    /// # Panics
+    /// When the system gives no more threads.
+    pub(super) fn start(settings: Settings) -> Self {
+        let (requests, incoming) = crossbeam_channel::unbounded();
+        let trouble = Arc::<Mutex<_>>::default();
+        let told = Arc::clone(&trouble);
+        std::thread::Builder::new()
+            .name("kafka-sink".to_owned())
+            .spawn(move || Round::new(settings, told).run(&incoming))
+            .expect("the system can start a thread");
+        Self { requests, trouble }
+    }
+
+    /// Sends records; false when the thread has died.
+    pub(super) fn send(&self, parcel: Parcel) -> bool {
+        self.requests.send(Request::Send(parcel)).is_ok()
+    }
+
+    /// Takes back what was abandoned, as far as it is not on its way.
+    pub(super) fn forget(&self) {
+        let _ = self.requests.send(Request::Forget); // a thread that is gone has forgotten all
+    }
+
+    /// Why records wait, if they do.
+    pub(super) fn trouble(&self) -> Option<Waiting> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+struct Round {
+    topic: String,
+    outbox: Outbox<Token>,
+    events: Vec<Event<Token>>,
+    /// What came before the topic's partitions were known.
+    early: VecDeque<Parcel>,
+    /// Where the next records without a key go.
+    turn: u32,
+    trouble: Arc<Mutex<Option<Waiting>>>,
+}
+
+impl Round {
+    fn new(settings: Settings, trouble: Arc<Mutex<Option<Waiting>>>) -> Self {
+        Self {
+            topic: settings.topic.name.clone(),
+            outbox: Outbox::new(settings),
+            events: Vec::new(),
+            early: VecDeque::new(),
+            turn: 0,
+            trouble,
+        }
+    }
+
+    fn run(mut self, incoming: &Receiver<Request>) {
+        let reports = self.outbox.reports();
+        loop {
+            self.sort();
+            let now = Instant::now();
+            let again = self.outbox.pump(now, &mut self.events);
+            let more = self.settle();
+            self.tell();
+            let wait = if more {
+                Duration::ZERO
+            } else {
+                again.map_or(TICK, |at| at.saturating_duration_since(now).min(TICK))
+            };
+            crossbeam_channel::select! {
+                recv(reports) -> report => {
+                    for report in report.into_iter().chain(reports.try_iter().take(REPORTS_AT_ONCE)) {
+                        self.outbox.report(report, &mut self.events);
+                    }
+                    self.settle();
+                },
+                recv(incoming) -> request => match request {
+                    Ok(Request::Send(parcel)) => self.early.push_back(parcel),
+                    Ok(Request::Forget) => self.forget(),
+                    Err(_) => return, // every writer has gone, and waits for nothing
+                },
+                default(wait) => {}
+            }
+        }
+    }
+
+    /// Gives records their partitions, once it is known how many there are.
+    fn sort(&mut self) {
+        let Some(partitions) = self.outbox.partitions() else { return };
+        for parcel in self.early.drain(..).filter(|parcel| !parcel.is_abandoned()) {
+            let Parcel { items, ticket } = parcel;
+            for item in items {
+                let partition = item.partition(partitions, self.turn);
+                self.outbox.push(partition, item.into_message(unix_ms(), Arc::clone(&ticket)));
+            }
+            self.turn = self.turn.wrapping_add(1);
+        }
+    }
+
+    fn forget(&mut self) {
+        self.early.retain(|parcel| !parcel.is_abandoned());
+        self.outbox.forget(Token::is_abandoned);
+    }
+
+    /// Tells what became of records; true when there is more to send.
+    fn settle(&mut self) -> bool {
+        let mut more = false;
+        for event in self.events.drain(..) {
+            match event {
+                Event::Delivered(message) => message.token.settle(),
+                Event::TooLarge { partition, message } => {
+                    self.outbox.replace(partition, std::iter::empty());
+                    message.token.refuse();
+                    more = true;
+                }
+            }
+        }
+        more
+    }
+
+    /// Says why records wait. Before the topic was found they would.
+    fn tell(&self) {
+        let is_idle = self.outbox.is_empty() && self.outbox.partitions().is_some();
+        let waiting = match self.outbox.health() {
+            Health::Waiting(waiting) if !is_idle => Some(in_our_words(waiting, &self.topic)),
+            _ => None,
+        };
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
+    }
+}
+
+/// This topic has no `provision` that could be set.
+fn in_our_words(mut waiting: Waiting, topic: &str) -> Waiting {
+    let missing = missing_topic(topic);
+    if waiting.what.starts_with(&missing) {
+        waiting.what = format!("{missing}; create it: the topic of a sink is not made here");
+    }
+    waiting
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::topics::TopicError;
+
+    #[test]
+    fn a_topic_that_is_missing_is_to_be_created_and_nothing_else() {
+        let missing = Waiting::from(&TopicError::Missing { topic: "t".to_owned() });
+        let what = in_our_words(missing, "t").what;
+        assert_eq!(what, "topic t does not exist; create it: the topic of a sink is not made here");
+        let (servers, remark) = ("b:1".to_owned(), "refused".to_owned());
+        let away = Waiting::from(&TopicError::Unreachable { servers, remark });
+        assert_eq!(in_our_words(away.clone(), "t"), away);
+    }
+}

@@ -1,0 +1,93 @@
+//! The sink that sends each record as a message of its own to a topic of the same cluster, at least once.
+//!
+//! All partitions share one producer, which a thread of its own looks after; it is the outbox that batches go through,
+//! so what holds there holds here: every message acknowledged by all replicas, in order, without gaps, for ever. A
+//! partition's writer hands over a bounded part of its message at a time and goes on when the broker has acknowledged
+//! some of it; the message counts as written when the broker has all of it.
+
+mod courier;
+mod cursor;
+mod parcel;
+mod writer;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use batchpipe_api::spec::sink::KafkaSink as Spec;
+
+use self::{courier::Courier, writer::KafkaWriter};
+use super::{Sink, WriteError, Writer};
+use crate::{
+    kafka::{
+        client::Cluster,
+        outbox::Settings,
+        topics::{Provision, TopicSpec},
+    },
+    key::{Pointer, PointerError},
+};
+
+/// The most that librdkafka holds of records, in bytes, unless a single one is larger.
+const WINDOW_BYTES: usize = 8 * 1024 * 1024;
+
+/// Sends records to a topic.
+pub struct KafkaSink {
+    settings: Settings,
+    key: Option<Arc<Pointer>>,
+    /// Started for the first partition, so that nothing connects before.
+    courier: OnceLock<Courier>,
+}
+
+impl KafkaSink {
+    /// Nothing is connected to yet. No record is larger than `largest` bytes.
+    pub fn new(spec: &Spec, cluster: Cluster, largest: usize) -> Result<Self, PointerError> {
+        let key = spec.key.as_deref().map(Pointer::parse).transpose()?.map(Arc::new);
+        let topic = TopicSpec {
+            name: spec.topic.clone(),
+            partitions: None,
+            replication: None,
+            config: BTreeMap::new(),
+            provision: Provision::Never,
+        };
+        let settings = Settings {
+            cluster,
+            topic,
+            transport: "none".to_owned(),
+            max_message_bytes: largest,
+            window_bytes: WINDOW_BYTES.max(largest),
+        };
+        Ok(Self { settings, key, courier: OnceLock::new() })
+    }
+
+    /// What it holds beside what each writer holds, in bytes.
+    pub const fn bytes(&self) -> usize {
+        self.settings.window_bytes
+    }
+}
+
+impl fmt::Debug for KafkaSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaSink")
+            .field("topic", &self.settings.topic.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sink for KafkaSink {
+    fn name(&self) -> &'static str {
+        "kafka"
+    }
+
+    fn open(&self, _topic: &str, _partition: i32) -> Result<Box<dyn Writer>, WriteError> {
+        let courier = self.courier.get_or_init(|| Courier::start(self.settings.clone()));
+        let topic = self.settings.topic.name.as_str().into();
+        Ok(Box::new(KafkaWriter::new(courier.clone(), topic, self.key.clone())))
+    }
+
+    fn check(&self) -> Result<(), WriteError> {
+        let trouble = self.courier.get().and_then(Courier::trouble);
+        trouble.map_or(Ok(()), |waiting| Err(WriteError::Topic(waiting)))
+    }
+}

@@ -1,0 +1,6 @@
+//! The Kafka sink, as a program with a real broker. What it wrote is read without the product.
+
+mod copies;
+mod obstacles;
+mod records;
+mod stops;
