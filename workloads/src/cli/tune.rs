@@ -239,7 +239,7 @@ fn linger(text: &str) -> Result<Timespan, String> {
 /// Reads a value that has bounds.
 fn within<T>(text: &str, least: T, most: T) -> Result<T, String>
 where
-    T: std::str::FromStr<Err: ToString> + PartialOrd + std::fmt::Display,
+    T: Copy + std::str::FromStr<Err: ToString> + PartialOrd + std::fmt::Display,
 {
     let value: T = text.parse().map_err(|error: T::Err| error.to_string())?;
     if value < least || value > most {

@@ -11,7 +11,7 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = 130.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 48.0;
-/// From one line of the legend to the next.
+/// From one line of the legend to the next, unless there are too many.
 const LEGEND_STEP: f64 = 18.0;
 /// Lines of the same colour are told apart by these.
 const DASHES: [&str; 4] = ["none", "6 4", "2 3", "9 3 2 3"];
@@ -121,7 +121,7 @@ fn linear_ticks(most: f64) -> Vec<f64> {
     let step = factor * power;
     let mut ticks = vec![0.0];
     while ticks[ticks.len() - 1] < most {
-        ticks.push(step * f64::from(u32::try_from(ticks.len()).unwrap_or(u32::MAX)));
+        ticks.push(step * float(ticks.len()));
     }
     ticks
 }
@@ -137,8 +137,10 @@ impl Plot {
             "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">\n<title>{title}</title>\n"
         );
         self.axes(&x, &y, &mut svg);
+        let (lines, room) = (float(self.series.len()).max(1.0), HEIGHT - TOP - BOTTOM);
         for (index, series) in self.series.iter().enumerate() {
-            series.draw(index, &x, &y, &mut svg);
+            series.draw(&x, &y, &mut svg);
+            series.explain(TOP + 8.0 + float(index) * LEGEND_STEP.min(room / lines), &mut svg);
         }
         svg + "</svg>\n"
     }
@@ -168,9 +170,12 @@ impl Plot {
 }
 
 impl Series {
-    fn draw(&self, index: usize, x: &Scale, y: &Scale, svg: &mut String) {
-        let (class, name) = (self.class, escape(&self.name));
-        let dash = DASHES[self.variant % DASHES.len()];
+    const fn dash(&self) -> &'static str {
+        DASHES[self.variant % DASHES.len()]
+    }
+
+    fn draw(&self, x: &Scale, y: &Scale, svg: &mut String) {
+        let (class, dash) = (self.class, self.dash());
         put(svg, format_args!("<g class=\"{class}\">\n"));
         let places: Vec<_> =
             self.points.iter().map(|point| (across(x, point.x), up(y, point.y))).collect();
@@ -188,8 +193,14 @@ impl Series {
                 ),
             );
         }
-        let index = f64::from(u32::try_from(index).unwrap_or(u32::MAX));
-        let (from, at) = (WIDTH - RIGHT + 14.0, TOP + 8.0 + index * LEGEND_STEP);
+        svg.push_str("</g>\n");
+    }
+
+    /// Its line of the legend.
+    fn explain(&self, at: f64, svg: &mut String) {
+        let (class, dash) = (self.class, self.dash());
+        put(svg, format_args!("<g class=\"{class}\">\n"));
+        let from = WIDTH - RIGHT + 14.0;
         let to = from + 28.0;
         put(
             svg,
@@ -197,9 +208,14 @@ impl Series {
                 "<polyline points=\"{from:.1},{at:.1} {to:.1},{at:.1}\" stroke-dasharray=\"{dash}\"/>\n"
             ),
         );
-        text(svg, (to + 6.0, at + 4.0), "start", &name);
+        text(svg, (to + 6.0, at + 4.0), "start", &escape(&self.name));
         svg.push_str("</g>\n");
     }
+}
+
+/// A small count.
+fn float(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 fn across(x: &Scale, number: f64) -> f64 {

@@ -76,9 +76,9 @@ fn list<T: AsRef<str>>(items: &[T]) -> String {
     if items.is_empty() {
         return String::new();
     }
-    let items: String =
-        items.iter().map(|item| format!("<li>{}</li>\n", escape(item.as_ref()))).collect();
-    format!("<ul>\n{items}</ul>\n")
+    let items: Vec<_> = items.iter().map(|item| escape(item.as_ref())).collect();
+    let items = items.join("</li>\n<li>");
+    format!("<ul>\n<li>{items}</li>\n</ul>\n")
 }
 
 fn notes(tuning: &Tuning) -> String {
