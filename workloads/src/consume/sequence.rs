@@ -92,6 +92,13 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_once_more_late_does_not_set_the_count_back() {
+        let mut sequences = Sequences::default();
+        let seen = [batch(1, 0, 5), batch(1, 5, 5), batch(1, 0, 5), batch(1, 10, 5)];
+        assert_eq!(seen.map(|envelope| sequences.observe(&envelope)), [0; 4]);
+    }
+
+    #[test]
     fn from_the_start_on_a_first_batch_that_is_not_the_first_is_a_hole() {
         let mut sequences = Sequences::default();
         sequences.begin_at_start();

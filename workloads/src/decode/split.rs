@@ -75,6 +75,17 @@ mod tests {
     }
 
     #[test]
+    fn a_sealed_text_is_one_run_only_when_it_is_joined_as_we_join() {
+        let sealed = |text: &str, records| {
+            let mut batch = Batch { text: text.into(), ..Batch::default() };
+            (take_sealed(records, &mut batch), batch.runs, batch.records)
+        };
+        assert_eq!(sealed("1\n2", 2), (true, vec![0..3], 2));
+        assert_eq!(sealed("1\n2\n", 2), (false, vec![], 0), "a line end too many");
+        assert_eq!(sealed("1\n2", 3), (false, vec![], 0));
+    }
+
+    #[test]
     fn blank_lines_are_no_records_and_in_no_run() {
         let batch = split_text(b"\n1\n \t\r\n2\n3\n\n", 3).unwrap();
         assert_eq!((batch.runs, batch.records), (vec![1..2, 7..10], 3));

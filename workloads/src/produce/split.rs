@@ -68,3 +68,48 @@ fn unpack(
     decoder.decode(codec, value, size, &mut text)?;
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use batchpipe_api::envelope::Incarnation;
+
+    use super::*;
+    use crate::{budget::Budget, produce::seal::Debt, receipt::Receipt};
+
+    fn sealer() -> Sealer {
+        let budget = Budget::new(1024 * 1024);
+        Sealer::new(Codec::Zstd, None, Incarnation(1), true, budget).unwrap()
+    }
+
+    #[test]
+    fn a_batch_is_safe_when_both_of_its_halves_are() {
+        let ((receipt, share), mut sealer) = (Receipt::new(), sealer());
+        let past = Past { timestamp_ms: 7, debt: Debt::from(vec![share]) };
+        let message = sealer.message(b"1\n2\n3", 10..13, past);
+        let parts = split(message, &mut sealer, &mut Decoder::new()).unwrap();
+        let Split::Halves([first, second]) = parts else { panic!("it has several records") };
+        let numbers = [&first, &second].map(|half| {
+            (half.token.envelope.sequence, half.token.envelope.records, half.timestamp_ms)
+        });
+        assert_eq!(numbers, [(10, 1, 7), (11, 2, 7)]);
+        first.token.debt.settle();
+        assert!(!receipt.is_settled());
+        second.token.debt.settle();
+        assert!(receipt.is_settled());
+    }
+
+    #[test]
+    fn a_record_that_is_too_large_leaves_a_marker_that_owes_what_the_batch_owed() {
+        let ((receipt, share), mut sealer) = (Receipt::new(), sealer());
+        let past = Past { timestamp_ms: 7, debt: Debt::from(vec![share]) };
+        let message = sealer.message(b"1", 10..11, past);
+        let parts = split(message, &mut sealer, &mut Decoder::new()).unwrap();
+        let Split::Record { marker, record } = parts else { panic!("it has one record") };
+        assert_eq!((record.as_slice(), marker.value.len()), (&b"1"[..], 0));
+        let letter = marker.token.debt.another();
+        marker.token.debt.settle();
+        assert!(!receipt.is_settled(), "the letter is not safe yet");
+        letter.settle();
+        assert!(receipt.is_settled());
+    }
+}

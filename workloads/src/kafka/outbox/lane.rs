@@ -285,6 +285,18 @@ mod tests {
     }
 
     #[test]
+    fn what_was_delivered_is_not_sent_again_with_what_was_not() {
+        let mut lane = lane(&[10, 11]);
+        while hand(&mut lane).is_some() {}
+        lane.settle(1, Ok(()));
+        lane.settle(0, Err(RDKafkaErrorCode::TopicAuthorizationFailed));
+        lane.rewind();
+        assert_eq!((hand(&mut lane), hand(&mut lane)), (Some((0, 10)), None));
+        lane.settle(0, Ok(()));
+        assert_eq!((hand(&mut lane), delivered(&mut lane)), (None, vec![10, 11]));
+    }
+
+    #[test]
     fn only_what_is_refused_alone_is_taken_out() {
         let mut lane = lane(&[10, 11]);
         while hand(&mut lane).is_some() {}

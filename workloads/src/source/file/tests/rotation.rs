@@ -159,6 +159,21 @@ fn a_file_that_never_stops_growing_does_not_keep_the_next_one_waiting_for_ever()
 }
 
 #[test]
+fn a_line_that_was_begun_is_waited_for_however_long_the_next_file_waits() {
+    let mut scene = Scene::followed("1\n2 is be");
+    scene.options.grace = Duration::from_hours(1);
+    assert_eq!(scene.read(), "1\n");
+    scene.rename("app.log", "app.log.1");
+    scene.append("app.log", "3\n");
+    assert_eq!(scene.read(), "");
+    let long_ago = Instant::now().checked_sub(Duration::from_hours(11)).unwrap();
+    scene.source().next_waits_since = Some(long_ago);
+    assert_eq!(scene.read(), "");
+    scene.append("app.log.1", "gun\n");
+    assert_eq!(scene.read(), "2 is begun\n3\n");
+}
+
+#[test]
 fn a_restart_does_not_send_finished_files_again() {
     let mut scene = Scene::followed("1\n");
     assert_eq!(scene.read(), "1\n");
