@@ -178,7 +178,7 @@ fn http(
     config: &produce::Config,
     flags: &ProducerFlags,
 ) -> Result<HttpSource, ConfigError> {
-    let file = |secret: &str, key: &str| SecretFile { secret: secret.into(), key: key.into() };
+    let file = |secret: &str, key: &str| SecretFile::new(secret, key);
     let pair = |secret: &str| (file(secret, "tls.crt"), file(secret, "tls.key"));
     let options = HttpOptions {
         address: (flags.listen.unwrap_or(LOOPBACK), spec.port()).into(),

@@ -12,6 +12,7 @@ use std::{
 use crossbeam_channel::Sender;
 
 use super::fetched::Fetched;
+use crate::kafka::leap::Leap;
 
 /// An offset or a time that is not known.
 pub(super) const UNKNOWN: i64 = -1;
@@ -169,17 +170,6 @@ pub(super) enum Work {
     Deliver(Arc<Assigned>, Fetched),
     /// Make durable what was delivered, forget the partition, and answer.
     Finish(Arc<Assigned>, Sender<()>),
-}
-
-/// Offsets of a partition that no message came for: retention removed them, or they were no messages (the ends of
-/// transactions).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Leap {
-    pub(super) partition: i32,
-    /// The first of them.
-    pub(super) from: i64,
-    /// The message after them.
-    pub(super) to: i64,
 }
 
 /// The partitions that are ours.

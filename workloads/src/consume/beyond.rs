@@ -1,56 +1,69 @@
-//! Whether a partition holds a message from an offset on. The ends of transactions take offsets too, and no committed
-//! offset ever passes one that nothing follows.
+//! Which partitions hold no message from an offset on. The ends of transactions take offsets too, and no committed offset
+//! ever passes one that nothing follows.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
 
 use rdkafka::{
-    Offset, TopicPartitionList,
-    config::FromClientConfigAndContext as _,
+    Message as _, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
     error::KafkaError,
 };
 
 use crate::kafka::{client::Cluster, topics::QuietContext};
 
-/// How long the answer may take.
+/// How long the answers may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long one poll waits.
 const POLL_WAIT: Duration = Duration::from_millis(100);
 /// The largest message that is expected, in bytes; a larger one counts as a message too.
 const LARGEST: usize = 1024 * 1024;
 
-/// True only when the brokers have said so: nothing but the end is there.
-pub(super) fn holds_nothing(cluster: &Cluster, topic: &str, partition: i32, from: i64) -> bool {
-    ask(cluster, topic, partition, from).unwrap_or_else(|problem| {
-        tracing::debug!(
-            partition,
-            from,
-            "cannot look behind what the group has committed: {problem}"
-        );
-        false
-    })
+/// Those of which the brokers have said that nothing but the end follows.
+pub(super) fn without_messages(
+    cluster: &Cluster,
+    topic: &str,
+    from: &BTreeMap<i32, i64>,
+) -> BTreeSet<i32> {
+    let mut empty = BTreeSet::new();
+    if !from.is_empty()
+        && let Err(problem) = ask(cluster, topic, from, &mut empty)
+    {
+        tracing::debug!("cannot look behind what the group has committed: {problem}");
+    }
+    empty
 }
 
-fn ask(cluster: &Cluster, topic: &str, partition: i32, from: i64) -> Result<bool, String> {
+fn ask(
+    cluster: &Cluster,
+    topic: &str,
+    from: &BTreeMap<i32, i64>,
+    empty: &mut BTreeSet<i32>,
+) -> Result<(), String> {
     let access = cluster.access().map_err(|error| error.to_string())?;
     let mut settings = access.reader_config(LARGEST);
     settings.set("enable.partition.eof", "true");
+    let words = |error: KafkaError| error.to_string();
     let client: BaseConsumer<QuietContext> =
-        BaseConsumer::from_config_and_context(&settings, QuietContext::default())
-            .map_err(|error| error.to_string())?;
+        settings.create_with_context(QuietContext::default()).map_err(words)?;
     let mut list = TopicPartitionList::new();
-    let assigned = list
-        .add_partition_offset(topic, partition, Offset::Offset(from))
-        .and_then(|()| client.assign(&list));
-    assigned.map_err(|error| error.to_string())?;
-    let begun = Instant::now();
-    while begun.elapsed() < PATIENCE {
+    for (partition, offset) in from {
+        list.add_partition_offset(topic, *partition, Offset::Offset(*offset)).map_err(words)?;
+    }
+    client.assign(&list).map_err(words)?;
+    let (begun, mut open) = (Instant::now(), from.clone());
+    while !open.is_empty() && begun.elapsed() < PATIENCE {
         match client.poll(POLL_WAIT) {
-            Some(Ok(_)) => return Ok(false),
-            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(true),
-            Some(Err(error)) => return Err(error.to_string()),
+            Some(Ok(message)) => _ = open.remove(&message.partition()),
+            // The end is also told behind messages.
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                empty.extend(open.remove(&partition).map(|_| partition));
+            }
+            Some(Err(error)) => return Err(words(error)),
             None => {}
         }
     }
-    Err("no answer in time".to_owned())
+    if open.is_empty() { Ok(()) } else { Err("no answer in time".to_owned()) }
 }

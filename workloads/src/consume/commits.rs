@@ -7,20 +7,16 @@
 use std::{
     sync::{Arc, PoisonError},
     thread::JoinHandle,
-    time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, Sender};
 use rdkafka::{
-    Offset, TopicPartitionList,
-    consumer::{BaseConsumer, CommitMode, Consumer as _},
+    consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
 };
 
 use super::{assignment::Assigned, group::Context};
-
-/// How long to wait before a commit is tried again.
-const RETRY_WAIT: Duration = Duration::from_millis(50);
+use crate::kafka::commits::{self, Due};
 
 /// The thread that commits what workers reached.
 pub(super) struct Committer {
@@ -66,12 +62,10 @@ fn run(client: &BaseConsumer<Context>, woken: &Receiver<()>) {
 }
 
 fn tell(context: &Context, error: &KafkaError) {
-    match error.rdkafka_error_code() {
-        // The group was joined anew meanwhile; nothing is wrong.
-        Some(Code::IllegalGeneration | Code::RebalanceInProgress | Code::StaleMemberEpoch) => {
-            tracing::debug!(%error, "offsets were not committed; trying again");
-        }
-        _ => context.tell_uncommitted(&error.to_string()),
+    if commits::is_rejoining(error) {
+        tracing::debug!(%error, "offsets were not committed; trying again");
+    } else {
+        context.tell_uncommitted(&error.to_string());
     }
 }
 
@@ -83,63 +77,25 @@ pub(super) fn commit(
     commit_all(client, || partitions.to_vec())
 }
 
-/// The same before partitions are given back: tried again until `deadline` while the group is merely not ready for it.
-/// With the group protocol `consumer`, a new epoch may be on its way to us.
-pub(super) fn commit_by(
-    client: &BaseConsumer<Context>,
-    partitions: &[Arc<Assigned>],
-    deadline: Instant,
-) -> KafkaResult<()> {
-    loop {
-        let Err(error) = commit(client, partitions) else { return Ok(()) };
-        let passes = error.rdkafka_error_code().is_some_and(passes_soon);
-        if !passes || client.assignment_lost() || Instant::now() >= deadline {
-            return Err(error);
-        }
-        std::thread::sleep(RETRY_WAIT);
-    }
-}
-
-const fn passes_soon(code: Code) -> bool {
-    matches!(
-        code,
-        Code::StaleMemberEpoch
-            | Code::RebalanceInProgress
-            | Code::CoordinatorLoadInProgress
-            | Code::CoordinatorNotAvailable
-            | Code::NotCoordinator
-    )
-}
-
 fn commit_all(
     client: &BaseConsumer<Context>,
     partitions: impl FnOnce() -> Vec<Arc<Assigned>>,
 ) -> KafkaResult<()> {
     let context = client.context();
     let _turn = context.committing.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut list = TopicPartitionList::new();
-    let mut told = Vec::new();
-    for assigned in partitions() {
-        if let Some(offset) = assigned.uncommitted() {
-            let mut element = list.add_partition(&context.topic, assigned.partition);
-            element
-                .set_offset(Offset::Offset(offset))
-                .expect("the offset of a message is not negative");
-            // With it, whoever comes next knows an offset of a topic that is gone; see `resume`.
-            if let Some(id) = assigned.topic_id() {
-                element.set_metadata(id);
-            }
-            told.push((assigned, offset));
-        }
-    }
-    if told.is_empty() {
-        return Ok(());
-    }
-    client.commit(&list, CommitMode::Sync)?;
-    for (assigned, offset) in told {
-        assigned.set_committed(offset);
+    let told = partitions();
+    let told: Vec<_> = told.iter().filter_map(|it| Some((it, due(it)?))).collect();
+    let (assigned, due): (Vec<_>, Vec<_>) = told.into_iter().unzip();
+    commits::commit(client, &context.topic, &due)?;
+    for (assigned, due) in assigned.into_iter().zip(due) {
+        assigned.set_committed(due.offset);
     }
     Ok(())
+}
+
+fn due(assigned: &Assigned) -> Option<Due> {
+    let (partition, offset) = (assigned.partition, assigned.uncommitted()?);
+    Some(Due { partition, offset, topic_id: assigned.topic_id().map(str::to_owned) })
 }
 
 /// Whether asking again would bring the same answer.
@@ -166,6 +122,5 @@ mod tests {
         assert!(!is_final(Code::RebalanceInProgress));
         assert!(!is_final(Code::StaleMemberEpoch));
         assert!(is_final(Code::GroupAuthorizationFailed));
-        assert!(passes_soon(Code::StaleMemberEpoch) && !passes_soon(Code::IllegalGeneration));
     }
 }

@@ -23,11 +23,12 @@ use rdkafka::{
 use super::{
     Config,
     assignment::{Assigned, Assignments},
-    commits::commit_by,
+    commits::commit,
 };
 use crate::{
     admin::{Gate, Side},
     kafka::{
+        commits::commit_by,
         log::{self, Remark},
         membership::Membership,
         topic_id::{NewId, new_id},
@@ -182,7 +183,7 @@ impl Context {
         if is_lost {
             return;
         }
-        if let Err(error) = commit_by(consumer, &left, deadline) {
+        if let Err(error) = commit_by(deadline, consumer, || commit(consumer, &left)) {
             tracing::warn!(%error, ?partitions, "offsets could not be committed; others deliver again what was \
                  delivered since the last time");
         }

@@ -1,7 +1,4 @@
-//! Leaving the group: what was reached is committed, then the group is told that we leave.
-//!
-//! Both need a group that is settled. While it is being joined anew, a commit is refused and librdkafka leaves
-//! without a word, after which the others wait for a dead member; so that is waited for, within limits.
+//! How long a consumer that leaves its group waits for the group to take its last offsets, and what it says meanwhile.
 
 use std::{
     sync::Arc,
@@ -16,10 +13,11 @@ use super::{
     commits::{commit, is_final},
     group::Context,
 };
-use crate::kafka::membership::Membership;
+use crate::kafka::{
+    leaving::{Departure, stop_reading},
+    membership::Membership,
+};
 
-/// How long one poll waits for something to happen.
-const POLL_WAIT: Duration = Duration::from_millis(50);
 /// How long leaving the group may take when nothing is at stake; a coordinator that is away is not waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -66,10 +64,7 @@ impl Leaving {
             // When the group takes them away while we wait for it, they are committed then.
             client.context().set_leaving(&left);
         }
-        let paused = client.assignment().and_then(|all| client.pause(&all));
-        if let Err(error) = paused {
-            tracing::debug!(%error, "cannot pause; what comes is dropped");
-        }
+        stop_reading(&client);
         Self { client, left, until, refused_until: patient, commits }
     }
 
@@ -79,21 +74,11 @@ impl Leaving {
 
     /// Commits, unless offsets have lost their meaning, and tells the group.
     pub(super) fn run(&self) {
-        let membership = &self.client.context().membership;
-        let mut wants_commit = self.commits;
-        while self.has_time() {
-            if wants_commit && !membership.is_joining() {
-                wants_commit = !self.commit();
-            }
-            if !wants_commit && membership.is_settled() {
-                break;
-            }
-            self.poll();
-        }
-        self.client.unsubscribe();
-        while self.has_time() && membership.has_asked() && !membership.has_left() {
-            self.poll();
-        }
+        let context = self.client.context();
+        let (client, membership) = (self.client.as_ref(), context.membership.as_ref());
+        let departure = Departure { client, membership, has_time: || self.has_time() };
+        departure.settle(|| !self.commits || self.commit());
+        departure.tell();
     }
 
     /// True when there is nothing more to commit.
@@ -102,11 +87,6 @@ impl Leaving {
         let Err(error) = commit(&self.client, &ours) else { return true };
         tracing::debug!(%error, "offsets were not committed; trying again");
         error.rdkafka_error_code().is_some_and(is_final)
-    }
-
-    /// Serves callbacks; messages are left to the next owner.
-    fn poll(&self) {
-        drop(self.client.poll(POLL_WAIT));
     }
 
     fn has_time(&self) -> bool {

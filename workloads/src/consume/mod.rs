@@ -197,26 +197,16 @@ pub fn run(config: Config, sink: Arc<dyn Sink>, shared: &Shared) -> Result<(), C
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::kafka::topics::Provision;
 
     const MIB: usize = 1024 * 1024;
 
     fn config(max_bytes: usize) -> Config {
-        let topic = |name: &str| TopicSpec {
-            name: name.to_owned(),
-            partitions: None,
-            replication: None,
-            config: BTreeMap::new(),
-            provision: Provision::Never,
-        };
         Config {
             cluster: Cluster::default(),
-            topic: topic("t"),
+            topic: TopicSpec::existing("t"),
             group: "g".to_owned(),
-            dead_letter: topic("t.dlq"),
+            dead_letter: TopicSpec::existing("t.dlq"),
             limits: Limits { max_bytes, max_records: 1 },
             validate: true,
             grace: Duration::ZERO,

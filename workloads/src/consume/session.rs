@@ -22,12 +22,8 @@ use super::{
     watch::Watermarks,
     worker::{Notice, Stop},
 };
-use crate::budget::Budget;
+use crate::{budget::Budget, kafka::fetching::Fetching};
 
-/// How long the workers may take to make room before fetching is paused. A pause throws away what was fetched
-/// ahead, so it is for sinks that wait, not for workers that are merely busy: fetching again and again cost 26 % of
-/// consuming three million records.
-const ROOM_WAIT: Duration = Duration::from_millis(100);
 /// How often offsets are committed.
 const COMMIT_PERIOD: Duration = Duration::from_secs(1);
 /// How often a fetch that was refused is tried anew: librdkafka reports a refusal once and success never.
@@ -61,8 +57,7 @@ pub(super) struct Session {
     notices: Receiver<Notice>,
     watch: JoinHandle<()>,
     committer: Committer,
-    is_paused: bool,
-    seen_changes: u64,
+    fetching: Fetching,
     committed_at: Instant,
     caught_up: CaughtUp,
     /// The answer of the watch that is awaited since somebody asked whether we have caught up.
@@ -89,8 +84,7 @@ impl Session {
             watermarks,
             notices,
             watch,
-            is_paused: false,
-            seen_changes: 0,
+            fetching: Fetching::default(),
             committed_at: Instant::now(),
             caught_up: CaughtUp::default(),
             question: None,
@@ -128,20 +122,7 @@ impl Session {
     pub(super) fn fetch_anew_when_refused(&mut self) {
         if self.refused_at.is_some_and(|at| at.elapsed() >= REFUSED_PERIOD) {
             self.refused_at = Some(Instant::now());
-            self.fetch_anew();
-        }
-    }
-
-    fn fetch_anew(&self) {
-        if self.is_paused {
-            return;
-        }
-        let outcome = self.client.assignment().and_then(|all| {
-            self.client.pause(&all)?;
-            self.client.resume(&all)
-        });
-        if let Err(error) = outcome {
-            tracing::debug!(%error, "cannot begin fetching anew; trying again");
+            self.fetching.begin_anew(&self.client);
         }
     }
 
@@ -204,27 +185,12 @@ impl Session {
 
     /// Pauses fetching while too much waits for the workers.
     pub(super) fn balance(&mut self, queue: &Arc<Budget>) {
-        let changes = self.client.context().changes();
-        let is_changed = std::mem::replace(&mut self.seen_changes, changes) != changes;
-        let wanted = if self.is_paused {
-            queue.used() > queue.limit() / 2
-        } else {
-            queue.used() > queue.limit() && queue.charge(queue.limit() / 2, ROOM_WAIT).is_none()
-        };
+        let is_changed = self.fetching.is_changed(self.client.context().changes());
+        let wanted = self.fetching.is_too_much(queue);
         if is_changed {
             self.moved_at = Instant::now();
         }
-        // A partition that was taken away while it was paused is still paused when it comes back.
-        if wanted == self.is_paused && !is_changed {
-            return;
-        }
-        let outcome = self.client.assignment().and_then(|all| {
-            if wanted { self.client.pause(&all) } else { self.client.resume(&all) }
-        });
-        match outcome {
-            Ok(()) => self.is_paused = wanted,
-            Err(error) => tracing::debug!(%error, "cannot pause or resume; trying again"),
-        }
+        self.fetching.set_paused(&self.client, wanted, is_changed);
     }
 
     /// Commits once in a while what workers reached.
@@ -264,7 +230,7 @@ impl Session {
             if is_idle && self.moved_at.elapsed() >= QUIET_PERIOD {
                 // The end of a partition is told once; it was told before it counted.
                 self.moved_at = Instant::now();
-                self.fetch_anew();
+                self.fetching.begin_anew(&self.client);
             }
             return false;
         }

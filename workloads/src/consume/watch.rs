@@ -14,23 +14,24 @@ use std::{
 use batchpipe_api::{conditions::reasons, report::PartitionLag};
 use crossbeam_channel::{Receiver, Sender};
 use rdkafka::{
-    Offset, TopicPartitionList,
+    Offset,
     consumer::{BaseConsumer, Consumer},
     error::KafkaResult,
 };
 
 use super::{
     Config, Shared,
-    assignment::{Assigned, Leap, UNKNOWN},
-    beyond::holds_nothing,
+    assignment::{Assigned, UNKNOWN},
+    beyond::without_messages,
     group::Context,
     worker::Notice,
 };
 use crate::{
     clock::unix_ms,
     kafka::{
-        answers::{committed, is_silence, known},
-        resume::{Committed, Resume, resume},
+        answers::{REQUEST_TIMEOUT, ask_committed, ask_offsets, is_silence},
+        leap::Leap,
+        resume::{Resume, resume},
     },
 };
 
@@ -38,8 +39,6 @@ use crate::{
 const PERIOD: Duration = Duration::from_secs(2);
 /// How often they are asked how many partitions there are.
 const COUNT_PERIOD: Duration = Duration::from_secs(30);
-/// How long an answer may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// First offset and end of each partition, as last heard.
 #[derive(Debug, Default)]
@@ -173,8 +172,8 @@ impl Watch {
     /// Asks where partitions begin and end.
     fn ask_ends(&self, topic: &str, partitions: &[i32], answer: u64) -> KafkaResult<()> {
         let asked_at_ms = unix_ms();
-        let starts = self.offsets(topic, partitions, Offset::Beginning)?;
-        let ends = self.offsets(topic, partitions, Offset::End)?;
+        let starts = ask_offsets(&self.consumer, topic, partitions, Offset::Beginning)?;
+        let ends = ask_offsets(&self.consumer, topic, partitions, Offset::End)?;
         let mut watermarks = self.watermarks.lock();
         for (partition, end) in ends {
             if let Some(start) = starts.get(&partition).copied() {
@@ -192,38 +191,35 @@ impl Watch {
         partitions: &[i32],
         answer: u64,
     ) -> KafkaResult<()> {
-        let committed = self.committed(topic, partitions)?;
-        let before = self.watermarks.group_since(0).unwrap_or_default();
-        let is_ours = |partition: i32| assigned.iter().any(|it| it.partition == partition);
-        let positions = partitions.iter().map(|partition| {
+        let committed = ask_committed(&self.consumer, topic, partitions)?;
+        let id = self.consumer.context().topic_id();
+        let mut positions: BTreeMap<i32, i64> = BTreeMap::new();
+        for partition in partitions {
             // One that is not known is not far.
             let start = self.watermarks.start(*partition).unwrap_or(UNKNOWN);
-            let id = self.consumer.context().topic_id();
             let position = match resume(start, committed.get(partition), id) {
                 Resume::Committed { offset, .. } => offset.max(start),
                 Resume::Start | Resume::Anew => start,
             };
-            let end = self.watermarks.end(*partition).unwrap_or(UNKNOWN);
-            // The group of others stands still before the end: there may be nothing left that could be committed.
-            let is_stuck = position < end && before.get(partition) == Some(&position);
-            if is_stuck
-                && !is_ours(*partition)
-                && holds_nothing(&self.config.cluster, topic, *partition, position)
-            {
-                return (*partition, end);
-            }
-            (*partition, position)
-        });
-        self.watermarks.set_group(answer, positions.collect());
-        Ok(())
-    }
-
-    fn committed(&self, topic: &str, partitions: &[i32]) -> KafkaResult<BTreeMap<i32, Committed>> {
-        let mut list = TopicPartitionList::new();
-        for partition in partitions {
-            list.add_partition(topic, *partition);
+            positions.insert(*partition, position);
         }
-        Ok(committed(&self.consumer.committed_offsets(list, REQUEST_TIMEOUT)?, topic))
+        // The group of others stands still before the end: there may be nothing left that could be committed.
+        let before = self.watermarks.group_since(0).unwrap_or_default();
+        let mut stuck = positions.clone();
+        stuck.retain(|partition, position| {
+            let is_ours = assigned.iter().any(|it| it.partition == *partition);
+            let is_behind = self.watermarks.end(*partition).is_some_and(|end| *position < end);
+            // Taken for the end before, or at the same place.
+            let stands = before.get(partition).is_some_and(|before| before >= position);
+            !is_ours && is_behind && stands
+        });
+        for partition in without_messages(&self.config.cluster, topic, &stuck) {
+            if let Some(end) = self.watermarks.end(partition) {
+                positions.insert(partition, end);
+            }
+        }
+        self.watermarks.set_group(answer, positions);
+        Ok(())
     }
 
     /// Asks how many partitions there are; 0 while nobody knows.
@@ -238,20 +234,6 @@ impl Watch {
         Ok(0)
     }
 
-    fn offsets(
-        &self,
-        topic: &str,
-        partitions: &[i32],
-        which: Offset,
-    ) -> KafkaResult<BTreeMap<i32, i64>> {
-        let mut list = TopicPartitionList::new();
-        for partition in partitions {
-            list.add_partition_offset(topic, *partition, which)?;
-        }
-        let answer = self.consumer.offsets_for_times(list, REQUEST_TIMEOUT)?;
-        Ok(known(&answer, topic))
-    }
-
     /// Decides once for each assignment where it goes on, for which its worker waits: whether what the group has
     /// committed is an offset of this topic, and whether retention was faster.
     fn compare(&self, assigned: &[Arc<Assigned>], answer: u64) {
@@ -262,7 +244,7 @@ impl Watch {
         }
         let context = self.consumer.context();
         let partitions: Vec<i32> = new.iter().map(|assigned| assigned.partition).collect();
-        let committed = match self.committed(&context.topic, &partitions) {
+        let committed = match ask_committed(&self.consumer, &context.topic, &partitions) {
             Ok(committed) => committed,
             Err(error) => {
                 tracing::debug!(%error, "the group does not say how far it is; trying again");
@@ -301,10 +283,10 @@ impl Watch {
 
     /// Tells what retention removed under our hands: the part of a leap that is before the log's start.
     fn look_into(&self, leaps: &mut Vec<Leap>) {
-        for Leap { partition, from, to } in leaps.drain(..) {
-            let expired = self.watermarks.start(partition).map_or(0, |start| start.min(to) - from);
+        for leap in leaps.drain(..) {
+            let expired = leap.expired(self.watermarks.start(leap.partition));
             if expired > 0 {
-                self.report_expired(partition, from, expired.unsigned_abs());
+                self.report_expired(leap.partition, leap.from, expired);
             }
         }
     }

@@ -1,10 +1,11 @@
-//! What brokers answer when they are asked for offsets. Pure.
+//! Asking brokers for the offsets of partitions.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use rdkafka::{
     Offset, TopicPartitionList,
-    error::{KafkaError, RDKafkaErrorCode},
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
 };
 
 use super::resume::Committed;
@@ -23,8 +24,38 @@ pub(crate) fn is_silence(error: &KafkaError) -> bool {
     )
 }
 
+/// How long an answer may take.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where logs begin or end, as far as brokers know it.
+pub(crate) fn ask_offsets<C: ConsumerContext>(
+    client: &BaseConsumer<C>,
+    topic: &str,
+    partitions: &[i32],
+    which: Offset,
+) -> KafkaResult<BTreeMap<i32, i64>> {
+    let mut list = TopicPartitionList::new();
+    for partition in partitions {
+        list.add_partition_offset(topic, *partition, which)?;
+    }
+    Ok(known(&client.offsets_for_times(list, REQUEST_TIMEOUT)?, topic))
+}
+
+/// What the client's group has, where it has anything.
+pub(crate) fn ask_committed<C: ConsumerContext>(
+    client: &BaseConsumer<C>,
+    topic: &str,
+    partitions: &[i32],
+) -> KafkaResult<BTreeMap<i32, Committed>> {
+    let mut list = TopicPartitionList::new();
+    for partition in partitions {
+        list.add_partition(topic, *partition);
+    }
+    Ok(committed(&client.committed_offsets(list, REQUEST_TIMEOUT)?, topic))
+}
+
 /// The offsets of an answer that are known.
-pub(crate) fn known(list: &TopicPartitionList, topic: &str) -> BTreeMap<i32, i64> {
+fn known(list: &TopicPartitionList, topic: &str) -> BTreeMap<i32, i64> {
     let elements = list.elements_for_topic(topic);
     elements
         .iter()
@@ -37,7 +68,7 @@ pub(crate) fn known(list: &TopicPartitionList, topic: &str) -> BTreeMap<i32, i64
 }
 
 /// What the group has, where it has anything.
-pub(crate) fn committed(list: &TopicPartitionList, topic: &str) -> BTreeMap<i32, Committed> {
+fn committed(list: &TopicPartitionList, topic: &str) -> BTreeMap<i32, Committed> {
     let offsets = known(list, topic);
     let elements = list.elements_for_topic(topic);
     let with_id = elements.iter().filter_map(|element| {

@@ -49,6 +49,19 @@ pub struct TopicSpec {
     pub provision: Provision,
 }
 
+impl TopicSpec {
+    /// A topic that somebody else makes.
+    pub fn existing(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            partitions: None,
+            replication: None,
+            config: BTreeMap::new(),
+            provision: Provision::Never,
+        }
+    }
+}
+
 /// Why a topic cannot be used now. All of these may pass.
 #[derive(Debug, thiserror::Error)]
 pub enum TopicError {

@@ -1,7 +1,6 @@
 //! One topic that letters go to: its batches, its numbers, and its outbox.
 
 use std::{
-    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -22,7 +21,7 @@ use crate::{
     kafka::{
         client::Cluster,
         outbox::{Event, Health, Message, MessageHeader, Outbox, Reports, Settings},
-        topics::{Provision, TopicSpec},
+        topics::TopicSpec,
         waiting::Waiting,
     },
     produce::seal::Sealer,
@@ -86,13 +85,7 @@ impl Target {
         let Common { cluster, batching, incarnation, budget } = common;
         let settings = Settings {
             cluster: (*cluster).clone(),
-            topic: TopicSpec {
-                name: topic.to_owned(),
-                partitions: None,
-                replication: None,
-                config: BTreeMap::new(),
-                provision: Provision::Never,
-            },
+            topic: TopicSpec::existing(topic),
             transport: batching.transport.clone(),
             max_message_bytes: LARGEST_MESSAGE,
             window_bytes: LARGEST_MESSAGE,

@@ -28,6 +28,13 @@ pub struct SecretFile {
     pub key: String,
 }
 
+impl SecretFile {
+    /// The file of a key of a Secret.
+    pub fn new(secret: &str, key: &str) -> Self {
+        Self { secret: secret.to_owned(), key: key.to_owned() }
+    }
+}
+
 impl fmt::Display for SecretFile {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}/{}", self.secret, self.key)
@@ -176,7 +183,7 @@ mod tests {
     use super::*;
 
     fn file(key: &str) -> SecretFile {
-        SecretFile { secret: "me".to_owned(), key: key.to_owned() }
+        SecretFile::new("me", key)
     }
 
     /// Puts a Secret with these keys where Kubernetes would.

@@ -80,7 +80,7 @@ impl Wanted {
 }
 
 fn encryption(tls: &Tls) -> Encryption {
-    let file = |secret: &str, key: &str| SecretFile { secret: secret.into(), key: key.into() };
+    let file = |secret: &str, key: &str| SecretFile::new(secret, key);
     Encryption {
         ca: tls.ca.as_ref().map(|ca| file(&ca.secret, &ca.key)),
         identity: tls.certificate.as_ref().map(|pair| {
@@ -95,7 +95,7 @@ fn login(sasl: &Sasl) -> Login {
     Login {
         mechanism: sasl.mechanism,
         username: sasl.username.clone(),
-        password: SecretFile { secret: password.secret.clone(), key: password.key.clone() },
+        password: SecretFile::new(&password.secret, &password.key),
     }
 }
 

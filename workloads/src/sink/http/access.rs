@@ -60,7 +60,7 @@ impl Access {
     /// What the spec asks for, with its Secrets in folders of `root`.
     pub(super) fn new(spec: &Spec, target: &Target, root: PathBuf) -> Result<Self, HttpError> {
         let scheme = if spec.format == HttpFormat::SplunkHec { "Splunk" } else { "Bearer" };
-        let file = |secret: &str, key: &str| SecretFile { secret: secret.into(), key: key.into() };
+        let file = |secret: &str, key: &str| SecretFile::new(secret, key);
         let login = match (&spec.bearer_token, &spec.basic) {
             (Some(token), _) => Login::Token(scheme, file(&token.secret, &token.key)),
             (None, Some(basic)) => {

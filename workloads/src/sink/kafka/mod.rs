@@ -11,7 +11,6 @@ mod parcel;
 mod writer;
 
 use std::{
-    collections::BTreeMap,
     fmt,
     sync::{Arc, OnceLock},
 };
@@ -21,11 +20,7 @@ use batchpipe_api::spec::sink::KafkaSink as Spec;
 use self::{courier::Courier, writer::KafkaWriter};
 use super::{Sink, WriteError, Writer};
 use crate::{
-    kafka::{
-        client::Cluster,
-        outbox::Settings,
-        topics::{Provision, TopicSpec},
-    },
+    kafka::{client::Cluster, outbox::Settings, topics::TopicSpec},
     key::{Pointer, PointerError},
 };
 
@@ -44,13 +39,7 @@ impl KafkaSink {
     /// Nothing is connected to yet. No record is larger than `largest` bytes.
     pub fn new(spec: &Spec, cluster: Cluster, largest: usize) -> Result<Self, PointerError> {
         let key = spec.key.as_deref().map(Pointer::parse).transpose()?.map(Arc::new);
-        let topic = TopicSpec {
-            name: spec.topic.clone(),
-            partitions: None,
-            replication: None,
-            config: BTreeMap::new(),
-            provision: Provision::Never,
-        };
+        let topic = TopicSpec::existing(&spec.topic);
         let settings = Settings {
             cluster,
             topic,

@@ -79,11 +79,9 @@ pub(super) fn find_copy(
     place: &Place,
     known: &[Place],
 ) -> Result<Option<Found>, SourceError> {
-    let path = real(path);
     let mut oldest: Option<(u64, Found)> = None;
-    for entry in entries(&path)?.into_iter().filter(|entry| is_rotated_name(&path, entry)) {
-        // What cannot be opened cannot be the copy that is wanted.
-        let Ok(Some(input)) = Input::open(&entry.path()) else { continue };
+    // What cannot be opened cannot be the copy that is wanted.
+    for input in rotated_files(path)?.into_iter().flatten() {
         let written = input.written()?;
         let is_older = written < place.written;
         if is_older || oldest.as_ref().is_some_and(|(oldest, _)| *oldest <= written) {
@@ -103,16 +101,13 @@ pub(super) fn find_copy(
 /// Finds files that were rotated away from `path` and that nobody has read to their end, but for those that are `open`.
 /// The ages of files say only in which order they are read: somebody may write late to any of them.
 pub(super) fn unread(path: &Path, left: &Left, open: &[FileId]) -> Result<Rotated, SourceError> {
-    let path = real(path);
     let mut rotated = Rotated::default();
     let mut oldest = None;
     let newest_known = left.files.iter().map(|place| place.written).max().unwrap_or_default();
-    let is_rotated = |entry: &DirEntry| is_rotated_name(&path, entry) && !is_folder(entry);
-    for entry in entries(&path)?.into_iter().filter(is_rotated) {
+    for input in rotated_files(path)? {
         // What cannot be read must not keep the new file from being read, which may be rotated away meanwhile.
-        let input = match Input::open(&entry.path()) {
-            Ok(Some(input)) => input,
-            Ok(None) => continue,
+        let input = match input {
+            Ok(input) => input,
             Err(error) => {
                 rotated.unreadable.push(error);
                 continue;
@@ -141,11 +136,9 @@ pub(super) fn unread(path: &Path, left: &Left, open: &[FileId]) -> Result<Rotate
 
 /// What was rotated away before anybody read `path`, as if it had been read: it is not asked for.
 pub(super) fn read_by_others(path: &Path, current: Option<&Input>) -> Result<Left, SourceError> {
-    let path = real(path);
     let mut places = Vec::new();
-    for entry in entries(&path)?.into_iter().filter(|entry| is_rotated_name(&path, entry)) {
-        // What cannot be read is not read later either.
-        let Ok(Some(input)) = Input::open(&entry.path()) else { continue };
+    // What cannot be read is not read later either.
+    for input in rotated_files(path)?.into_iter().flatten() {
         if current.is_none_or(|current| current.id != input.id) {
             places.push(Place::at_the_end_of(&input)?);
         }
@@ -170,6 +163,14 @@ pub(super) fn read_before(input: &Input, known: &[Place]) -> Result<(u64, Head),
         }
     }
     Ok((0, Head::new()))
+}
+
+/// The files that were rotated away from `path`, or why one cannot be opened.
+fn rotated_files(path: &Path) -> Result<Vec<Result<Input, SourceError>>, SourceError> {
+    let path = real(path);
+    let is_rotated = |entry: &DirEntry| is_rotated_name(&path, entry) && !is_folder(entry);
+    let rotated = entries(&path)?.into_iter().filter(is_rotated);
+    Ok(rotated.filter_map(|entry| Input::open(&entry.path()).transpose()).collect())
 }
 
 /// The path without links: rotated files are where the file really is.

@@ -6,10 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    fingerprint::Head,
-    input::{FileId, Input},
-};
+use super::{folder::Found, input::FileId};
 use crate::source::SourceError;
 
 /// How long a file is looked at after it was left. A removed file takes its room on the disk for as long.
@@ -19,12 +16,8 @@ const MOST: usize = 4;
 
 /// A file that was left.
 #[derive(Debug)]
-pub(super) struct LeftFile {
-    pub(super) input: Input,
-    /// How much of it was read, in bytes.
-    pub(super) offset: u64,
-    /// The start of the file up to there.
-    pub(super) head: Head,
+struct LeftFile {
+    found: Found,
     until: Instant,
 }
 
@@ -33,31 +26,31 @@ pub(super) struct LeftFile {
 pub(super) struct Open(VecDeque<LeftFile>);
 
 impl Open {
-    /// Watches a file that was read up to `offset`.
-    pub(super) fn add(&mut self, input: Input, offset: u64, head: Head) {
+    /// Watches a file, which was read as far as it says.
+    pub(super) fn add(&mut self, found: Found) {
         if self.0.len() == MOST {
             self.0.pop_front();
         }
-        self.0.push_back(LeftFile { input, offset, head, until: Instant::now() + WATCHED });
+        self.0.push_back(LeftFile { found, until: Instant::now() + WATCHED });
     }
 
     /// Gives a file back, if it is one of these.
-    pub(super) fn take(&mut self, id: FileId) -> Option<LeftFile> {
-        let at = self.0.iter().position(|file| file.input.id == id)?;
-        self.0.remove(at)
+    pub(super) fn take(&mut self, id: FileId) -> Option<Found> {
+        let at = self.0.iter().position(|file| file.found.input.id == id)?;
+        self.0.remove(at).map(|file| file.found)
     }
 
     /// Gives the oldest file back that holds more than was read of it, and forgets those that were watched for long
     /// enough.
-    pub(super) fn take_grown(&mut self) -> Result<Option<LeftFile>, SourceError> {
+    pub(super) fn take_grown(&mut self) -> Result<Option<Found>, SourceError> {
         let mut grown = None;
         for (at, file) in self.0.iter().enumerate() {
-            if file.input.size()? > file.offset {
+            if file.found.input.size()? > file.found.offset {
                 grown = Some(at);
                 break;
             }
         }
-        let grown = grown.and_then(|at| self.0.remove(at));
+        let grown = grown.and_then(|at| self.0.remove(at)).map(|file| file.found);
         let now = Instant::now();
         self.0.retain(|file| file.until > now);
         Ok(grown)
@@ -65,6 +58,6 @@ impl Open {
 
     /// Those that are open.
     pub(super) fn ids(&self) -> impl Iterator<Item = FileId> {
-        self.0.iter().map(|file| file.input.id)
+        self.0.iter().map(|file| file.found.input.id)
     }
 }

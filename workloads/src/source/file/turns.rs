@@ -9,7 +9,6 @@ use super::{
     fingerprint::Head,
     folder::{self, Found, Rotated},
     input::{FileId, Input},
-    open::LeftFile,
     place::Place,
     trail::Left,
 };
@@ -25,11 +24,10 @@ struct Next {
     is_known: bool,
 }
 
-impl LeftFile {
-    fn next(self, max_record_bytes: usize) -> Result<Next, SourceError> {
-        let Self { input, offset, head, .. } = self;
-        let found = Found { input, offset, head }.at_a_line_start(max_record_bytes)?;
-        Ok(Next { found, is_known: true })
+impl Next {
+    /// One that was read before.
+    fn known(found: Found, max_record_bytes: usize) -> Result<Self, SourceError> {
+        Ok(Self { found: found.at_a_line_start(max_record_bytes)?, is_known: true })
     }
 }
 
@@ -43,10 +41,8 @@ impl FileSource {
     ) -> Result<(), SourceError> {
         if self.options.follow {
             for place in &known.files {
-                if let Some(Found { input, offset, head }) =
-                    folder::find(&self.options.path, place)?
-                {
-                    self.open.add(input, offset, head);
+                if let Some(found) = folder::find(&self.options.path, place)? {
+                    self.open.add(found);
                 }
             }
         }
@@ -97,7 +93,7 @@ impl FileSource {
             return Ok(Step::Nothing);
         }
         let Some(left) = self.open.take_grown()? else { return Ok(Step::Nothing) };
-        let next = left.next(self.options.max_record_bytes)?;
+        let next = Next::known(left, self.options.max_record_bytes)?;
         let (path, offset) = (next.found.input.path.display(), next.found.offset);
         info!(%path, offset, "a file that was rotated away has grown; reading on in it");
         self.go_to(next, true);
@@ -140,7 +136,7 @@ impl FileSource {
             return Ok((None, Rotated::default()));
         }
         if let Some(left) = self.open.take_grown()? {
-            let next = left.next(self.options.max_record_bytes)?;
+            let next = Next::known(left, self.options.max_record_bytes)?;
             return Ok((Some(next), Rotated::default()));
         }
         let mut open = vec![finished.id];
@@ -158,7 +154,7 @@ impl FileSource {
     /// The newest file: at its start, unless it was left for another one.
     fn current(&mut self, current: Input) -> Result<Next, SourceError> {
         if let Some(left) = self.open.take(current.id) {
-            return left.next(self.options.max_record_bytes);
+            return Next::known(left, self.options.max_record_bytes);
         }
         let (offset, head) = folder::read_before(&current, &self.trail.left().files)?;
         let found = Found { input: current, offset, head };
@@ -214,8 +210,8 @@ impl FileSource {
         let (offset, head) = (self.trail.offset(), self.trail.head().cloned());
         let Found { input, offset: start, head: start_of_next } = next.found;
         self.trail.go_to(input.id, start, start_of_next);
-        if let Some(left) = self.turn_to(input, is_rotated) {
-            self.open.add(left, offset, head.unwrap_or_default());
+        if let Some(input) = self.turn_to(input, is_rotated) {
+            self.open.add(Found { input, offset, head: head.unwrap_or_default() });
         }
         if is_rotated && next.is_known {
             self.kind = Kind::Late;

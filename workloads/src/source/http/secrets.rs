@@ -209,7 +209,7 @@ mod tests {
 
         fn open(&self, has_token: bool, has_certificate: bool) -> (Arc<Secrets>, Arc<Side>) {
             let side = Side::new(Role::Producer, Arc::new(Ledger::new()));
-            let file = |key: &str| SecretFile { secret: "mine".into(), key: key.into() };
+            let file = |key: &str| SecretFile::new("mine", key);
             let options = SecretOptions {
                 root: self.0.path().to_owned(),
                 token: has_token.then(|| file("token")),

@@ -8,11 +8,8 @@ use std::{
     time::Instant,
 };
 
-use super::{
-    super::Position,
-    messages::Message,
-    offsets::{Due, Offsets},
-};
+use super::{super::Position, messages::Message, offsets::Offsets};
+use crate::kafka::commits::Due;
 
 /// What both sides of the queue know.
 #[derive(Debug, Default)]

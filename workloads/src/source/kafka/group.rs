@@ -4,7 +4,6 @@
 //! brings it: from what the group has committed, the topic's id, and the start of the log.
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -16,18 +15,17 @@ use batchpipe_api::conditions::reasons;
 use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
     config::RDKafkaLogLevel,
-    consumer::{
-        BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance, RebalanceProtocol,
-    },
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance, RebalanceProtocol},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
     topic_partition_list::TopicPartitionListElem,
     types::RDKafkaRespErr,
 };
 
-use super::{KafkaOptions, desk::Desk, offsets::Due, words};
+use super::{KafkaOptions, desk::Desk, words};
 use crate::{
     kafka::{
-        answers::{committed, known},
+        answers::{REQUEST_TIMEOUT, ask_committed, ask_offsets},
+        commits::{self, Due, commit_by},
         log::{self, Remark},
         membership::Membership,
         resume::{Resume, resume},
@@ -38,14 +36,10 @@ use crate::{
 
 /// How long acknowledgements are awaited when a partition is taken away; the group waits meanwhile.
 pub(super) const REVOCATION_PATIENCE: Duration = Duration::from_secs(4);
-/// How long an answer may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a topic's id is listened for.
 const ID_PATIENCE: Duration = Duration::from_secs(2);
 /// How long one poll listens for it.
 const ID_POLL: Duration = Duration::from_millis(20);
-/// How long to wait before a commit is tried again.
-const RETRY_WAIT: Duration = Duration::from_millis(50);
 
 /// The source's side of the callbacks.
 pub(super) struct Context {
@@ -160,10 +154,7 @@ impl Context {
     ) -> KafkaResult<()> {
         let _turn = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
         let due = due();
-        if due.is_empty() {
-            return Ok(());
-        }
-        consumer.commit(&self.list(&due), CommitMode::Sync)?;
+        commits::commit(consumer, &self.options.topic, &due)?;
         let mut offsets = self.desk.offsets();
         for Due { partition, offset, .. } in due {
             offsets.commit(partition, offset);
@@ -171,30 +162,13 @@ impl Context {
         Ok(())
     }
 
-    fn list(&self, due: &[Due]) -> TopicPartitionList {
-        let mut list = TopicPartitionList::new();
-        for Due { partition, offset, topic_id } in due {
-            let mut element = list.add_partition(&self.options.topic, *partition);
-            if let Err(error) = element.set_offset(Offset::Offset(*offset)) {
-                tracing::error!(%error, partition, offset, "not an offset");
-            }
-            // With it, whoever comes next knows an offset of a topic that is gone; see `resume`.
-            if let Some(id) = topic_id {
-                element.set_metadata(id);
-            }
-        }
-        list
-    }
-
     fn tell_uncommitted(&self, error: &KafkaError) {
-        match error.rdkafka_error_code() {
-            // The group was joined anew meanwhile; nothing is wrong.
-            Some(Code::IllegalGeneration | Code::RebalanceInProgress | Code::StaleMemberEpoch) => {
-                tracing::debug!(%error, "offsets were not committed; trying again");
-            }
-            _ => self.shared.side.error(&format!(
+        if commits::is_rejoining(error) {
+            tracing::debug!(%error, "offsets were not committed; trying again");
+        } else {
+            self.shared.side.error(&format!(
                 "the Kafka source: offsets cannot be committed: {error}; trying again"
-            )),
+            ));
         }
     }
 
@@ -207,28 +181,13 @@ impl Context {
         if !is_lost {
             let deadline = Instant::now() + REVOCATION_PATIENCE;
             self.desk.settle(partitions, deadline);
-            if let Err(error) = self.commit_by(consumer, partitions, deadline) {
+            let commit = || self.commit(consumer, partitions);
+            if let Err(error) = commit_by(deadline, consumer, commit) {
                 tracing::warn!(%error, ?partitions, "offsets could not be committed; others send again what was sent \
                      since the last time");
             }
         }
         self.desk.offsets().forget(partitions);
-    }
-
-    fn commit_by(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        partitions: &[i32],
-        deadline: Instant,
-    ) -> KafkaResult<()> {
-        loop {
-            let Err(error) = self.commit(consumer, partitions) else { return Ok(()) };
-            let passes = error.rdkafka_error_code().is_some_and(passes_soon);
-            if !passes || consumer.assignment_lost() || Instant::now() >= deadline {
-                return Err(error);
-            }
-            std::thread::sleep(RETRY_WAIT);
-        }
     }
 
     /// Decides where partitions that come to us are begun, and notes it in the list from which they are fetched.
@@ -242,12 +201,8 @@ impl Context {
             return Ok(());
         }
         let topic = &self.options.topic;
-        let starts = self.starts(consumer, &partitions)?;
-        let mut asked = TopicPartitionList::new();
-        for partition in &partitions {
-            asked.add_partition(topic, *partition);
-        }
-        let committed = committed(&consumer.committed_offsets(asked, REQUEST_TIMEOUT)?, topic);
+        let starts = ask_offsets(consumer, topic, &partitions, Offset::Beginning)?;
+        let committed = ask_committed(consumer, topic, &partitions)?;
         let id = self.topic_id.get();
         for partition in partitions {
             let Some(log_start) = starts.get(&partition).copied() else {
@@ -274,20 +229,6 @@ impl Context {
             self.desk.offsets().begin(partition, start, id.cloned());
         }
         Ok(())
-    }
-
-    /// Asks where logs start.
-    pub(super) fn starts(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        partitions: &[i32],
-    ) -> KafkaResult<BTreeMap<i32, i64>> {
-        let topic = &self.options.topic;
-        let mut list = TopicPartitionList::new();
-        for partition in partitions {
-            list.add_partition_offset(topic, *partition, Offset::Beginning)?;
-        }
-        Ok(known(&consumer.offsets_for_times(list, REQUEST_TIMEOUT)?, topic))
     }
 
     pub(super) fn report_expired(&self, partition: i32, position: i64, expired: u64) {
@@ -396,15 +337,4 @@ impl ConsumerContext for Context {
     }
 
     fn pre_rebalance(&self, _: &BaseConsumer<Self>, _: &Rebalance<'_>) {}
-}
-
-const fn passes_soon(code: Code) -> bool {
-    matches!(
-        code,
-        Code::StaleMemberEpoch
-            | Code::RebalanceInProgress
-            | Code::CoordinatorLoadInProgress
-            | Code::CoordinatorNotAvailable
-            | Code::NotCoordinator
-    )
 }

@@ -14,6 +14,7 @@ mod leaving;
 mod messages;
 mod offsets;
 mod poll;
+mod session;
 mod words;
 
 use std::{collections::VecDeque, sync::Arc, thread, time::Duration};

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::super::Position;
+use crate::kafka::commits::Due;
 
 /// What we know of the partitions that are ours.
 #[derive(Debug, Default)]
@@ -49,14 +50,6 @@ pub(super) struct Fetched {
     pub(super) tenure: u64,
     /// The first offset that was left out before it, if any was.
     pub(super) leap_from: Option<i64>,
-}
-
-/// An offset that the group is to be told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Due {
-    pub(super) partition: i32,
-    pub(super) offset: i64,
-    pub(super) topic_id: Option<String>,
 }
 
 impl Offsets {

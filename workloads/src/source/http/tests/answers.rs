@@ -113,7 +113,7 @@ fn without_the_token_nothing_is_taken() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("mine");
     fs::create_dir(&folder).unwrap();
-    let token = Some(SecretFile { secret: "mine".into(), key: "token".into() });
+    let token = Some(SecretFile::new("mine", "token"));
     let secrets = SecretOptions { root: root.path().to_owned(), token, certificate: None };
     let mut stage = Stage::with(limits(), secrets);
     let right = "Authorization: Bearer right\r\n";

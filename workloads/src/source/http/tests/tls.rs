@@ -66,7 +66,7 @@ fn a_certificate_is_awaited_and_taken_up_when_it_changes() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("cert");
     fs::create_dir(&folder).unwrap();
-    let file = |key: &str| SecretFile { secret: "cert".into(), key: key.into() };
+    let file = |key: &str| SecretFile::new("cert", key);
     let certificate = Some((file("tls.crt"), file("tls.key")));
     let secrets = SecretOptions { root: root.path().to_owned(), token: None, certificate };
     let mut stage = Stage::with(limits(), secrets);
