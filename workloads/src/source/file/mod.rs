@@ -35,7 +35,7 @@ use tracing::warn;
 
 use self::{
     checkpoint::{Checkpoint, Saver},
-    input::Input,
+    input::{FileId, Input},
     lock::Lock,
     open::Open,
     trail::Trail,
@@ -64,6 +64,8 @@ pub struct FileSource {
     quiet_since: Option<Instant>,
     /// Since when the next file is known to wait.
     next_waits_since: Option<Instant>,
+    /// The newest file before which there was nothing to read when last looked.
+    nothing_before: Option<FileId>,
     /// Whether the last look found nothing more in the file.
     is_at_the_end: bool,
     is_missing: bool,
@@ -108,6 +110,7 @@ impl FileSource {
             resume,
             quiet_since: None,
             next_waits_since: None,
+            nothing_before: None,
             is_at_the_end: false,
             is_missing: false,
             has_ended: false,

@@ -104,7 +104,7 @@ impl FileSource {
     fn go_on(&mut self, block: &mut Block) -> Result<Step, SourceError> {
         let current = Input::open(&self.options.path)?;
         let current_id = current.as_ref().map(|input| input.id);
-        let (older, passed_over) = self.older_than_current(current_id)?;
+        let (older, passed_over) = self.older_than_current(current.as_ref())?;
         let Some(next) = (match (older, current) {
             (Some(older), _) => Some(older),
             (None, Some(current)) => Some(self.current(current)?),
@@ -129,7 +129,7 @@ impl FileSource {
     /// What to read before the newest file: one that was left and has grown, or one that was rotated away meanwhile.
     fn older_than_current(
         &mut self,
-        current: Option<FileId>,
+        current: Option<&Input>,
     ) -> Result<(Option<Next>, Rotated), SourceError> {
         let Some(finished) = &self.input else { return Ok((None, Rotated::default())) };
         if !self.options.follow {
@@ -139,14 +139,23 @@ impl FileSource {
             let next = Next::known(left, self.options.max_record_bytes)?;
             return Ok((Some(next), Rotated::default()));
         }
+        // All rotated files would be opened at every look while nobody writes to the new one.
+        let current_id = current.map(|current| current.id);
+        if let Some(current) = current
+            && self.nothing_before == current_id
+            && current.size()? == 0
+        {
+            return Ok((None, Rotated::default()));
+        }
         let mut open = vec![finished.id];
-        open.extend(current);
+        open.extend(current_id);
         open.extend(self.open.ids());
         let mut left = self.trail.left();
         if let Some(here) = self.trail.here() {
             left.remember(here);
         }
         let mut rotated = folder::unread(&self.options.path, &left, &open)?;
+        self.nothing_before = if rotated.next.is_none() { current_id } else { None };
         let next = rotated.next.take().map(|found| Next { found, is_known: false });
         Ok((next, rotated))
     }
@@ -222,7 +231,7 @@ impl FileSource {
     fn turn_to(&mut self, input: Input, is_rotated: bool) -> Option<Input> {
         self.kind = if is_rotated { Kind::Rotated } else { Kind::Newest };
         (self.quiet_since, self.next_waits_since) = (None, None);
-        self.is_at_the_end = false;
+        (self.is_at_the_end, self.nothing_before) = (false, None);
         self.input.replace(input)
     }
 }

@@ -19,25 +19,18 @@ fn a_late_file_that_was_removed_does_not_make_the_newest_one_unknown() {
 
 #[test]
 fn the_late_half_of_a_line_brings_the_whole_line() {
-    let mut s = Scene::followed("1\n2");
-    assert_eq!(s.read(), "1\n");
-    s.rename("app.log", "app.log.1");
-    s.append("app.log", "4\n");
-    assert_eq!(s.read(), "2\n4\n");
-    s.append("app.log.1", "3\n");
-    assert_eq!(s.read(), "23\n");
-}
-
-#[test]
-fn the_late_half_of_a_line_brings_the_whole_line_after_a_restart() {
-    let mut s = Scene::followed("1\n2");
-    assert_eq!(s.read(), "1\n");
-    s.rename("app.log", "app.log.1");
-    s.append("app.log", "4\n");
-    assert_eq!(s.read_and_acknowledge(), "2\n4\n");
-    s.kill();
-    s.append("app.log.1", "3\n");
-    assert_eq!(s.read(), "23\n");
+    for is_restarted in [false, true] {
+        let mut s = Scene::followed("1\n2");
+        assert_eq!(s.read(), "1\n");
+        s.rename("app.log", "app.log.1");
+        s.append("app.log", "4\n");
+        assert_eq!(s.read_and_acknowledge(), "2\n4\n");
+        if is_restarted {
+            s.kill();
+        }
+        s.append("app.log.1", "3\n");
+        assert_eq!(s.read(), "23\n", "restarted: {is_restarted}");
+    }
 }
 
 #[test]
@@ -61,35 +54,24 @@ fn late_lines_of_two_rotated_files_are_read() {
 
 #[test]
 fn a_late_line_does_not_hide_the_files_between() {
-    let mut s = Scene::followed("1\n");
-    assert_eq!(s.read(), "1\n");
-    s.rename("app.log", "app.log.1");
-    s.append("app.log", "2\n");
-    tick();
-    s.rename("app.log.1", "app.log.2");
-    s.rename("app.log", "app.log.1");
-    s.append("app.log", "3\n");
-    tick();
-    s.append("app.log.2", "1b\n");
-    let got = s.read();
-    assert_eq!((sorted(&got), s.notices().2), (sorted("1b\n2\n3\n"), 0));
-}
-
-#[test]
-fn a_late_line_does_not_hide_the_files_between_while_nobody_looks() {
-    let mut s = Scene::followed("1\n");
-    s.read_and_acknowledge();
-    s.kill();
-    s.rename("app.log", "app.log.1");
-    s.append("app.log", "2\n");
-    tick();
-    s.rename("app.log.1", "app.log.2");
-    s.rename("app.log", "app.log.1");
-    s.append("app.log", "3\n");
-    tick();
-    s.append("app.log.2", "1b\n");
-    let got = s.read();
-    assert_eq!((sorted(&got), s.notices().2), (sorted("1b\n2\n3\n"), 0));
+    for is_restarted in [false, true] {
+        let mut s = Scene::followed("1\n");
+        assert_eq!(s.read_and_acknowledge(), "1\n");
+        if is_restarted {
+            s.kill();
+        }
+        s.rename("app.log", "app.log.1");
+        s.append("app.log", "2\n");
+        tick();
+        s.rename("app.log.1", "app.log.2");
+        s.rename("app.log", "app.log.1");
+        s.append("app.log", "3\n");
+        tick();
+        s.append("app.log.2", "1b\n");
+        let got = s.read();
+        let found = (sorted(&got), s.notices().2);
+        assert_eq!(found, (sorted("1b\n2\n3\n"), 0), "restarted: {is_restarted}");
+    }
 }
 
 #[test]

@@ -38,6 +38,21 @@ fn a_renamed_file_is_read_on_until_somebody_writes_to_the_new_one() {
 }
 
 #[test]
+fn files_that_are_rotated_while_the_new_one_is_empty_are_read() {
+    let mut scene = Scene::followed("1\n");
+    assert_eq!(scene.read(), "1\n");
+    scene.rename("app.log", "app.log.2");
+    scene.append("app.log", "");
+    assert_eq!(scene.read(), "");
+    scene.append("app.log", "2\n");
+    scene.rename("app.log", "app.log.1");
+    scene.append("app.log", "");
+    assert_eq!(scene.read(), "2\n");
+    scene.append("app.log", "3\n");
+    assert_eq!(scene.read(), "3\n");
+}
+
+#[test]
 fn a_rotated_file_is_given_time_to_grow() {
     let mut scene = Scene::followed("1\n");
     scene.options.grace = Duration::from_hours(1);

@@ -113,36 +113,25 @@ fn a_file_overwritten_while_nobody_looked_is_read_from_its_start() {
 
 #[test]
 fn two_copies_made_while_nothing_was_read_are_both_read() {
-    let mut s = Scene::followed("1\n2\n");
-    assert_eq!(s.read(), "1\n2\n");
-    tick();
-    s.append("app.log", "3\n");
-    copied(&s, "app.log.1");
-    tick();
-    s.append("app.log", "4\n");
-    s.rename("app.log.1", "app.log.2");
-    copied(&s, "app.log.1");
-    tick();
-    s.append("app.log", "5\n");
-    let got = s.read();
-    assert_eq!((sorted(&got), s.notices()), (sorted("3\n4\n5\n"), (2, 1, 0)));
-}
-
-#[test]
-fn two_copies_made_while_nobody_looked_are_both_read() {
-    let mut s = Scene::followed("1\n2\n");
-    s.read_and_acknowledge();
-    s.kill();
-    tick();
-    s.append("app.log", "3\n");
-    copied(&s, "app.log.1");
-    tick();
-    s.append("app.log", "4\n");
-    s.rename("app.log.1", "app.log.2");
-    copied(&s, "app.log.1");
-    tick();
-    s.append("app.log", "5\n");
-    assert_eq!(sorted(&s.read()), sorted("3\n4\n5\n"));
+    for is_restarted in [false, true] {
+        let mut s = Scene::followed("1\n2\n");
+        assert_eq!(s.read_and_acknowledge(), "1\n2\n");
+        if is_restarted {
+            s.kill();
+        }
+        tick();
+        s.append("app.log", "3\n");
+        copied(&s, "app.log.1");
+        tick();
+        s.append("app.log", "4\n");
+        s.rename("app.log.1", "app.log.2");
+        copied(&s, "app.log.1");
+        tick();
+        s.append("app.log", "5\n");
+        let got = s.read();
+        let found = (sorted(&got), s.notices());
+        assert_eq!(found, (sorted("3\n4\n5\n"), (2, 1, 0)), "restarted: {is_restarted}");
+    }
 }
 
 #[test]
