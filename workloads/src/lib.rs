@@ -42,6 +42,7 @@ pub mod progress;
 pub mod rates;
 pub mod receipt;
 pub mod redrive;
+pub mod secrets;
 pub mod shutdown;
 pub mod signals;
 pub mod sink;

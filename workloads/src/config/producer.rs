@@ -23,12 +23,10 @@ use crate::{
     batch::Limits,
     chunk::Rules,
     clock::unix_ms,
-    kafka::{
-        client::Cluster,
-        credentials::{Credentials, SecretFile},
-    },
+    kafka::{client::Cluster, credentials::Credentials},
     key::Pointer,
     produce,
+    secrets::SecretFile,
     source::{
         Source, SourceError,
         file::{FileOptions, FileSource},

@@ -4,8 +4,9 @@ use rdkafka::{ClientConfig, error::KafkaError};
 
 use super::{
     client::{Cluster, Transport},
-    credentials::{Opened, SecretError},
+    credentials::Opened,
 };
+use crate::secrets::SecretError;
 
 /// Settings for clients of a cluster, with its credentials in them.
 #[derive(Debug)]

@@ -13,7 +13,8 @@ use rdkafka::{
     error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
 };
 
-use super::{client::Cluster, credentials::SecretError, topics::QuietContext};
+use super::{client::Cluster, topics::QuietContext};
+use crate::secrets::SecretError;
 
 /// How long the group's coordinator is awaited.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -15,9 +15,9 @@ use rdkafka::{
 
 use super::{
     access::{Access, complaint},
-    credentials::SecretError,
     log::{self, Remark},
 };
+use crate::secrets::SecretError;
 
 /// How long one question to the brokers may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);

@@ -2,7 +2,8 @@
 
 use batchpipe_api::conditions::reasons;
 
-use super::{credentials::SecretError, topics::TopicError};
+use super::topics::TopicError;
+use crate::secrets::SecretError;
 use crate::{
     admin::{Gate, Side},
     error::chain,

@@ -17,7 +17,7 @@ use std::{
 
 use batchpipe_api::{codec::Codec, conditions::reasons};
 
-use crate::kafka::{credentials::SecretError, waiting::Waiting};
+use crate::{kafka::waiting::Waiting, secrets::SecretError};
 
 /// The good records of one message.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,6 @@
 //! Contents are read when a client is made, and once a second by a thread of their own, which notices that they
 //! changed. They go to librdkafka and nowhere else: not into logs, errors or reports.
 
-mod files;
 mod secret;
 mod wanted;
 mod watch;
@@ -13,9 +12,8 @@ use std::{path::PathBuf, sync::Arc};
 use batchpipe_api::spec::kafka::{Sasl, Tls};
 use rdkafka::ClientConfig;
 
-pub(crate) use self::files::read as read_secrets;
-pub use self::files::{SecretError, SecretFile};
 use self::{wanted::Wanted, watch::Vault};
+use crate::secrets::SecretError;
 
 /// How a client of the cluster identifies itself, and how it knows the brokers. The default is neither.
 #[derive(Clone, Debug, Default)]

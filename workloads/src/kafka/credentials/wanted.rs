@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use batchpipe_api::spec::kafka::{Sasl, SaslMechanism, Tls};
 
-use super::{files::SecretFile, secret::Settings};
+use super::secret::Settings;
+use crate::secrets::SecretFile;
 
 /// What a pipeline asks for.
 #[derive(Debug)]

@@ -9,11 +9,8 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    files::{self, SecretError},
-    secret::Settings,
-    wanted::Wanted,
-};
+use super::{secret::Settings, wanted::Wanted};
+use crate::secrets::{self, SecretError};
 
 /// How often the files are looked at.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -54,7 +51,7 @@ impl Vault {
     fn look(&self) -> Result<(u64, Arc<Settings>), SecretError> {
         // Held while reading: of two readers the later one must not be overwritten by the earlier.
         let mut found = self.lock();
-        let settings = match files::read(&self.root, &self.wanted.files()) {
+        let settings = match secrets::read(&self.root, &self.wanted.files()) {
             Ok(contents) => self.wanted.settings(&contents),
             Err(problem) => return self.keep(&mut found, problem),
         };

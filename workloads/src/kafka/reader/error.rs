@@ -2,7 +2,7 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::kafka::credentials::SecretError;
+use crate::secrets::SecretError;
 
 /// Why a topic cannot be read.
 #[derive(Debug, thiserror::Error)]

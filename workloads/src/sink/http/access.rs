@@ -15,7 +15,7 @@ use http::HeaderValue;
 use rustls::ClientConfig;
 
 use super::{HttpError, target::Target, tls};
-use crate::kafka::credentials::{SecretError, SecretFile, read_secrets};
+use crate::secrets::{self, SecretError, SecretFile};
 
 /// How long what was read is used without another look.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -109,7 +109,7 @@ impl Access {
             Login::Token(_, file) | Login::Password(_, file) => Some(file),
         };
         let files: Vec<_> = file.into_iter().chain(&self.ca).cloned().collect();
-        let contents = read_secrets(&self.root, &files)?;
+        let contents = secrets::read(&self.root, &files)?;
         let authorization = match &self.login {
             Login::Nothing => None,
             Login::Token(scheme, file) => {

@@ -17,7 +17,7 @@ use super::{
     verdict::{Verdict, advice},
 };
 use crate::{
-    kafka::credentials::SecretError,
+    secrets::SecretError,
     sink::{Delivery, Durable, WriteError, Writer},
 };
 

@@ -20,7 +20,7 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     admin::Side,
-    kafka::credentials::{SecretError, SecretFile, read_secrets},
+    secrets::{self, SecretError, SecretFile},
 };
 
 /// What waits when the source waits for its Secrets.
@@ -126,7 +126,7 @@ impl Secrets {
 
     fn look_for_token(&self) -> Result<(), SecretsError> {
         let Some(file) = &self.options.token else { return Ok(()) };
-        let token = read_secrets(&self.options.root, std::slice::from_ref(file))?.remove(file);
+        let token = secrets::read(&self.options.root, std::slice::from_ref(file))?.remove(file);
         if *read(&self.token) != token {
             *self.token.write().unwrap_or_else(PoisonError::into_inner) = token;
             tracing::info!("the token that clients must present was read from {file}");
@@ -137,7 +137,7 @@ impl Secrets {
     fn look_for_certificate(&self) -> Result<(), SecretsError> {
         let Some((certificate, key)) = &self.options.certificate else { return Ok(()) };
         let files = [certificate.clone(), key.clone()];
-        let contents = read_secrets(&self.options.root, &files)?;
+        let contents = secrets::read(&self.options.root, &files)?;
         let chain: Result<Vec<_>, _> =
             CertificateDer::pem_slice_iter(contents[certificate].as_bytes()).collect();
         let chain = chain.ok().filter(|chain| !chain.is_empty());

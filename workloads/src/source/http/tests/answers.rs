@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::kafka::credentials::SecretFile;
+use crate::secrets::SecretFile;
 
 fn status(stage: &Stage, headers: &str, body: &[u8]) -> (u16, String) {
     let mut client = stage.client();

@@ -14,7 +14,7 @@ use rustls::{
 };
 
 use super::*;
-use crate::kafka::credentials::SecretFile;
+use crate::secrets::SecretFile;
 
 /// Puts a new certificate into the folder; what trusts it and nothing else.
 fn renew(folder: &Path) -> RootCertStore {
