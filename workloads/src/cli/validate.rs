@@ -5,10 +5,7 @@ use std::{fmt::Display, io::Write as _};
 use batchpipe_api::validate::{in_cluster, locally};
 
 use super::{Exit, shared::PipelineArgs};
-use crate::{
-    config::{Loaded, unsupported},
-    error::chain,
-};
+use crate::{config::Loaded, error::chain};
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXIT_CODES)]
@@ -32,7 +29,6 @@ impl Args {
                 }
                 note("outside Kubernetes", &locally(&pipeline));
                 note("in Kubernetes", &in_cluster(&pipeline));
-                note("with this version", &unsupported(&pipeline));
                 say(pipeline.name())
             }
             Err(error) => {

@@ -8,17 +8,21 @@ use batchpipe_api::{
     units::Timespan,
 };
 
-use super::{ConfigError, cluster, dead_letter, secrets, support, topic};
+use super::{ConfigError, cluster, dead_letter, secrets, topic};
 use crate::{
     consume::{self, CatchUp},
     decode::Limits,
     error::chain,
+    kafka::topics::TopicSpec,
     sink::{
         Sink, WriteError,
         blackhole::BlackholeSink,
         file::{FileOptions, FileSink, Roll},
         http::HttpSink,
-        kafka::KafkaSink,
+        kafka::{
+            KafkaSink,
+            exactly_once::{self, ExactlyOnceSink},
+        },
         stdout::StdoutSink,
     },
 };
@@ -103,7 +107,19 @@ fn sink(kind: &SinkKind<'_>, config: &mut consume::Config) -> Result<Arc<dyn Sin
             .map(shared)
             .map_err(|error| field("spec.consumer.sink.http.url", &error)),
         SinkKind::Kafka(spec) if spec.delivery == Delivery::ExactlyOnce => {
-            Err(support::KAFKA_SINK_EXACTLY_ONCE.into())
+            let settings = exactly_once::Settings {
+                cluster: config.cluster.clone(),
+                group: config.group.clone(),
+                source: config.topic.name.clone(),
+                topic: TopicSpec::existing(&spec.topic),
+                dead_letter: config.dead_letter.clone(),
+                largest_batch: config.largest_value(),
+                largest_letter: config.largest_letter(),
+            };
+            let sink = ExactlyOnceSink::new(spec, settings)
+                .map_err(|error| field("spec.consumer.sink.kafka.key", &error))?;
+            config.sink_bytes = sink.bytes();
+            Ok(Arc::new(sink))
         }
         SinkKind::Kafka(spec) => {
             let sink = KafkaSink::new(spec, config.cluster.clone(), config.largest_value())

@@ -8,7 +8,6 @@ mod load;
 mod places;
 mod producer;
 mod redrive;
-mod support;
 
 use std::path::PathBuf;
 
@@ -24,7 +23,6 @@ pub use self::{
     places::{check_brokers, check_topic},
     producer::{ProducerFlags, ProducerSetup, producer},
     redrive::{RedriveSetup, redrive},
-    support::{Unsupported, unsupported},
 };
 use crate::kafka::{
     client::Cluster,

@@ -82,6 +82,9 @@ fn commit_all(
     partitions: impl FnOnce() -> Vec<Arc<Assigned>>,
 ) -> KafkaResult<()> {
     let context = client.context();
+    if context.sink_keeps_offsets {
+        return Ok(());
+    }
     let _turn = context.committing.lock().unwrap_or_else(PoisonError::into_inner);
     let told = partitions();
     let told: Vec<_> = told.iter().filter_map(|it| Some((it, due(it)?))).collect();

@@ -15,7 +15,7 @@ use std::{
 use batchpipe_api::conditions::reasons;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::Shared;
+use super::{Shared, worker::LETTERS};
 use crate::{
     admin::Side,
     clock::unix_ms,
@@ -24,8 +24,6 @@ use crate::{
     receipt::{Receipt, Share},
 };
 
-/// What waits when dead letters do.
-const PART: &str = "dead letters";
 /// How often a waiting worker looks whether it should give up.
 const RECHECK: Duration = Duration::from_millis(100);
 /// The sender's loop turns at least this often.
@@ -181,11 +179,11 @@ fn settle(outbox: &mut Letters, events: &mut Vec<Event<Token<Owed>>>, copies: &m
 fn tell(side: &Side, outbox: &Letters, waiting: &mut bool) {
     match outbox.health() {
         Health::Waiting(why) if !outbox.is_empty() => {
-            side.stalled_at(PART, reasons::DEAD_LETTER_UNAVAILABLE, &why.what);
+            side.stalled_at(LETTERS, reasons::DEAD_LETTER_UNAVAILABLE, &why.what);
             *waiting = true;
         }
         _ if *waiting => {
-            side.clear_stalled_at(PART);
+            side.clear_stalled_at(LETTERS);
             *waiting = false;
         }
         _ => {}

@@ -42,6 +42,8 @@ const REVOCATION_PATIENCE: Duration = Duration::from_secs(4);
 /// The consumer's side of the callbacks.
 pub(super) struct Context {
     pub(super) topic: String,
+    /// Whether the sink tells the group how far we are, so that nobody else may.
+    pub(super) sink_keeps_offsets: bool,
     pub(super) assignments: Arc<Assignments>,
     pub(super) membership: Arc<Membership>,
     /// Held while the group is told how far we are.
@@ -67,12 +69,14 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(
         config: &Config,
+        sink_keeps_offsets: bool,
         assignments: Arc<Assignments>,
         side: Arc<Side>,
         wake: Sender<()>,
     ) -> Self {
         Self {
             topic: config.topic.name.clone(),
+            sink_keeps_offsets,
             servers: config.cluster.bootstrap_servers.clone(),
             assignments,
             membership: Arc::default(),

@@ -16,6 +16,7 @@ mod partition;
 mod poll;
 mod sequence;
 mod session;
+mod tenure;
 mod watch;
 mod worker;
 mod writing;
@@ -178,7 +179,7 @@ impl Config {
     }
 
     /// The largest dead letter, in bytes: such a value with its headers.
-    const fn largest_letter(&self) -> usize {
+    pub(crate) const fn largest_letter(&self) -> usize {
         self.largest_value() + HEADER_BYTES
     }
 

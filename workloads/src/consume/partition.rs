@@ -20,10 +20,18 @@ use crate::{
     sink::{Durable, WriteError, Writer},
 };
 
-/// What was written and is not durable yet.
-#[derive(Clone, Copy, Debug)]
+/// A message that was settled but for the sink's durability.
+#[derive(Debug)]
 struct Pending {
     offset: i64,
+    written: Option<Sizes>,
+    /// Records that the sink stores as dead letters together with the message.
+    carried: Vec<(Reason, u64)>,
+}
+
+/// What was written of a message.
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
     records: u64,
     raw_bytes: u64,
     wire_bytes: u64,
@@ -36,6 +44,8 @@ pub(super) struct Partition {
     /// Messages before this offset are in the sink already.
     resume_at: i64,
     pending: VecDeque<Pending>,
+    /// What the sink stores as dead letters together with the message at hand.
+    pub(super) carried: Vec<(Reason, u64)>,
     /// The offset after the last message that is settled but for the sink's durability.
     reached: i64,
     /// The offset of the last message that came.
@@ -53,6 +63,7 @@ impl Partition {
             writer,
             resume_at,
             pending: VecDeque::new(),
+            carried: Vec::new(),
             reached: UNKNOWN,
             seen: UNKNOWN,
             sequences: Sequences::default(),
@@ -129,9 +140,15 @@ impl Partition {
         let outcome = self.deliver_batch(message, codec, &batch, desk);
         desk.batch = batch;
         outcome.map_err(|(stop, unsettled)| {
+            let unsettled = unsettled + self.drop_carried();
             desk.shared.ledger.update(|counts| counts.released += unsettled);
             stop
         })
+    }
+
+    /// Forgets which letters were to be stored with the message at hand; returns how many records they are.
+    fn drop_carried(&mut self) -> u64 {
+        self.carried.drain(..).map(|(_, records)| records).sum()
     }
 
     /// The error says how many records are neither written nor kept.
@@ -157,12 +174,12 @@ impl Partition {
             self.skip(message.offset, desk);
             return Ok(());
         }
-        self.pending.push_back(Pending {
-            offset: message.offset,
+        let written = Sizes {
             records: delivered,
             raw_bytes: batch.text.len() as u64,
             wire_bytes: message.value.as_ref().map_or(0, |value| value.len() as u64),
-        });
+        };
+        self.push_pending(message.offset, Some(written));
         let age = unix_ms().saturating_sub(message.timestamp_ms).max(0).unsigned_abs();
         desk.shared.side.latency(age, delivered);
         self.reach(message.offset + 1);
@@ -186,11 +203,10 @@ impl Partition {
         let origin = self.origin(rejection.reason, message, desk);
         desk.shared.ledger.update(|counts| counts.accepted += records);
         let letter = letter_of_message(message, origin);
-        if !desk.dead_letters.send(vec![letter], || self.gives_up(desk)) {
+        let stands_for = std::iter::once((rejection.reason, records));
+        self.keep_letters(message.offset, vec![letter], stands_for, desk).inspect_err(|_| {
             desk.shared.ledger.update(|counts| counts.released += records);
-            return Err(self.unacknowledged(desk));
-        }
-        desk.shared.ledger.update(|counts| counts.add_dead_letters(rejection.reason, records));
+        })?;
         self.skip(message.offset, desk);
         Ok(())
     }
@@ -198,8 +214,14 @@ impl Partition {
     /// The message needs nothing from the sink.
     fn skip(&mut self, offset: i64, desk: &Desk) {
         let durable = self.writer.skip(offset);
+        self.push_pending(offset, None);
         self.reach(offset + 1);
         self.settle(durable, desk);
+    }
+
+    fn push_pending(&mut self, offset: i64, written: Option<Sizes>) {
+        let carried = std::mem::take(&mut self.carried);
+        self.pending.push_back(Pending { offset, written, carried });
     }
 
     fn reach(&mut self, offset: i64) {
@@ -224,6 +246,9 @@ impl Partition {
         let done = if self.pending.is_empty() { self.reached } else { before.min(self.reached) };
         if done > self.assigned.done() || self.pending.is_empty() {
             self.assigned.set_done(done);
+            if desk.sink.keeps_offsets() {
+                self.assigned.set_committed(done);
+            }
         }
     }
 
@@ -235,17 +260,35 @@ impl Partition {
 
     /// Makes everything durable that was written.
     pub(super) fn finish(mut self, desk: &Desk) {
-        let flushed = self.writer.flush();
+        let flushed = self.flush(desk);
+        // The sink is well; what it does not have is given back.
+        let is_given_back = matches!(flushed, Err(WriteError::Aborted { .. }));
         if let Err(stop) = self.apply(flushed, desk) {
             tracing::warn!(
                 partition = self.assigned.partition,
                 "{stop}; what is not durable is delivered again"
             );
         }
-        if !self.pending.is_empty() {
+        if !self.pending.is_empty() && !is_given_back {
             self.assigned.fail();
         }
         self.release(desk);
+    }
+
+    /// Flushes until that is done or has failed, or the partition has to be given up.
+    fn flush(&mut self, desk: &Desk) -> Result<Durable, WriteError> {
+        loop {
+            let flushed = self.writer.flush();
+            if !matches!(flushed, Err(WriteError::Unfinished { .. })) || self.gives_up(desk) {
+                return flushed;
+            }
+        }
+    }
+
+    /// Makes durable what was written, however long that takes, so that what is counted is final.
+    pub(super) fn settle_all(&mut self, desk: &Desk) -> Result<(), Stop> {
+        let flushed = self.flush(desk);
+        self.apply(flushed, desk)
     }
 
     fn apply(&mut self, durable: Result<Durable, WriteError>, desk: &Desk) -> Result<(), Stop> {
@@ -256,7 +299,11 @@ impl Partition {
                     desk.clear_stalled(&self.assigned);
                 }
             }
-            Err(WriteError::Rewind { offset, .. }) => return Err(Stop::Rewind(offset)),
+            Err(WriteError::Rewind { offset, .. } | WriteError::Aborted { offset, .. }) => {
+                return Err(self.rewind(offset, desk));
+            }
+            Err(error @ WriteError::Unknown { .. }) => return Err(Stop::Unknown(error)),
+            Err(WriteError::Unfinished { .. }) => {} // given up before it was done
             Err(error @ (WriteError::Closed { .. } | WriteError::Locked { .. })) => {
                 return Err(Stop::Sink(error));
             }
@@ -268,9 +315,15 @@ impl Partition {
         Ok(())
     }
 
+    /// Everything from this offset on comes again; what is before it became durable, though nobody has said so yet.
+    pub(super) fn rewind(&mut self, offset: i64, desk: &Desk) -> Stop {
+        self.settle(Durable::Before(offset), desk);
+        Stop::Rewind(offset)
+    }
+
     /// Gives back what was written and did not become durable.
     pub(super) fn release(&mut self, desk: &Desk) {
-        let records: u64 = self.pending.drain(..).map(|pending| pending.records).sum();
+        let records: u64 = self.pending.drain(..).map(|pending| pending.records()).sum();
         desk.shared.ledger.update(|counts| counts.released += records);
         desk.clear_stalled(&self.assigned);
         desk.shared.side.forget_lag(self.assigned.partition);
@@ -279,10 +332,20 @@ impl Partition {
 
 impl Pending {
     fn count(self, counts: &mut Counts) {
-        counts.delivered += self.records;
-        counts.batches += 1;
-        counts.raw_bytes += self.raw_bytes;
-        counts.wire_bytes += self.wire_bytes;
+        if let Some(Sizes { records, raw_bytes, wire_bytes }) = self.written {
+            counts.delivered += records;
+            counts.batches += 1;
+            counts.raw_bytes += raw_bytes;
+            counts.wire_bytes += wire_bytes;
+        }
+        for (reason, records) in self.carried {
+            counts.add_dead_letters(reason, records);
+        }
+    }
+
+    fn records(&self) -> u64 {
+        let carried: u64 = self.carried.iter().map(|(_, records)| records).sum();
+        self.written.map_or(0, |written| written.records) + carried
     }
 }
 

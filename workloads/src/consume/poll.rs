@@ -107,7 +107,9 @@ impl Consumer {
             (0..self.division.workers).map(|_| crossbeam_channel::unbounded()).unzip();
         let assignments = Arc::new(Assignments::new(work));
         let side = Arc::clone(&self.shared.side);
-        let context = Context::new(&self.config, Arc::clone(&assignments), side, wake);
+        let keeps_offsets = self.sink.keeps_offsets();
+        let context =
+            Context::new(&self.config, keeps_offsets, Arc::clone(&assignments), side, wake);
         let Config { cluster, topic, group, .. } = self.config.as_ref();
         let access = match cluster.access() {
             Ok(access) => access,
@@ -127,7 +129,7 @@ impl Consumer {
         };
         client.subscribe(&[&topic.name])?;
         for work in assigned {
-            self.start_worker(work, &watermarks, &notices);
+            self.start_worker(work, &client, &watermarks, &notices);
         }
         let watch = Watch {
             consumer: Arc::clone(&client),
@@ -164,6 +166,7 @@ impl Consumer {
     fn start_worker(
         &self,
         work: Receiver<Work>,
+        client: &Arc<BaseConsumer<Context>>,
         watermarks: &Arc<Watermarks>,
         notices: &Sender<Notice>,
     ) {
@@ -173,6 +176,7 @@ impl Consumer {
             dead_letters: self.dead_letters.clone(),
             sink: Arc::clone(&self.sink),
             watermarks: Arc::clone(watermarks),
+            client: Arc::downgrade(client),
             notices: notices.clone(),
             opener: Opener::new(),
             batch: Batch::default(),

@@ -154,6 +154,7 @@ impl Session {
             return None; // given back meanwhile
         }
         self.assignments.add(assigned.partition);
+        self.client.context().wake(); // its worker waits to hear where the topic's log is
         self.seek(assigned.partition, offset)
     }
 
@@ -213,6 +214,10 @@ impl Session {
         });
         let Some(group) = self.watermarks.group_since(question) else { return false };
         let all = self.assignments.all();
+        // What the sink has not stored yet may still come again.
+        let is_idle = is_idle
+            && (!self.client.context().sink_keeps_offsets
+                || all.iter().all(|it| it.done() >= it.position()));
         let ours = all.iter().map(|assigned| Seen {
             partition: assigned.partition,
             position: assigned.position(),
@@ -259,6 +264,7 @@ impl Session {
             assignments.all().iter().map(|assigned| assigned.partition).collect();
         let left = assignments.finish(&partitions, deadline);
         let membership = Arc::clone(&client.context().membership);
+        let commits = commits && !client.context().sink_keeps_offsets;
         let leaving = Leaving::begin(client, left.clone(), deadline, commits);
         let until = leaving.until();
         let (told, gone) = crossbeam_channel::bounded::<()>(0);

@@ -3,19 +3,22 @@
 use std::{
     cell::Cell,
     collections::BTreeMap,
-    sync::Arc,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
 use batchpipe_api::conditions::reasons;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use rdkafka::consumer::BaseConsumer;
 
 use super::{
     Config, Shared,
     assignment::{Assigned, Work},
     dead_letters::DeadLetters,
     fetched::Fetched,
+    group::Context,
     partition::Partition,
+    tenure::Membership,
     watch::Watermarks,
 };
 use crate::{
@@ -23,11 +26,14 @@ use crate::{
     backoff::Backoff,
     decode::{Batch, Opener},
     error::chain,
+    kafka::waiting::Waiting,
     sink::{Sink, WriteError, Writer},
 };
 
 /// Who waits when the sink itself, rather than a partition, lacks something.
 const SINK: &str = "sink";
+/// Who waits when dead letters do.
+pub(super) const LETTERS: &str = "dead letters";
 /// How often sinks are looked after when nothing comes.
 const TICK: Duration = Duration::from_millis(500);
 /// How often to look whether it is known where a partition goes on, which it is a moment after it was assigned.
@@ -44,6 +50,9 @@ pub(super) enum Stop {
     /// The sink lost what it had taken; everything from this offset on is fetched again.
     #[error("the sink lost what was written from offset {0} on")]
     Rewind(i64),
+    /// Only the group knows how much the sink has stored.
+    #[error("{}", chain(.0))]
+    Unknown(WriteError),
     /// The sink is gone for good.
     #[error("the sink is gone: {}", chain(.0))]
     Sink(WriteError),
@@ -74,6 +83,7 @@ pub(super) struct Desk {
     pub(super) dead_letters: DeadLetters,
     pub(super) sink: Arc<dyn Sink>,
     pub(super) watermarks: Arc<Watermarks>,
+    pub(super) client: Weak<BaseConsumer<Context>>,
     pub(super) notices: Sender<Notice>,
     pub(super) opener: Opener,
     pub(super) batch: Batch,
@@ -125,6 +135,19 @@ impl Desk {
         if self.shared.side.clear_stalled_at(&part(assigned)) {
             tracing::info!(partition = assigned.partition, "the sink is not waited for any more");
         }
+    }
+
+    /// The topic of dead letters cannot be used.
+    pub(super) fn letters_wait(&self, why: &Waiting) {
+        let side = &self.shared.side;
+        if side.stalled_at(LETTERS, reasons::DEAD_LETTER_UNAVAILABLE, &why.what) {
+            tracing::warn!("dead letters: {}; trying again", why.what);
+        }
+    }
+
+    /// It can be used again.
+    pub(super) fn letters_flow(&self) {
+        self.shared.side.clear_stalled_at(LETTERS);
     }
 
     /// The sink will never take some records, which are safe elsewhere.
@@ -222,7 +245,10 @@ fn deliver(
         }
     }
     let partition = partitions.get_mut(&id).expect("it was put there if it was missing");
-    let outcome = partition.process(&message, desk);
+    let mut outcome = partition.process(&message, desk);
+    if outcome.is_ok() && desk.sink.keeps_offsets() && is_limit_reached(desk) {
+        outcome = partition.settle_all(desk);
+    }
     if let Err(stop) = outcome {
         stop_partition(partitions, assigned, stop, desk);
     }
@@ -286,12 +312,13 @@ fn open(assigned: &Arc<Assigned>, desk: &Desk) -> Result<Box<dyn Writer>, Stop> 
     }
 }
 
-fn open_once(assigned: &Assigned, desk: &Desk) -> Result<Box<dyn Writer>, WriteError> {
+fn open_once(assigned: &Arc<Assigned>, desk: &Desk) -> Result<Box<dyn Writer>, WriteError> {
     let topic = &desk.config.topic.name;
     if let Some(id) = assigned.topic_id() {
         desk.sink.keep_to(topic, id)?;
     }
-    desk.sink.open(topic, assigned.partition)
+    let (assigned, client) = (Arc::clone(assigned), Weak::clone(&desk.client));
+    desk.sink.open(topic, Arc::new(Membership { assigned, client }))
 }
 
 /// A sink that has more of a partition than there is holds records of an earlier topic of that name: going on
@@ -326,9 +353,13 @@ fn tick(partitions: &mut BTreeMap<i32, Partition>, desk: &Desk) {
 
 /// With a limit there is one worker, which begins no other message once it is reached.
 fn check_limit(desk: &Desk) {
-    let Some(limit) = desk.config.limit else { return };
-    let counts = desk.shared.ledger.snapshot();
-    if counts.accepted - counts.released >= limit && !desk.stopped.replace(true) {
+    if is_limit_reached(desk) && !desk.stopped.replace(true) {
         let _ = desk.notices.send(Notice::LimitReached);
     }
+}
+
+fn is_limit_reached(desk: &Desk) -> bool {
+    let Some(limit) = desk.config.limit else { return false };
+    let counts = desk.shared.ledger.snapshot();
+    counts.accepted - counts.released >= limit
 }

@@ -15,11 +15,13 @@ use crate::{
     dead_letter::DeadLetter,
     dead_letter_header::DeadLetterHeader,
     decode::{BadRecord, Batch},
-    sink::{Delivery, Durable, Packed, Refused, WriteError},
+    sink::{Carried, Delivery, Durable, Packed, Refused, WriteError},
 };
 
 /// How many letters are made and awaited together.
 const LETTERS_AT_ONCE: usize = 1000;
+/// How long to wait before a writer is asked again to take letters.
+const LETTERS_WAIT: Duration = Duration::from_millis(50);
 /// The first and the longest wait before a sink is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
@@ -77,7 +79,10 @@ impl Partition {
                     kept.map_err(|(stop, _)| (stop, left))?;
                     desk.refused(&self.assigned, records.len(), &why);
                 }
-                WriteError::Rewind { offset, .. } => return Err((Stop::Rewind(offset), left)),
+                WriteError::Rewind { offset, .. } | WriteError::Aborted { offset, .. } => {
+                    return Err((self.rewind(offset, desk), left));
+                }
+                error @ WriteError::Unknown { .. } => return Err((Stop::Unknown(error), left)),
                 error @ (WriteError::Closed { .. } | WriteError::Locked { .. }) => {
                     return Err((Stop::Sink(error), left));
                 }
@@ -94,7 +99,7 @@ impl Partition {
 
     /// Keeps records that the sink will never take.
     fn keep_refused(
-        &self,
+        &mut self,
         refused: &[Refused],
         message: &Fetched,
         batch: &Batch,
@@ -114,7 +119,7 @@ impl Partition {
     /// Keeps the bad records of a batch, some at a time: a hostile batch holds very many. The error says how many
     /// are left.
     pub(super) fn keep_bad(
-        &self,
+        &mut self,
         message: &Fetched,
         batch: &Batch,
         desk: &Desk,
@@ -123,7 +128,7 @@ impl Partition {
     }
 
     fn keep(
-        &self,
+        &mut self,
         records: &[BadRecord],
         message: &Fetched,
         batch: &Batch,
@@ -134,16 +139,53 @@ impl Partition {
             let letter = |bad: &BadRecord| {
                 letter_of_record(batch, bad, self.origin(bad.reason, message, desk))
             };
-            if !desk.dead_letters.send(some.iter().map(letter).collect(), || self.gives_up(desk)) {
-                return Err((self.unacknowledged(desk), left));
-            }
+            let letters = some.iter().map(letter).collect();
+            let reasons = some.iter().map(|bad| (bad.reason, 1));
+            self.keep_letters(message.offset, letters, reasons, desk)
+                .map_err(|stop| (stop, left))?;
             left -= some.len() as u64;
-            desk.shared.ledger.update(|counts| {
-                for bad in some {
-                    counts.add_dead_letters(bad.reason, 1);
-                }
-            });
         }
+        Ok(())
+    }
+
+    /// Keeps dead letters of a message that is settled next: with it, if the writer takes them, or else at once.
+    /// `records` says what they stand for.
+    pub(super) fn keep_letters(
+        &mut self,
+        offset: i64,
+        mut letters: Vec<DeadLetter>,
+        records: impl Iterator<Item = (Reason, u64)>,
+        desk: &Desk,
+    ) -> Result<(), Stop> {
+        let mut waited = false;
+        let letters = loop {
+            letters = match self.writer.carry(offset, letters) {
+                Carried::Not(letters) => break letters,
+                Carried::WithMessage => {
+                    if waited {
+                        desk.letters_flow();
+                    }
+                    self.carried.extend(records);
+                    return Ok(());
+                }
+                Carried::Later(letters, why) => {
+                    if let Some(why) = why {
+                        waited = true;
+                        desk.letters_wait(&why);
+                    }
+                    letters
+                }
+            };
+            if desk.wait(LETTERS_WAIT, || self.gives_up(desk)) {
+                return Err(Stop::Abandoned);
+            }
+        };
+        if !desk.dead_letters.send(letters, || self.gives_up(desk)) {
+            return Err(self.unacknowledged(desk));
+        }
+        desk.shared.ledger.update(|counts| {
+            records.for_each(|(reason, records)| counts.add_dead_letters(reason, records));
+        });
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    sink::{Delivery, Durable, Sink, WriteError, Writer},
+    sink::{Delivery, Durable, Sink, WriteError, Writer, tenure::Tenure},
     source::{
         Block, Read, Source,
         generator::{GeneratorOptions, GeneratorSource},
@@ -70,7 +70,7 @@ impl Sink for VerifySink {
         "verify"
     }
 
-    fn open(&self, _: &str, _: i32) -> Result<Box<dyn Writer>, WriteError> {
+    fn open(&self, _: &str, _: Arc<dyn Tenure>) -> Result<Box<dyn Writer>, WriteError> {
         Ok(Box::new(VerifyWriter(Arc::clone(&self.0))))
     }
 }

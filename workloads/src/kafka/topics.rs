@@ -272,7 +272,7 @@ impl Admin {
 }
 
 /// librdkafka makes no client: of the contents of Secrets, or else of the options.
-pub(super) fn refused(error: &KafkaError) -> TopicError {
+pub(crate) fn refused(error: &KafkaError) -> TopicError {
     let remark = complaint(error);
     if remark.contains("ssl.") || remark.contains("sasl.") {
         TopicError::Credentials { remark }

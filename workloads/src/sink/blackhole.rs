@@ -1,8 +1,8 @@
 //! The sink that keeps nothing: for measuring everything but a sink.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
-use super::{Delivery, Durable, Sink, WriteError, Writer};
+use super::{Delivery, Durable, Sink, WriteError, Writer, tenure::Tenure};
 
 /// Takes records and forgets them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,7 +13,7 @@ impl Sink for BlackholeSink {
         "blackhole"
     }
 
-    fn open(&self, _topic: &str, _partition: i32) -> Result<Box<dyn Writer>, WriteError> {
+    fn open(&self, _: &str, _: Arc<dyn Tenure>) -> Result<Box<dyn Writer>, WriteError> {
         Ok(Box::new(Self))
     }
 }
@@ -27,10 +27,11 @@ impl Writer for BlackholeSink {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::tenure::lasting;
 
     #[test]
     fn everything_counts_as_durable_at_once() {
-        let mut writer = BlackholeSink.open("t", 0).unwrap();
+        let mut writer = BlackholeSink.open("t", lasting(0)).unwrap();
         let delivery = Delivery {
             offset: 7,
             timestamp_ms: 0,

@@ -9,15 +9,18 @@ pub mod http;
 pub mod kafka;
 mod lines;
 pub mod stdout;
+pub mod tenure;
 
 use std::{
     ops::Range,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use batchpipe_api::{codec::Codec, conditions::reasons};
 
-use crate::{kafka::waiting::Waiting, secrets::SecretError};
+use self::tenure::Tenure;
+use crate::{dead_letter::DeadLetter, kafka::waiting::Waiting, secrets::SecretError};
 
 /// The good records of one message.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +56,17 @@ pub enum Durable {
     All,
     /// Every message before this offset.
     Before(i64),
+}
+
+/// What a writer does with dead letters.
+#[derive(Debug)]
+pub enum Carried {
+    /// They are stored in one step with their message.
+    WithMessage,
+    /// They will be, but there is no room for them yet or their topic cannot be used, for this reason; ask again.
+    Later(Vec<DeadLetter>, Option<Waiting>),
+    /// It stores none: they have to be kept by somebody else before their message is offered.
+    Not(Vec<DeadLetter>),
 }
 
 /// A record that the sink refused for good.
@@ -123,6 +137,23 @@ pub enum WriteError {
         #[source]
         source: std::io::Error,
     },
+    /// What was handed over from `offset` on was not stored, although nothing is wrong with it: deliver it again,
+    /// beginning with the message at `offset`. The writer takes nothing else until then.
+    #[error(
+        "what was handed over from offset {offset} on was not stored ({why}); it is delivered again"
+    )]
+    Aborted {
+        /// The first message that is to be delivered again.
+        offset: i64,
+        /// Why it was not stored.
+        why: String,
+    },
+    /// Whether what was handed over was stored is not known here; the group's committed offsets tell.
+    #[error("it is not known how much of what was handed over was stored: {why}")]
+    Unknown {
+        /// What happened.
+        why: String,
+    },
     /// What is there belongs to a topic that was deleted, or to one of another cluster.
     #[error(
         "{path} holds files of an earlier topic {topic} (id {found}); the topic was made again and has the id \
@@ -183,7 +214,13 @@ pub trait Sink: Send + Sync {
     fn name(&self) -> &'static str;
 
     /// A writer for one partition that was assigned to this process.
-    fn open(&self, topic: &str, partition: i32) -> Result<Box<dyn Writer>, WriteError>;
+    fn open(&self, topic: &str, tenure: Arc<dyn Tenure>) -> Result<Box<dyn Writer>, WriteError>;
+
+    /// Whether the sink itself tells the group how far partitions are delivered, in one step with what it stores.
+    /// Nobody else may then: an older offset that came later would have records delivered twice.
+    fn keeps_offsets(&self) -> bool {
+        false
+    }
 
     /// Called before a partition of a topic is opened, with Kafka's id of the topic: one that was deleted and made
     /// again has another id, and its offsets mean other messages. A sink that keeps something by offset refuses what
@@ -214,6 +251,12 @@ pub trait Writer: Send {
     /// offered again, unless the partition is given up. A writer that waits for others returns within a fraction of
     /// a second ([`WriteError::Unfinished`]), because whoever calls it has to notice that it should stop.
     fn write(&mut self, delivery: &Delivery<'_>, now: Instant) -> Result<Durable, WriteError>;
+
+    /// Takes dead letters of the message at `offset`, which is offered next, to be stored in one step with it.
+    fn carry(&mut self, offset: i64, letters: Vec<DeadLetter>) -> Carried {
+        let _ = offset;
+        Carried::Not(letters)
+    }
 
     /// Notes that the message at `offset` needs nothing from the sink (a tombstone, or dead-lettered whole).
     fn skip(&mut self, offset: i64) -> Durable {

@@ -20,7 +20,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Delivery, Durable, Sink, WriteError, Writer, lines::terminated};
+use super::{Delivery, Durable, Sink, WriteError, Writer, lines::terminated, tenure::Tenure};
 
 /// How long a full pipe is waited for at a time.
 const PIPE_WAIT: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
@@ -67,7 +67,7 @@ impl Sink for StdoutSink {
         "stdout"
     }
 
-    fn open(&self, _topic: &str, _partition: i32) -> Result<Box<dyn Writer>, WriteError> {
+    fn open(&self, _: &str, _: Arc<dyn Tenure>) -> Result<Box<dyn Writer>, WriteError> {
         Ok(Box::new(StdoutWriter { output: Arc::clone(&self.0), begun: None }))
     }
 }
@@ -181,6 +181,7 @@ mod tests {
     use rustix::fs::fcntl_setfl;
 
     use super::*;
+    use crate::sink::tenure::lasting;
 
     fn write(writer: &mut dyn Writer, offset: i64, text: &[u8]) -> Result<Durable, WriteError> {
         let whole = 0..text.len();
@@ -197,7 +198,7 @@ mod tests {
     #[test]
     fn records_come_out_as_lines() {
         let (mut reader, sink) = piped();
-        let mut writer = sink.open("t", 0).unwrap();
+        let mut writer = sink.open("t", lasting(0)).unwrap();
         let delivery = Delivery {
             offset: 0,
             timestamp_ms: 0,
@@ -217,7 +218,7 @@ mod tests {
     fn a_pipe_that_nobody_reads_holds_nobody_up() {
         let (reader, end) = io::pipe().unwrap();
         let sink = StdoutSink::over(unblocked(File::from(OwnedFd::from(end))).unwrap(), "the pipe");
-        let mut writer = sink.open("t", 0).unwrap();
+        let mut writer = sink.open("t", lasting(0)).unwrap();
         let error = write(&mut *writer, 0, &vec![b'x'; 1 << 20]).unwrap_err();
         assert!(matches!(error, WriteError::Io { .. }), "{error}");
         let reading = thread::spawn(move || io::read_to_string(reader).unwrap().len());
@@ -230,7 +231,7 @@ mod tests {
     fn a_reader_that_went_away_is_told_apart_from_a_fault() {
         let (reader, sink) = piped();
         drop(reader);
-        let error = write(sink.open("t", 0).unwrap().as_mut(), 0, b"1").unwrap_err();
+        let error = write(sink.open("t", lasting(0)).unwrap().as_mut(), 0, b"1").unwrap_err();
         assert!(matches!(&error, WriteError::Closed { target } if target == "the pipe"), "{error}");
     }
 
@@ -238,7 +239,7 @@ mod tests {
     fn a_full_device_is_an_error_that_can_be_tried_again() {
         let full = File::options().write(true).open("/dev/full").unwrap();
         let sink = StdoutSink::over(full, "the device");
-        let mut writer = sink.open("t", 0).unwrap();
+        let mut writer = sink.open("t", lasting(0)).unwrap();
         let error = write(writer.as_mut(), 0, b"1").unwrap_err();
         assert_eq!(error.to_string(), "cannot write to the device");
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -252,7 +253,7 @@ mod tests {
         let (mut reader, sink) = piped();
         let threads: Vec<_> = (0..4_u8)
             .map(|partition| {
-                let mut writer = sink.open("t", partition.into()).unwrap();
+                let mut writer = sink.open("t", lasting(partition.into())).unwrap();
                 // Far more than a pipe holds, so that every delivery needs several writes.
                 let text = vec![[b'a' + partition].repeat(999); 400].join(&b'\n');
                 thread::spawn(move || {
@@ -278,7 +279,8 @@ mod tests {
     fn what_an_error_tore_is_completed_before_anything_else() {
         let (mut reader, sink) = piped();
         fcntl_setfl(&sink.0.lock().unwrap().target, OFlags::NONBLOCK).unwrap();
-        let (mut first, mut second) = (sink.open("t", 0).unwrap(), sink.open("t", 1).unwrap());
+        let (mut first, mut second) =
+            (sink.open("t", lasting(0)).unwrap(), sink.open("t", lasting(1)).unwrap());
         let (long, short) = (vec![b'a'; 1_000_000], b"b");
         assert!(write(first.as_mut(), 5, &long).is_err(), "nobody reads, and the pipe is smaller");
         let reading = thread::spawn(move || {

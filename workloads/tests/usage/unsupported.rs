@@ -18,15 +18,6 @@ fn refuse(args: &[&str], text: impl FnOnce(&str) -> String) -> Ended {
 }
 
 #[test]
-fn a_delivery_that_is_not_supported_is_named() {
-    let sink = "{kafka: {topic: records, delivery: ExactlyOnce}}";
-    let field = "spec.consumer.sink.kafka.delivery";
-    for command in ["consume", "run"] {
-        refuse(&[command], |brokers| pipeline(brokers, GENERATOR, sink)).refused(&[field]);
-    }
-}
-
-#[test]
 fn a_time_for_requests_that_is_none_is_named() {
     for time in ["soon", "1ms", "1h"] {
         let text = pipeline("x:1", GENERATOR, "{http: {url: 'http://h/'}}");
@@ -34,20 +25,6 @@ fn a_time_for_requests_that_is_none_is_named() {
         command.env("BATCHPIPE_PIPELINE", text).env("BATCHPIPE_HTTP_TIMEOUT", time);
         run(&mut command).refused(&["BATCHPIPE_HTTP_TIMEOUT", "100ms to 10m", time]);
     }
-}
-
-#[test]
-fn what_is_not_supported_is_valid_with_a_note_that_says_the_same() {
-    let text = pipeline(
-        "x:1",
-        "{kafka: {topic: raw}}",
-        "{kafka: {topic: records, delivery: ExactlyOnce}}",
-    );
-    let ended = run(batchpipe(&["validate"]).env("BATCHPIPE_PIPELINE", &text));
-    assert_eq!(ended.code, Some(0), "{ended:#?}");
-    let note = "note: with this version it cannot run: spec.consumer.sink.kafka.delivery: ";
-    assert!(ended.stderr.contains(note), "{note}: {ended:#?}");
-    assert!(!ended.stderr.contains("spec.producer.source"), "{ended:#?}");
 }
 
 fn strimzi() -> String {

@@ -26,7 +26,7 @@ use identity::Identity;
 use name::Series;
 use writer::FileWriter;
 
-use super::{Sink, WriteError, Writer};
+use super::{Sink, WriteError, Writer, tenure::Tenure};
 
 /// Where files go and when a new one is begun.
 #[derive(Clone, Debug)]
@@ -68,8 +68,8 @@ impl Sink for FileSink {
         "file"
     }
 
-    fn open(&self, topic: &str, partition: i32) -> Result<Box<dyn Writer>, WriteError> {
-        let series = Series { topic: topic.to_owned(), partition };
+    fn open(&self, topic: &str, tenure: Arc<dyn Tenure>) -> Result<Box<dyn Writer>, WriteError> {
+        let series = Series { topic: topic.to_owned(), partition: tenure.partition() };
         Ok(Box::new(FileWriter::open(&self.folder, series, self.roll)?))
     }
 

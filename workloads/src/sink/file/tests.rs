@@ -21,7 +21,7 @@ use super::{
     part::{BUFFER_BYTES, Part, Stage},
     writer::FileWriter,
 };
-use crate::sink::{Delivery, Durable, Sink, WriteError, Writer};
+use crate::sink::{Delivery, Durable, Sink, WriteError, Writer, tenure::lasting};
 
 const NEVER: Roll = Roll { max_bytes: u64::MAX, interval: Duration::MAX };
 
@@ -65,7 +65,7 @@ fn after_a_kill(folder: &Path) -> TempDir {
 /// Delivers messages 0 to 9, each holding its offset, from `committed` or from where the sink wants.
 fn deliver_the_rest(folder: &Path, committed: i64) {
     let sink = sink(folder, NEVER);
-    let mut writer = sink.open("t", 0).unwrap();
+    let mut writer = sink.open("t", lasting(0)).unwrap();
     for offset in committed.max(writer.resume_at().unwrap_or(0))..10 {
         put(writer.as_mut(), offset, offset.to_string().as_bytes(), Instant::now()).unwrap();
     }
@@ -78,7 +78,7 @@ const ALL: &str = "0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n";
 fn records_become_visible_and_durable_together() {
     let folder = TempDir::new().unwrap();
     let sink = sink(folder.path(), NEVER);
-    let mut writer = sink.open("t", 3).unwrap();
+    let mut writer = sink.open("t", lasting(3)).unwrap();
     let now = Instant::now();
     assert_eq!(put(writer.as_mut(), 7, b"a", now).unwrap(), Durable::Before(7));
     assert_eq!(put(writer.as_mut(), 9, b"b\nc", now).unwrap(), Durable::Before(7));
@@ -93,7 +93,7 @@ fn a_kill_between_any_two_calls_neither_loses_nor_doubles() {
     let folder = TempDir::new().unwrap();
     let small = Roll { max_bytes: 5, interval: Duration::MAX };
     let sink = sink(folder.path(), small);
-    let mut writer = sink.open("t", 0).unwrap();
+    let mut writer = sink.open("t", lasting(0)).unwrap();
     for offset in 0..10 {
         let text = offset.to_string();
         let durable = put(writer.as_mut(), offset, text.as_bytes(), Instant::now()).unwrap();
@@ -135,7 +135,7 @@ fn a_torn_file_is_removed_at_the_start() {
     fs::write(folder.path().join(".other.part"), "not ours").unwrap();
     let sink = sink(folder.path(), NEVER);
     assert_eq!(names(folder.path()), [".other.part"]);
-    assert_eq!(sink.open("t", 0).unwrap().resume_at(), None);
+    assert_eq!(sink.open("t", lasting(0)).unwrap().resume_at(), None);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_writer_goes_on_behind_its_newest_file() {
     let folder = TempDir::new().unwrap();
     deliver_the_rest(folder.path(), 0);
     let sink = sink(folder.path(), NEVER);
-    let mut writer = sink.open("t", 0).unwrap();
+    let mut writer = sink.open("t", lasting(0)).unwrap();
     assert_eq!(writer.resume_at(), Some(10));
     for offset in 0..12 {
         put(writer.as_mut(), offset, offset.to_string().as_bytes(), Instant::now()).unwrap();
@@ -156,7 +156,7 @@ fn a_writer_goes_on_behind_its_newest_file() {
 fn a_message_that_is_offered_again_is_not_written_again() {
     let folder = TempDir::new().unwrap();
     let sink = sink(folder.path(), NEVER);
-    let mut writer = sink.open("t", 0).unwrap();
+    let mut writer = sink.open("t", lasting(0)).unwrap();
     for offset in [0, 1, 0, 1, 2] {
         put(writer.as_mut(), offset, offset.to_string().as_bytes(), Instant::now()).unwrap();
     }
@@ -170,13 +170,13 @@ fn partitions_and_topics_with_like_names_do_not_mix() {
     let sink = sink(folder.path(), NEVER);
     let series = [("a", 0), ("a", 1), ("a-1", 0), ("a-1-0", 0), ("a.b", 0)];
     for (size, (topic, partition)) in (1..).zip(series) {
-        let mut writer = sink.open(topic, partition).unwrap();
+        let mut writer = sink.open(topic, lasting(partition)).unwrap();
         assert_eq!(writer.resume_at(), None, "{topic} {partition}");
         put(writer.as_mut(), size, b"x", Instant::now()).unwrap();
         writer.flush().unwrap();
     }
     for (size, (topic, partition)) in (1..).zip(series) {
-        let resume = sink.open(topic, partition).unwrap().resume_at();
+        let resume = sink.open(topic, lasting(partition)).unwrap().resume_at();
         assert_eq!(resume, Some(size + 1), "{topic} {partition}");
     }
 }
@@ -185,7 +185,7 @@ fn partitions_and_topics_with_like_names_do_not_mix() {
 fn a_file_is_completed_when_it_is_large_enough() {
     let folder = TempDir::new().unwrap();
     let sink = sink(folder.path(), Roll { max_bytes: 8, interval: Duration::MAX });
-    let mut writer = sink.open("t", 0).unwrap();
+    let mut writer = sink.open("t", lasting(0)).unwrap();
     let now = Instant::now();
     assert_eq!(put(writer.as_mut(), 0, b"aaa", now).unwrap(), Durable::Before(0));
     assert_eq!(writer.tick(now).unwrap(), Durable::Before(0));
@@ -199,7 +199,7 @@ fn a_file_is_completed_when_it_is_old_enough() {
     let folder = TempDir::new().unwrap();
     let interval = Duration::from_mins(1);
     let sink = sink(folder.path(), Roll { max_bytes: u64::MAX, interval });
-    let mut writer = sink.open("t", 0).unwrap();
+    let mut writer = sink.open("t", lasting(0)).unwrap();
     let start = Instant::now();
     put(writer.as_mut(), 0, b"0", start).unwrap();
     assert_eq!(writer.tick(start + Duration::from_millis(59_999)).unwrap(), Durable::Before(0));
@@ -211,7 +211,7 @@ fn a_file_is_completed_when_it_is_old_enough() {
 fn skipped_messages_alone_make_no_file() {
     let folder = TempDir::new().unwrap();
     let sink = sink(folder.path(), NEVER);
-    let mut writer = sink.open("t", 0).unwrap();
+    let mut writer = sink.open("t", lasting(0)).unwrap();
     assert_eq!(writer.skip(0), Durable::All);
     let nothing =
         Delivery { offset: 1, timestamp_ms: 0, text: b"bad", runs: &[], records: 0, packed: None };
@@ -224,7 +224,7 @@ fn skipped_messages_alone_make_no_file() {
 fn a_file_covers_the_messages_that_were_skipped_while_it_was_open() {
     let folder = TempDir::new().unwrap();
     let sink = sink(folder.path(), NEVER);
-    let mut writer = sink.open("t", 0).unwrap();
+    let mut writer = sink.open("t", lasting(0)).unwrap();
     put(writer.as_mut(), 5, b"5", Instant::now()).unwrap();
     assert_eq!(writer.skip(6), Durable::Before(5));
     writer.flush().unwrap();
@@ -236,7 +236,7 @@ fn a_file_covers_the_messages_that_were_skipped_while_it_was_open() {
 fn records_larger_than_the_buffer_keep_their_place() {
     let folder = TempDir::new().unwrap();
     let sink = sink(folder.path(), NEVER);
-    let mut writer = sink.open("t", 0).unwrap();
+    let mut writer = sink.open("t", lasting(0)).unwrap();
     let sizes = [10, BUFFER_BYTES + 1, 20, BUFFER_BYTES - 1, BUFFER_BYTES, 5];
     let mut expected = Vec::new();
     for (offset, size) in (0..).zip(sizes) {
@@ -252,7 +252,7 @@ fn records_larger_than_the_buffer_keep_their_place() {
 fn a_second_sink_refuses_a_folder_that_is_in_use() {
     let folder = TempDir::new().unwrap();
     let first = sink(folder.path(), NEVER);
-    let writer = first.open("t", 0).unwrap();
+    let writer = first.open("t", lasting(0)).unwrap();
     drop(first);
     let options = FileOptions { path: folder.path().to_owned(), roll: NEVER };
     let error = FileSink::new(options.clone()).unwrap_err();
@@ -266,17 +266,17 @@ fn a_second_sink_refuses_a_folder_that_is_in_use() {
 fn one_partition_has_one_writer_at_a_time() {
     let folder = TempDir::new().unwrap();
     let sink = sink(folder.path(), NEVER);
-    let writer = sink.open("t", 0).unwrap();
-    assert!(sink.open("t", 0).is_err());
+    let writer = sink.open("t", lasting(0)).unwrap();
+    assert!(sink.open("t", lasting(0)).is_err());
     drop(writer);
-    sink.open("t", 0).unwrap();
+    sink.open("t", lasting(0)).unwrap();
 }
 
 #[test]
 fn a_writer_that_is_given_up_leaves_nothing_behind() {
     let folder = TempDir::new().unwrap();
     let sink = sink(folder.path(), NEVER);
-    let mut writer = sink.open("t", 0).unwrap();
+    let mut writer = sink.open("t", lasting(0)).unwrap();
     put(writer.as_mut(), 0, b"0", Instant::now()).unwrap();
     drop(writer);
     assert!(names(folder.path()).is_empty());
@@ -299,7 +299,7 @@ fn missing_folders_are_created() {
 #[test]
 fn a_topic_too_long_for_a_file_name_is_refused_at_the_start() {
     let folder = TempDir::new().unwrap();
-    let error = sink(folder.path(), NEVER).open(&"a".repeat(249), 0).err().unwrap();
+    let error = sink(folder.path(), NEVER).open(&"a".repeat(249), lasting(0)).err().unwrap();
     assert!(error.to_string().contains("aaa"), "{error}");
 }
 
@@ -355,7 +355,7 @@ fn after_a_failed_fsync_the_records_are_asked_for_again() {
 fn after_losing_its_file_a_writer_takes_nothing_but_the_lost_messages() {
     let folder = TempDir::new().unwrap();
     let sink = sink(folder.path(), NEVER);
-    let mut writer = sink.open("t", 0).unwrap();
+    let mut writer = sink.open("t", lasting(0)).unwrap();
     let now = Instant::now();
     for offset in 3..5 {
         put(writer.as_mut(), offset, b"x", now).unwrap();
@@ -379,7 +379,7 @@ fn after_losing_its_file_a_writer_takes_nothing_but_the_lost_messages() {
 fn a_folder_that_vanished_is_an_error_and_not_a_loss() {
     let folder = TempDir::new().unwrap();
     let sink = sink(&folder.path().join("out"), NEVER);
-    let mut writer = sink.open("t", 0).unwrap();
+    let mut writer = sink.open("t", lasting(0)).unwrap();
     put(writer.as_mut(), 0, b"0", Instant::now()).unwrap();
     fs::rename(folder.path().join("out"), folder.path().join("moved")).unwrap();
     assert!(writer.flush().is_err());
@@ -391,7 +391,7 @@ fn partitions_are_written_by_threads_of_their_own() {
     let sink = sink(folder.path(), Roll { max_bytes: 50, interval: Duration::MAX });
     thread::scope(|scope| {
         for partition in 0..4 {
-            let mut writer = sink.open("t", partition).unwrap();
+            let mut writer = sink.open("t", lasting(partition)).unwrap();
             scope.spawn(move || {
                 for offset in 0..100 {
                     put(writer.as_mut(), offset, b"0123456789", Instant::now()).unwrap();
@@ -435,7 +435,7 @@ fn write_until_full(folder: &Path) {
     let limit =
         |bytes| setrlimit(Resource::Fsize, Rlimit { current: bytes, maximum: None }).unwrap();
     let sink = sink(folder, NEVER);
-    let mut writer = sink.open("t", 0).unwrap();
+    let mut writer = sink.open("t", lasting(0)).unwrap();
     limit(Some(1_000_000));
     let mut failures = 0;
     for offset in 0..40 {

@@ -33,7 +33,7 @@ use self::{
     access::Access, body::Layout, client::Client, codings::Codings, target::Target,
     writer::HttpWriter,
 };
-use super::{Sink, WriteError, Writer};
+use super::{Sink, WriteError, Writer, tenure::Tenure};
 
 /// Sends records by HTTP.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Sink for HttpSink {
         "http"
     }
 
-    fn open(&self, _topic: &str, _partition: i32) -> Result<Box<dyn Writer>, WriteError> {
+    fn open(&self, _: &str, _: Arc<dyn Tenure>) -> Result<Box<dyn Writer>, WriteError> {
         Ok(Box::new(HttpWriter::new(Arc::clone(&self.0))))
     }
 

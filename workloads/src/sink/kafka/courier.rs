@@ -6,10 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use batchpipe_api::report::missing_topic;
 use crossbeam_channel::{Receiver, Sender};
 
-use super::parcel::{Parcel, Token};
+use super::{
+    in_our_words,
+    parcel::{Parcel, Token},
+};
 use crate::{
     clock::unix_ms,
     kafka::{
@@ -163,30 +165,5 @@ impl Round {
             _ => None,
         };
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
-    }
-}
-
-/// This topic has no `provision` that could be set.
-fn in_our_words(mut waiting: Waiting, topic: &str) -> Waiting {
-    let missing = missing_topic(topic);
-    if waiting.what.starts_with(&missing) {
-        waiting.what = format!("{missing}; create it: the topic of a sink is not made here");
-    }
-    waiting
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kafka::topics::TopicError;
-
-    #[test]
-    fn a_topic_that_is_missing_is_to_be_created_and_nothing_else() {
-        let missing = Waiting::from(&TopicError::Missing { topic: "t".to_owned() });
-        let what = in_our_words(missing, "t").what;
-        assert_eq!(what, "topic t does not exist; create it: the topic of a sink is not made here");
-        let (servers, remark) = ("b:1".to_owned(), "refused".to_owned());
-        let away = Waiting::from(&TopicError::Unreachable { servers, remark });
-        assert_eq!(in_our_words(away.clone(), "t"), away);
     }
 }

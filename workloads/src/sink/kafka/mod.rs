@@ -7,6 +7,7 @@
 
 mod courier;
 mod cursor;
+pub mod exactly_once;
 mod parcel;
 mod writer;
 
@@ -15,12 +16,12 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use batchpipe_api::spec::sink::KafkaSink as Spec;
+use batchpipe_api::{report::missing_topic, spec::sink::KafkaSink as Spec};
 
 use self::{courier::Courier, writer::KafkaWriter};
-use super::{Sink, WriteError, Writer};
+use super::{Sink, WriteError, Writer, tenure::Tenure};
 use crate::{
-    kafka::{client::Cluster, outbox::Settings, topics::TopicSpec},
+    kafka::{client::Cluster, outbox::Settings, topics::TopicSpec, waiting::Waiting},
     key::{Pointer, PointerError},
 };
 
@@ -69,7 +70,7 @@ impl Sink for KafkaSink {
         "kafka"
     }
 
-    fn open(&self, _topic: &str, _partition: i32) -> Result<Box<dyn Writer>, WriteError> {
+    fn open(&self, _: &str, _: Arc<dyn Tenure>) -> Result<Box<dyn Writer>, WriteError> {
         let courier = self.courier.get_or_init(|| Courier::start(self.settings.clone()));
         let topic = self.settings.topic.name.as_str().into();
         Ok(Box::new(KafkaWriter::new(courier.clone(), topic, self.key.clone())))
@@ -78,5 +79,30 @@ impl Sink for KafkaSink {
     fn check(&self) -> Result<(), WriteError> {
         let trouble = self.courier.get().and_then(Courier::trouble);
         trouble.map_or(Ok(()), |waiting| Err(WriteError::Topic(waiting)))
+    }
+}
+
+/// This topic has no `provision` that could be set.
+fn in_our_words(mut waiting: Waiting, topic: &str) -> Waiting {
+    let missing = missing_topic(topic);
+    if waiting.what.starts_with(&missing) {
+        waiting.what = format!("{missing}; create it: the topic of a sink is not made here");
+    }
+    waiting
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::topics::TopicError;
+
+    #[test]
+    fn a_topic_that_is_missing_is_to_be_created_and_nothing_else() {
+        let missing = Waiting::from(&TopicError::Missing { topic: "t".to_owned() });
+        let what = in_our_words(missing, "t").what;
+        assert_eq!(what, "topic t does not exist; create it: the topic of a sink is not made here");
+        let (servers, remark) = ("b:1".to_owned(), "refused".to_owned());
+        let away = Waiting::from(&TopicError::Unreachable { servers, remark });
+        assert_eq!(in_our_words(away.clone(), "t"), away);
     }
 }

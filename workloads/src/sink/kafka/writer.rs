@@ -165,7 +165,7 @@ impl Drop for Work {
 }
 
 /// The key of a record, if it has one.
-fn find(key: &Pointer, record: &[u8]) -> Option<Box<[u8]>> {
+pub(super) fn find(key: &Pointer, record: &[u8]) -> Option<Box<[u8]>> {
     let record = std::str::from_utf8(record).ok()?;
     let found = key.key(record).ok()??;
     Some(found.as_bytes().into())

@@ -1,10 +1,15 @@
 //! Topics as any Kafka client sees them: raw messages in, raw messages out.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
+use batchpipe_testbed::Kafka;
 use rdkafka::{
     ClientConfig, Message as _, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
+    error::KafkaError,
     message::{Header, Headers as _, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, Producer as _},
 };
@@ -36,36 +41,64 @@ impl Raw {
     }
 }
 
-/// All messages of a topic, partition by partition.
+/// All committed messages of a topic, partition by partition, once no transaction is open.
 pub(crate) fn read(topic: &str) -> Vec<Raw> {
-    let ends = broker().end_offsets(topic).unwrap();
-    let client: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", broker().bootstrap_servers())
-        .set("group.id", "unused")
-        .set("enable.auto.commit", "false")
-        .set("enable.partition.eof", "false")
-        .create()
-        .unwrap();
+    read_at(broker(), topic)
+}
+
+/// The same at a broker of the test's own.
+pub(crate) fn read_at(kafka: &Kafka, topic: &str) -> Vec<Raw> {
+    let deadline = Instant::now() + PATIENCE;
+    await_no_transaction(kafka, topic, deadline);
+    let client = reader(kafka, "read_committed");
+    let mut unread = BTreeSet::new();
     let mut wanted = TopicPartitionList::new();
-    for partition in 0..i32::try_from(ends.len()).unwrap() {
+    for partition in 0..partitions(kafka, topic) {
         wanted.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+        unread.insert(partition);
     }
     client.assign(&wanted).unwrap();
-    let expected = usize::try_from(ends.iter().sum::<i64>()).unwrap();
-    let deadline = Instant::now() + PATIENCE;
     let mut found = Vec::new();
-    while found.len() < expected {
-        assert!(
-            Instant::now() < deadline,
-            "{} of {expected} messages of {topic} came",
-            found.len()
-        );
-        if let Some(message) = client.poll(Duration::from_millis(100)) {
-            found.push(own(&message.unwrap()));
+    while !unread.is_empty() {
+        assert!(Instant::now() < deadline, "{topic}: {unread:?} after {} messages", found.len());
+        match client.poll(Duration::from_millis(100)) {
+            Some(Err(KafkaError::PartitionEOF(partition))) => _ = unread.remove(&partition),
+            Some(message) => found.push(own(&message.unwrap())),
+            None => {}
         }
     }
     found.sort_by_key(|message| (message.partition, message.offset));
     found
+}
+
+/// A process that was killed leaves its transaction to the brokers, which end it after a while; until then nobody reads
+/// what comes after it.
+fn await_no_transaction(kafka: &Kafka, topic: &str, deadline: Instant) {
+    let (committed, all) = (reader(kafka, "read_committed"), reader(kafka, "read_uncommitted"));
+    for partition in 0..partitions(kafka, topic) {
+        let end = |client: &BaseConsumer| {
+            client.fetch_watermarks(topic, partition, Duration::from_secs(5)).unwrap().1
+        };
+        while end(&committed) < end(&all) {
+            assert!(Instant::now() < deadline, "{topic} {partition}: a transaction stays open");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+fn partitions(kafka: &Kafka, topic: &str) -> i32 {
+    i32::try_from(kafka.end_offsets(topic).unwrap().len()).unwrap()
+}
+
+fn reader(kafka: &Kafka, isolation: &str) -> BaseConsumer {
+    ClientConfig::new()
+        .set("bootstrap.servers", kafka.bootstrap_servers())
+        .set("group.id", "unused")
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", isolation)
+        .create()
+        .unwrap()
 }
 
 fn own(message: &rdkafka::message::BorrowedMessage<'_>) -> Raw {
@@ -103,7 +136,7 @@ pub(crate) fn write(topic: &str, messages: &[Raw]) {
     client.flush(PATIENCE).unwrap();
 }
 
-/// How many messages a topic has.
+/// How many messages a topic has, among them the ends of transactions.
 pub(crate) fn messages(topic: &str) -> i64 {
     broker().end_offsets(topic).unwrap().iter().sum()
 }

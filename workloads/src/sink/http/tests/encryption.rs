@@ -20,7 +20,7 @@ use rustls::{
 };
 
 use super::{server::converse, spec, unavailable, write};
-use crate::sink::{Durable, Sink as _, WriteError, http::HttpSink};
+use crate::sink::{Durable, Sink as _, WriteError, http::HttpSink, tenure::lasting};
 
 /// An authority, and a receiver at `localhost` with a certificate of it.
 struct Site {
@@ -78,7 +78,7 @@ fn deliver(site: &Site, host: &str, authority: &str) -> Result<(), String> {
     let root = tempfile::tempdir().unwrap();
     put(root.path(), authority);
     let sink = HttpSink::new(&site.spec(host), root.path().to_owned(), super::PATIENCE).unwrap();
-    let mut writer = sink.open("t", 0).unwrap();
+    let mut writer = sink.open("t", lasting(0)).unwrap();
     match write(&mut *writer, 0, "1") {
         Ok(Durable::All) => Ok(()),
         outcome => Err(unavailable(outcome).0),
@@ -110,7 +110,7 @@ fn an_authority_that_changes_is_taken_up() {
     let error = sink.check().unwrap_err();
     assert!(matches!(error, WriteError::Secret(_)), "{error:?}");
     put(root.path(), &authority().0);
-    let mut writer = sink.open("t", 0).unwrap();
+    let mut writer = sink.open("t", lasting(0)).unwrap();
     unavailable(write(&mut *writer, 0, "1"));
     put(root.path(), &site.authority);
     sink.0.access.doubt();
@@ -122,7 +122,7 @@ fn without_a_named_authority_those_of_the_system_count() {
     let site = Site::open();
     let spec = Spec { tls: None, ..site.spec("localhost") };
     let sink = HttpSink::new(&spec, "/nowhere".into(), super::PATIENCE).unwrap();
-    let mut writer = sink.open("t", 0).unwrap();
+    let mut writer = sink.open("t", lasting(0)).unwrap();
     let (problem, _) = unavailable(write(&mut *writer, 0, "1"));
     assert!(problem.contains("invalid peer certificate"), "{problem}");
 }

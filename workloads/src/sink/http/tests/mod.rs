@@ -11,7 +11,7 @@ use batchpipe_api::spec::sink::{HttpFormat, HttpSink as Spec};
 
 use self::server::Server;
 use super::HttpSink;
-use crate::sink::{Delivery, Durable, Sink as _, WriteError, Writer};
+use crate::sink::{Delivery, Durable, Sink as _, WriteError, Writer, tenure::lasting};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -25,7 +25,7 @@ fn sink(spec: &Spec) -> HttpSink {
 }
 
 fn writer(spec: &Spec) -> Box<dyn Writer> {
-    sink(spec).open("t", 0).unwrap()
+    sink(spec).open("t", lasting(0)).unwrap()
 }
 
 /// Offers a message until something other than waiting is called for.
@@ -161,7 +161,7 @@ fn a_silent_receiver_holds_nobody_up_and_is_given_up_after_its_time() {
     let server = Server::start(|_| String::new());
     let limit = Duration::from_millis(600);
     let sink = HttpSink::new(&spec(server.url("/")), "/nowhere".into(), limit).unwrap();
-    let mut writer = sink.open("t", 0).unwrap();
+    let mut writer = sink.open("t", lasting(0)).unwrap();
     let whole = 0..1;
     let runs = std::slice::from_ref(&whole);
     let delivery =

@@ -5,7 +5,9 @@ use std::time::Instant;
 use batchpipe_api::{codec::Codec, spec::sink::HttpFormat};
 
 use super::{Server, server::Asked, sink, spec};
-use crate::sink::{Delivery, Durable, Packed, Sink as _, WriteError, Writer, http::HttpSink};
+use crate::sink::{
+    Delivery, Durable, Packed, Sink as _, WriteError, Writer, http::HttpSink, tenure::lasting,
+};
 
 const TEXT: &str = "1\n2";
 /// Stands for what TEXT is compressed: the sink must not look at it.
@@ -30,7 +32,7 @@ fn write(writer: &mut dyn Writer, offset: i64, codec: Codec) -> Result<Durable, 
 
 /// Delivers three messages of this codec; what was asked.
 fn deliver(sink: &HttpSink, server: &Server, codec: Codec) -> Vec<String> {
-    let mut writer = sink.open("t", 0).unwrap();
+    let mut writer = sink.open("t", lasting(0)).unwrap();
     for offset in 0..3 {
         assert_eq!(write(&mut *writer, offset, codec).unwrap(), Durable::All);
     }
@@ -88,7 +90,7 @@ fn a_refused_or_failed_batch_is_sent_as_records_before_any_is_given_up() {
             "1\n" => "200 OK".into(),
             _ => status.into(),
         });
-        let mut writer = sink(&spec(server.url("/"))).open("t", 0).unwrap();
+        let mut writer = sink(&spec(server.url("/"))).open("t", lasting(0)).unwrap();
         assert_eq!(write(&mut *writer, 0, Codec::Zstd).unwrap(), Durable::All);
         let outcome = write(&mut *writer, 1, Codec::Zstd);
         let Err(WriteError::Refused { records, .. }) = outcome else { panic!("{outcome:?}") };
@@ -101,7 +103,7 @@ fn a_refused_or_failed_batch_is_sent_as_records_before_any_is_given_up() {
         1 => "503 Service Unavailable".into(),
         _ => "200 OK".into(),
     });
-    let mut writer = sink(&spec(server.url("/"))).open("t", 0).unwrap();
+    let mut writer = sink(&spec(server.url("/"))).open("t", lasting(0)).unwrap();
     assert_eq!(write(&mut *writer, 0, Codec::Zstd).unwrap(), Durable::All);
     super::unavailable(write(&mut *writer, 1, Codec::Zstd));
     assert_eq!(write(&mut *writer, 1, Codec::Zstd).unwrap(), Durable::All);

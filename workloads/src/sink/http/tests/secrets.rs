@@ -10,7 +10,7 @@ use batchpipe_api::spec::{
 use super::{Server, spec, unavailable, write};
 use crate::{
     error::chain,
-    sink::{Durable, Sink as _, WriteError, http::HttpSink},
+    sink::{Durable, Sink as _, WriteError, http::HttpSink, tenure::lasting},
 };
 
 const TOKEN: &str = "hunter2";
@@ -39,7 +39,7 @@ fn each_login_is_presented_in_its_own_way() {
     let basic = BasicAuth { username: "me".into(), password: key("token") };
     let basic = Spec { basic: Some(basic), ..plain };
     for spec in [token, splunk, basic] {
-        let mut writer = sink(&spec, root.path()).open("t", 0).unwrap();
+        let mut writer = sink(&spec, root.path()).open("t", lasting(0)).unwrap();
         assert_eq!(write(&mut *writer, 0, "1").unwrap(), Durable::All);
     }
     let asked = server.asked();
@@ -56,7 +56,7 @@ fn a_token_that_changed_is_used_after_the_first_refusal() {
         _ => "401 Unauthorized".into(),
     });
     let spec = Spec { bearer_token: Some(key("token")), ..spec(server.url("/")) };
-    let mut writer = sink(&spec, root.path()).open("t", 0).unwrap();
+    let mut writer = sink(&spec, root.path()).open("t", lasting(0)).unwrap();
     let (what, _) = unavailable(write(&mut *writer, 0, "1"));
     assert!(what.contains("401") && what.contains("check the credentials"), "{what}");
     put(root.path(), "token", "new");
@@ -69,7 +69,7 @@ fn a_missing_secret_is_named_and_taken_up_when_it_is_there() {
     let server = Server::start(|_| "200 OK".into());
     let spec = Spec { bearer_token: Some(key("token")), ..spec(server.url("/")) };
     let sink = sink(&spec, root.path());
-    let mut writer = sink.open("t", 0).unwrap();
+    let mut writer = sink.open("t", lasting(0)).unwrap();
     for error in [sink.check().unwrap_err(), write(&mut *writer, 0, "1").unwrap_err()] {
         assert_eq!(error.reason(), "SecretMissing");
         assert!(chain(&error).contains("login/token is missing"), "{}", chain(&error));
@@ -91,7 +91,7 @@ fn no_secret_is_shown() {
     let url = server.url("/p?key=hunter2");
     let spec = Spec { bearer_token: Some(key("token")), ..spec(url) };
     let sink = sink(&spec, root.path());
-    let mut writer = sink.open("t", 0).unwrap();
+    let mut writer = sink.open("t", lasting(0)).unwrap();
     let error = write(&mut *writer, 0, "1").unwrap_err();
     assert!(!format!("{error:?} {}", chain(&error)).contains(TOKEN), "{error:?}");
     put(root.path(), "token", "hunter2\nhunter2");
