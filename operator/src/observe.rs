@@ -11,6 +11,9 @@ pub(crate) mod testing;
 use batchpipe_api::report::{Report, Role};
 use k8s_openapi::jiff::Timestamp;
 
+#[cfg(test)]
+pub(crate) use self::blocked::blocked;
+pub(crate) use self::side::REVISION;
 pub use self::{
     lag::{Measured, Partitions},
     reports::{Answer, Answers, Reports},

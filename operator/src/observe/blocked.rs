@@ -19,7 +19,7 @@ const CRASHES: i32 = 2;
 const MOST_WORDS: usize = 512;
 
 /// Why this pod does not run; nothing when it does, or is only starting.
-pub(super) fn blocked(pod: &Pod) -> Option<Blocked> {
+pub(crate) fn blocked(pod: &Pod) -> Option<Blocked> {
     let status = pod.status.as_ref()?;
     let containers = status.init_container_statuses.iter().chain(&status.container_statuses);
     containers.flatten().find_map(cannot_start).or_else(|| unschedulable(status))

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// Where a Deployment's controller numbers its `ReplicaSet`s.
-const REVISION: &str = "deployment.kubernetes.io/revision";
+pub(crate) const REVISION: &str = "deployment.kubernetes.io/revision";
 
 /// What a report must say of itself to count.
 #[derive(Clone, Copy, Debug)]
