@@ -8,6 +8,8 @@ mod side;
 #[cfg(test)]
 pub(crate) mod testing;
 
+use std::sync::Arc;
+
 use batchpipe_api::report::{Report, Role};
 use k8s_openapi::jiff::Timestamp;
 
@@ -42,7 +44,7 @@ impl ObservedSide {
 
     /// What pods say, of those that say anything.
     pub fn reports(&self) -> impl Iterator<Item = &Report> {
-        self.pods.iter().filter_map(|pod| pod.report.as_ref())
+        self.pods.iter().filter_map(|pod| pod.report.as_deref())
     }
 }
 
@@ -87,7 +89,7 @@ pub struct ObservedPod {
     /// Why it cannot be scheduled or started, for example `ImagePullBackOff`, with Kubernetes' message.
     pub blocked: Option<Blocked>,
     /// What it says at `/status`; absent: unknown.
-    pub report: Option<Report>,
+    pub report: Option<Arc<Report>>,
     /// When it was asked for that report, by our clock.
     pub asked_at: Option<Timestamp>,
 }

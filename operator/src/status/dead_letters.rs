@@ -58,7 +58,7 @@ impl DeadLetterTally {
     }
 
     fn take(&mut self, pod: &ObservedPod, began: Timestamp) {
-        let Some((report, asked_at)) = pod.report.as_ref().zip(pod.asked_at) else { return };
+        let Some((report, asked_at)) = pod.report.as_deref().zip(pod.asked_at) else { return };
         let count = report.accounting.dead_lettered;
         let before = self.pods.insert(pod.uid.clone(), count).or_else(|| self.exhume(&pod.uid));
         match before {

@@ -14,7 +14,7 @@ use crate::{
     decide::{Decision, Replicas},
     observe::{
         Observed, ObservedPod,
-        testing::{consumer_pod, lag, moment, report, reporting, settled},
+        testing::{consumer_pod, lag, moment, report, reporting, said, settled},
     },
 };
 
@@ -99,7 +99,7 @@ pub(super) fn producer(name: &str) -> ObservedPod {
 /// A consumer of these two partitions' topic that delivers 60 records in a second.
 pub(super) fn consumer(name: &str, lag: Vec<batchpipe_api::report::PartitionLag>) -> ObservedPod {
     let mut pod = consumer_pod(name, lag);
-    let report = pod.report.as_mut().unwrap();
+    let report = said(&mut pod);
     report.partitions = Some(2);
     report.rates.records_per_second = 60.0;
     report.accounting.raw_bytes = 300;

@@ -17,7 +17,7 @@ use crate::{
     decide::Drain,
     observe::{
         Blocked, ObservedDeployment, ObservedPod, ObservedSide,
-        testing::{deployment, lag, moment, pod, settled, stall},
+        testing::{deployment, lag, moment, pod, said, settled, stall},
     },
 };
 
@@ -65,7 +65,7 @@ fn unready(pod: ObservedPod) -> ObservedPod {
 
 fn waiting(name: &str, reason: &str, what: &str, seconds: i64) -> ObservedPod {
     let mut pod = unready(consumer(name, Vec::new()));
-    pod.report.as_mut().unwrap().stalled.push(stall(reason, what, seconds));
+    said(&mut pod).stalled.push(stall(reason, what, seconds));
     pod
 }
 
@@ -424,7 +424,7 @@ fn draining_says_what_it_waits_for_and_drained_is_ready() {
 #[test]
 fn messages_that_expired_unread_are_never_silent() {
     let status = Scene::changed(|scene| {
-        let report = scene.observed.consumer.pods[0].report.as_mut().unwrap();
+        let report = said(&mut scene.observed.consumer.pods[0]);
         report.accounting.expired_messages = 12;
     })
     .summary();
@@ -449,7 +449,7 @@ fn one_sided_pipelines_are_ready_without_the_other_side() {
 fn a_source_that_has_ended_completes_when_everything_is_delivered() {
     let with = |state, rate, last: PartitionLag| {
         let mut scene = Scene::settled();
-        let report = scene.observed.producer.pods[0].report.as_mut().unwrap();
+        let report = said(&mut scene.observed.producer.pods[0]);
         report.state = state;
         report.rates.records_per_second = rate;
         scene.observed.consumer.pods[1] = consumer("c2", vec![last]);

@@ -11,7 +11,9 @@ use crate::{
     decide::{Decision, Memory, decide},
     observe::{
         Observed, ObservedPod,
-        testing::{consumer_pod, deployment, lag, moment, pod, report, reporting, settled, stall},
+        testing::{
+            consumer_pod, deployment, lag, moment, pod, report, reporting, said, settled, stall,
+        },
     },
 };
 
@@ -116,7 +118,7 @@ fn the_consumer_is_stopped_only_after_the_status_says_that_all_is_drained() {
 fn what_was_measured_long_before_the_report_does_not_count() {
     let mut object = both();
     let mut pod = consumer_pod("a", vec![lag(0, 5, 5)]);
-    pod.report.as_mut().unwrap().begun_at_ms += 30_000; // the brokers answered 30 s ago for the last time
+    said(&mut pod).begun_at_ms += 30_000; // the brokers answered 30 s ago for the last time
     pass(100, &mut object, &consumers(vec![pod.clone()], 100));
     assert!(!pass(120, &mut object, &consumers(vec![pod], 120)).is_drained());
 }
@@ -137,7 +139,7 @@ fn delivered_is_not_enough_it_has_to_be_committed() {
 fn a_partition_that_nobody_speaks_of_is_not_done() {
     let mut object = both();
     let mut pod = consumer_pod("a", vec![lag(0, 5, 5)]);
-    pod.report.as_mut().unwrap().partitions = Some(3);
+    said(&mut pod).partitions = Some(3);
     let decision = pass(100, &mut object, &consumers(vec![pod], 200));
     assert_eq!(decision.waits_for(), Some("a consumer pod to report on partitions 1, 2"));
 }

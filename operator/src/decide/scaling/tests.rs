@@ -7,7 +7,7 @@ use crate::{
     decide::simulation::{Step, World},
     observe::{
         ObservedPod,
-        testing::{consumer_pod, lag, moment, pod, settled, stall},
+        testing::{consumer_pod, lag, moment, pod, said, settled, stall},
     },
 };
 
@@ -128,7 +128,7 @@ fn the_load_is_unknown_when_a_pod_or_a_partition_says_nothing() {
     pending.push(ObservedPod { is_ready: false, ..pod("c") });
     assert_eq!(load(&settled(pending)), Some(found), "a pod that cannot start holds up nothing");
     let mut unassigned = pods;
-    unassigned[1].report.as_mut().unwrap().lag.clear();
+    said(&mut unassigned[1]).lag.clear();
     assert_eq!(load(&settled(unassigned)), None);
 }
 
@@ -137,10 +137,10 @@ fn only_pods_that_are_behind_by_their_own_fault_show_what_a_pod_can_do() {
     let mut pods =
         vec![consumer_pod("a", vec![lag(0, 1, 5)]), consumer_pod("b", vec![lag(1, 5, 5)])];
     for (pod, rate) in pods.iter_mut().zip([900.0, 10.0]) {
-        pod.report.as_mut().unwrap().rates.records_per_second = rate;
+        said(pod).rates.records_per_second = rate;
     }
     assert_eq!(load(&settled(pods.clone())).unwrap().busy_per_second, Some(900.0));
-    pods[0].report.as_mut().unwrap().stalled.push(stall("SinkUnavailable", "http://sink", 9));
+    said(&mut pods[0]).stalled.push(stall("SinkUnavailable", "http://sink", 9));
     assert_eq!(load(&settled(pods)).unwrap().busy_per_second, None);
 }
 
