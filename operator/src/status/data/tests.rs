@@ -195,3 +195,21 @@ fn a_lag_that_was_measured_long_ago_is_not_the_lag_of_now() {
     assert_eq!(after(15), Some(0));
     assert_eq!(after(16), None);
 }
+
+#[test]
+fn numbers_that_only_a_forged_report_has_stay_within_a_column() {
+    let of = |raw_bytes, wire_bytes| {
+        let data = numbers(|scene| {
+            let accounting = &mut said(&mut scene.observed.producer.pods[0]).accounting;
+            (accounting.raw_bytes, accounting.wire_bytes) = (raw_bytes, wire_bytes);
+        });
+        (data.saved_percent.unwrap(), data.ratio.unwrap())
+    };
+    assert_eq!(of(MOST - 1, 1), (100, "99999.9x".to_owned()));
+    assert_eq!(of(1, MOST - 1), (-999, "0.0x".to_owned()));
+    let lag = numbers(|scene| {
+        said(&mut scene.observed.consumer.pods[0]).lag[0].records = Some(MOST - 1);
+        said(&mut scene.observed.consumer.pods[1]).lag[0].records = Some(MOST - 1);
+    });
+    assert_eq!(lag.lag_records, Some(MOST.cast_signed()));
+}
