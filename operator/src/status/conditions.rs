@@ -15,6 +15,7 @@ use super::{
     health::{Health, Kind},
     verdict::{Verdict, why_unready},
 };
+use crate::clean::clean;
 
 /// The longest message, in bytes: pods and sinks may say whole pages.
 const MAX_MESSAGE: usize = 1024;
@@ -60,13 +61,11 @@ pub(super) fn conditions(
 fn with_time(facts: &Facts<'_>, said: Said) -> Condition {
     let before = previous(facts, said.type_).filter(|before| before.status == said.status);
     let since = before.map_or(Time(facts.now), |before| before.last_transition_time.clone());
-    let mut message = said.message;
-    message.truncate(message.floor_char_boundary(MAX_MESSAGE));
     Condition {
         type_: said.type_.to_owned(),
         status: said.status.to_owned(),
         reason: said.reason.to_owned(),
-        message,
+        message: clean(&said.message, MAX_MESSAGE),
         observed_generation: facts.object.metadata.generation,
         last_transition_time: since,
     }
