@@ -50,7 +50,8 @@ fn period(status: &BatchPipelineStatus, now: Timestamp) -> Duration {
     let is_reconciling = is_true(types::RECONCILING).is_some();
     // What just became ready has no numbers yet, and somebody waits for them.
     let is_new = is_true(types::READY)
-        .is_some_and(|ready| now.duration_since(ready.last_transition_time.0) < NEW);
+        .map(|ready| now.duration_since(ready.last_transition_time.0))
+        .is_some_and(|age| (SignedDuration::ZERO..NEW).contains(&age));
     match status.phase {
         Some(Phase::Draining) => WHILE_CHANGING,
         _ if is_reconciling => WHILE_CHANGING,

@@ -318,3 +318,38 @@ fn a_producer_that_we_saw_after_what_was_written_counts() {
         DecideInput { object: &object, observed: &observed, memory: &memory, now: moment(152) };
     assert!(!decide(&input).is_drained());
 }
+
+#[test]
+fn a_beginning_that_lies_ahead_is_now_and_is_noted_so() {
+    let mut object = both();
+    let worked_off = |second| consumers(vec![consumer_pod("a", vec![lag(0, 5, 5)])], second);
+    pass(3700, &mut object, &worked_off(3699));
+    // The next leader's clock is an hour behind.
+    let second = pass(100, &mut object, &worked_off(99));
+    assert_eq!(second.draining().unwrap().since, Some(Time(moment(100))));
+    let third = pass(110, &mut object, &worked_off(105));
+    assert_eq!(third.draining().unwrap().since, Some(Time(moment(100))));
+    assert!(third.is_drained());
+}
+
+#[test]
+fn a_clock_that_was_set_back_does_not_put_the_end_off() {
+    let mut object = both();
+    let observed = |second| consumers(vec![consumer_pod("a", vec![lag(0, 5, 5)])], second);
+    let mut memory = Memory { producer_seen_at: Some(moment(3700)), ..Memory::default() };
+    let mut drained = Vec::new();
+    for second in [100, 110] {
+        let observed = observed(second - 2);
+        let now = moment(second);
+        let decision =
+            decide(&DecideInput { object: &object, observed: &observed, memory: &memory, now });
+        object.status = Some(BatchPipelineStatus {
+            observed_generation: object.metadata.generation,
+            draining: decision.draining().cloned(),
+            ..BatchPipelineStatus::default()
+        });
+        drained.push(decision.is_drained());
+        memory = decision.memory;
+    }
+    assert_eq!(drained, [false, true]);
+}

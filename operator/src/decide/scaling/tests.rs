@@ -252,3 +252,38 @@ fn a_time_without_looking_is_no_quiet_time() {
     }
     assert_eq!(scale(&quiet(900), &memory, moment(900)).0, 3);
 }
+
+#[test]
+fn a_clock_that_was_set_back_stops_nothing_for_longer_than_a_change_settles() {
+    let at = |second, pods| Load { at: moment(second), ..behind(120.0, 150_000.0, pods) };
+    let first = asked(2, Some(at(3600, 2)));
+    let (pods, _, memory) = scale(&first, &ScalingMemory::default(), moment(3600));
+    assert_eq!(pods, 4);
+    // An hour back: still as if it had just been changed, and measured anew.
+    let (pods, _, memory) = scale(&asked(4, Some(at(0, 4))), &memory, moment(0));
+    assert_eq!((pods, memory.last.unwrap().at), (4, moment(0)));
+    let worse = Load { lag_records: 900_000.0, ..at(60, 4) };
+    assert_eq!(scale(&asked(4, Some(worse)), &memory, moment(60)).0, 6);
+}
+
+#[test]
+fn quiet_minutes_that_lie_ahead_do_not_count() {
+    let quiet = |second| Load {
+        lag_seconds: 0.0,
+        lag_records: 0.0,
+        delivered_per_second: 1.0,
+        busy_per_second: None,
+        pods: 4,
+        at: moment(second),
+    };
+    let mut memory = scale(&asked(4, Some(quiet(3600))), &ScalingMemory::default(), moment(3600)).2;
+    let mut pods = 4;
+    for step in 0..=31 {
+        let second = step * 10;
+        (pods, _, memory) = scale(&asked(4, Some(quiet(second))), &memory, moment(second));
+        if pods < 4 {
+            break;
+        }
+    }
+    assert!(pods < 4, "five minutes after the clock was set back");
+}
