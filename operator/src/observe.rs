@@ -10,7 +10,7 @@ pub(crate) mod testing;
 
 use std::sync::Arc;
 
-use batchpipe_api::report::{Report, Role};
+use batchpipe_api::report::{Report, Role, WorkloadState};
 use k8s_openapi::jiff::Timestamp;
 
 #[cfg(test)]
@@ -40,6 +40,13 @@ impl ObservedSide {
     /// The pods that were not asked to stop.
     pub fn staying(&self) -> impl Iterator<Item = &ObservedPod> {
         self.pods.iter().filter(|pod| !pod.is_terminating)
+    }
+
+    /// Whether every pod that stays, and there is one, says that its source has ended and everything was acknowledged.
+    pub fn has_completed(&self) -> bool {
+        let mut pods = self.staying().peekable();
+        let is_completed = |report: &Report| report.state == WorkloadState::Completed;
+        pods.peek().is_some() && pods.all(|pod| pod.report.as_deref().is_some_and(is_completed))
     }
 
     /// What pods say, of those that say anything.

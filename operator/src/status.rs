@@ -59,6 +59,8 @@ pub struct Facts<'a> {
     pub observed: &'a Observed,
     /// What [`DeadLetterTally`] makes of it; absent: unknown.
     pub dead_letters: Option<i64>,
+    /// When the producer was first heard to have come to its end; absent: it has not.
+    pub ended_at: Option<Timestamp>,
     /// Now.
     pub now: Timestamp,
 }
@@ -111,7 +113,7 @@ pub fn summarize(facts: &Facts<'_>) -> BatchPipelineStatus {
     };
     BatchPipelineStatus {
         observed_generation: facts.object.metadata.generation,
-        conditions: conditions::conditions(facts, &verdict, [&producer, &consumer]),
+        conditions: conditions::conditions(facts, phase, &verdict, [&producer, &consumer]),
         phase: Some(phase),
         topic: Some(facts.object.topic_name().to_owned()),
         waits_for: waits_for(facts),

@@ -24,6 +24,7 @@ pub(super) struct Scene {
     pub(super) outcome: Outcome,
     pub(super) stopped: Applied,
     pub(super) observed: Observed,
+    pub(super) ended_at: Option<i64>,
     pub(super) second: i64,
 }
 
@@ -48,6 +49,7 @@ impl Scene {
                 producer: settled(vec![producer("p1")]),
                 consumer: settled(consumers.into()),
             },
+            ended_at: None,
             second: 0,
         }
     }
@@ -65,6 +67,7 @@ impl Scene {
             stopped: &self.stopped,
             observed: &self.observed,
             dead_letters: None,
+            ended_at: self.ended_at.map(moment),
             now: moment(self.second),
         })
     }

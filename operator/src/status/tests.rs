@@ -283,8 +283,9 @@ fn more_pods_that_start_are_pending_and_not_degraded() {
     let status = scene.pass();
     assert_eq!(
         in_short(&status),
-        "Pending Ready=False/PodsNotReady Reconciling=PodsNotReady Stalled=-"
+        "Pending Ready=False/Progressing Reconciling=Progressing Stalled=-"
     );
+    assert_eq!(sides(&status)[1], "False/Progressing");
     scene.observed.consumer.deployment = Some(deployment(4));
     assert_eq!(in_short(&scene.pass()), "Running Ready=True/AsDesired Reconciling=- Stalled=-");
 }
@@ -329,7 +330,7 @@ fn a_conflict_waits_for_somebody() {
     })
     .summary();
     assert_eq!(in_short(&status), "Pending Ready=False/Conflict Reconciling=- Stalled=Conflict");
-    assert_eq!(sides(&status), ["False/PodsNotReady", "False/PodsNotReady"]);
+    assert_eq!(sides(&status), ["False/Conflict", "False/Conflict"]);
     assert_eq!(
         condition(&status, types::READY).message,
         "pipeline other has topic telemetry; delete one"
@@ -462,6 +463,22 @@ fn a_source_that_has_ended_completes_when_everything_is_delivered() {
     assert_eq!(with(WorkloadState::Running, 0.0, lag(1, 7, 7)), running);
     let old_numbers = with(WorkloadState::Completed, 0.1, lag(1, 7, 7));
     assert_eq!(old_numbers, running, "the consumers' numbers may be older than the end");
+}
+
+#[test]
+fn what_consumers_measured_after_the_end_was_heard_of_completes_at_once() {
+    let with = |ended_at| {
+        let mut scene = Scene::settled();
+        scene.ended_at = ended_at;
+        let report = said(&mut scene.observed.producer.pods[0]);
+        report.state = WorkloadState::Completed;
+        assert!(report.rates.records_per_second > 0.0);
+        scene.summary().phase.unwrap()
+    };
+    // The consumers were asked at second 0.
+    assert_eq!(with(Some(-1)), Phase::Completed);
+    assert_eq!(with(Some(1)), Phase::Running);
+    assert_eq!(with(None), Phase::Running);
 }
 
 #[test]

@@ -154,6 +154,7 @@ fn unready(phase: Phase, sides: [&Health; 2]) -> Option<Verdict> {
     // Pods that never ran are on their way; pods that did are not.
     Some(match phase {
         Phase::Degraded => Verdict::Unready(reason, text),
+        _ if side.trouble.is_none() => Verdict::Reconciling(reasons::PROGRESSING, text),
         _ => Verdict::Reconciling(reason, text),
     })
 }
