@@ -1,5 +1,7 @@
 //! What of an object is kept in memory: with a thousand pipelines the rest would cost more than everything else. Pure.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::{
     api::{
         apps::v1::ReplicaSet,
@@ -58,12 +60,16 @@ pub(super) fn replica_set(set: &mut PartialObjectMeta<ReplicaSet>) {
 }
 
 fn identity(meta: ObjectMeta) -> ObjectMeta {
-    let mut owners = meta.owner_references;
-    owners.iter_mut().for_each(|owners| owners.retain(is_read));
-    let (mut labels, mut annotations) = (meta.labels, meta.annotations);
-    labels.iter_mut().for_each(|it| it.retain(|name, _| LABELS.contains(&name.as_str())));
-    let is_read = |name: &String, _: &mut String| ANNOTATIONS.contains(&name.as_str());
-    annotations.iter_mut().for_each(|it| it.retain(is_read));
+    let of = |names: &[&str], all: Option<BTreeMap<String, String>>| {
+        all.map(|mut all| {
+            all.retain(|name, _| names.contains(&name.as_str()));
+            all
+        })
+    };
+    let owners = meta.owner_references.map(|mut owners| {
+        owners.retain(is_read);
+        owners
+    });
     ObjectMeta {
         name: meta.name,
         namespace: meta.namespace,
@@ -71,8 +77,8 @@ fn identity(meta: ObjectMeta) -> ObjectMeta {
         resource_version: meta.resource_version,
         deletion_timestamp: meta.deletion_timestamp,
         owner_references: owners,
-        labels,
-        annotations,
+        labels: of(&LABELS, meta.labels),
+        annotations: of(&ANNOTATIONS, meta.annotations),
         ..ObjectMeta::default()
     }
 }
@@ -83,11 +89,13 @@ fn is_read(owner: &OwnerReference) -> bool {
 }
 
 fn how_it_is(status: PodStatus) -> PodStatus {
-    let mut conditions = status.conditions;
-    if let Some(conditions) = &mut conditions {
+    let conditions = status.conditions.map(|mut conditions| {
         conditions.retain(|it| CONDITIONS.contains(&it.type_.as_str()));
-        conditions.iter_mut().for_each(|it| shorten(&mut it.message));
-    }
+        for condition in &mut conditions {
+            shorten(&mut condition.message);
+        }
+        conditions
+    });
     let containers = |all: Option<Vec<ContainerStatus>>| {
         all.map(|all| all.into_iter().map(how_it_runs).collect())
     };
@@ -175,7 +183,7 @@ mod tests {
 
     /// A pod as it is, and with everything that a pipeline or a container may add to it.
     fn large() -> Pod {
-        let notes: std::collections::BTreeMap<String, String> =
+        let notes: BTreeMap<String, String> =
             (0..31).map(|note| (format!("example.com/{note}"), "x".repeat(4096))).collect();
         let long = "y".repeat(4096);
         serde_json::from_value(serde_json::json!({

@@ -56,10 +56,10 @@ pub(super) fn conditions(
         of_side(facts, phase, producer),
         of_side(facts, phase, consumer),
     ];
-    said.into_iter().map(|said| with_time(facts, said)).collect()
+    said.into_iter().map(|said| with_time(facts, &said)).collect()
 }
 
-fn with_time(facts: &Facts<'_>, said: Said) -> Condition {
+fn with_time(facts: &Facts<'_>, said: &Said) -> Condition {
     let before = previous(facts, said.type_).filter(|before| before.status == said.status);
     let since = before.map_or(Time(facts.now), |before| before.last_transition_time.clone());
     Condition {

@@ -94,13 +94,13 @@ impl From<Said> for Report {
             latency_ms: None,
             partitions: said.partitions,
             lag,
-            stalled: said.stalled.0.into_iter().take(KEPT_STALLS).map(shortened).collect(),
+            stalled: said.stalled.0.iter().take(KEPT_STALLS).map(shortened).collect(),
             last_error: None,
         }
     }
 }
 
-fn shortened(stall: Stall) -> Stall {
+fn shortened(stall: &Stall) -> Stall {
     Stall {
         reason: clean(&stall.reason, LONGEST_WORD),
         what: clean(&stall.what, LONGEST_TEXT),
