@@ -15,7 +15,7 @@ use std::{
 };
 
 use axum::body::Body;
-use batchpipe_api::report::Report;
+use batchpipe_api::report::{PartitionLag, Report};
 use http::{StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper_util::{
@@ -40,10 +40,14 @@ use crate::build::ADMIN_PORT;
 const MAX_BYTES: usize = 10_000 * 256 + (64 << 10);
 /// Answers of up to so many bytes, of about a hundred partitions, may be on their way from any number of pods.
 const SMALL_BYTES: usize = 16 << 10;
+/// The longest head of an answer, and the most of it that is read at once, in bytes.
+const MOST_BUFFERED: usize = 16 << 10;
 /// So many larger ones may be at the same time, over all pipelines: each is held until it is whole.
 const LARGE_AT_ONCE: usize = 8;
-/// So many partitions count of the pods of one side together: each one twice, because they change hands.
-const MOST_OF_A_SIDE: usize = 2 * MOST_PARTITIONS.unsigned_abs() as usize;
+/// So many bytes count of what the pods of one side say together: each partition twice, because they change hands, and a
+/// kilobyte of each of a thousand pods.
+const MOST_OF_A_SIDE: usize =
+    2 * MOST_PARTITIONS.unsigned_abs() as usize * size_of::<PartitionLag>() + (1 << 20);
 
 /// What pods said last, by their uid.
 pub type Answers = BTreeMap<String, Answer>;
@@ -111,8 +115,9 @@ impl Reports {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(LONGEST));
         // Pods are asked seldom and come and go: idle connections to thousands of them would only be held.
-        let client =
-            Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+        let mut builder = Client::builder(TokioExecutor::new());
+        let client = builder.pool_max_idle_per_host(0).http1_max_buf_size(MOST_BUFFERED);
+        let client = client.build(connector);
         Self { client, port, large: Semaphore::new(LARGE_AT_ONCE), kept: Mutex::default() }
     }
 
@@ -192,18 +197,18 @@ impl Reports {
 #[derive(Default)]
 struct OfSide {
     answers: Answers,
-    /// The partitions in all of them.
-    partitions: usize,
+    /// The bytes of all of them.
+    bytes: usize,
 }
 
 impl OfSide {
     /// Takes what was heard in, unless all of them together say more than can be.
     fn take(&mut self, uid: &str, heard: Heard) -> Heard {
-        let partitions = self.partitions + heard.partitions();
-        if partitions > MOST_OF_A_SIDE {
+        let bytes = self.bytes + heard.bytes();
+        if bytes > MOST_OF_A_SIDE {
             return Heard::Nothing;
         }
-        self.partitions = partitions;
+        self.bytes = bytes;
         self.answers.extend(heard.clone().answer().map(|answer| (uid.to_owned(), answer)));
         heard
     }

@@ -5,15 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use batchpipe_api::report::{Report, Stall};
+
 use super::Answer;
 
 /// How long an answer, or that there was none, counts.
 const MAX_AGE: Duration = Duration::from_secs(5);
 /// How long a pod is left alone at most that keeps everybody waiting.
 const LONGEST_SILENCE: Duration = Duration::from_mins(1);
-/// So many partitions are kept of all pods together, of about 120 bytes each: more than a thousand pipelines have. What
-/// does not fit is asked again each time.
-const MOST_PARTITIONS: usize = 200_000;
+/// So much is kept of all pods together, in bytes: what two hundred thousand partitions take, which is more than a
+/// thousand pipelines have. What does not fit is asked again each time.
+const MOST_BYTES: usize = 24 << 20;
 
 /// What came of asking a pod.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,13 +37,20 @@ impl Heard {
         }
     }
 
-    /// How many partitions are held for it.
-    pub(super) fn partitions(&self) -> usize {
+    /// How many bytes are held for it.
+    pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Answer(answer) => answer.report.lag.len(),
+            Self::Answer(answer) => bytes(&answer.report),
             Self::Nothing | Self::Silence => 0,
         }
     }
+}
+
+fn bytes(report: &Report) -> usize {
+    let words = |stall: &Stall| size_of::<Stall>() + stall.reason.len() + stall.what.len();
+    size_of::<Report>()
+        + size_of_val(report.lag.as_slice())
+        + report.stalled.iter().map(words).sum::<usize>()
 }
 
 /// What was heard of all pods. What does not count any more is dropped, so that it holds no more than was asked for
@@ -49,8 +58,8 @@ impl Heard {
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     by_uid: HashMap<String, Entry>,
-    /// The partitions of all of them.
-    partitions: usize,
+    /// The bytes of all answers.
+    bytes: usize,
     swept_at: Option<Instant>,
 }
 
@@ -78,14 +87,14 @@ impl Kept {
     pub(super) fn note(&mut self, uid: &str, heard: Heard, asked: Instant) {
         self.sweep(asked);
         let before = self.by_uid.remove(uid);
-        self.partitions -= before.as_ref().map_or(0, |entry| entry.heard.partitions());
-        if self.partitions + heard.partitions() > MOST_PARTITIONS {
+        self.bytes -= before.as_ref().map_or(0, |entry| entry.heard.bytes());
+        if self.bytes + heard.bytes() > MOST_BYTES {
             return;
         }
         let before = before.map_or(0, |entry| entry.silences);
         let silences = if heard == Heard::Silence { before.saturating_add(1) } else { 0 };
         let until = asked + counts_for(silences);
-        self.partitions += heard.partitions();
+        self.bytes += heard.bytes();
         self.by_uid.insert(uid.to_owned(), Entry { heard, asked, until, silences });
     }
 
@@ -110,7 +119,7 @@ impl Kept {
     }
 
     fn count(&mut self) {
-        self.partitions = self.by_uid.values().map(|entry| entry.heard.partitions()).sum();
+        self.bytes = self.by_uid.values().map(|entry| entry.heard.bytes()).sum();
     }
 }
 
@@ -124,7 +133,7 @@ fn counts_for(silences: u32) -> Duration {
 mod tests {
     use std::sync::Arc;
 
-    use batchpipe_api::report::{Report, Role};
+    use batchpipe_api::report::Role;
     use k8s_openapi::jiff::Timestamp;
 
     use super::*;
@@ -186,13 +195,14 @@ mod tests {
         for pod in 0..100 {
             kept.note(&pod.to_string(), answer_with(9_000), now);
         }
-        let held = kept.by_uid.values().map(|entry| entry.heard.partitions()).sum::<usize>();
-        assert!(held <= MOST_PARTITIONS && held > MOST_PARTITIONS - 9_000, "{held}");
-        assert_eq!(kept.partitions, held);
+        let one = answer_with(9_000).bytes();
+        assert!(one > 1_000_000, "{one}");
+        assert_eq!(kept.by_uid.len(), MOST_BYTES / one);
+        assert_eq!(kept.bytes, kept.by_uid.len() * one);
         kept.note("0", answer(), now);
         kept.note("another", answer_with(9_000), now);
         assert!(kept.get("another", now).is_some(), "what is given up makes place");
         kept.retain(|uid| uid == "another");
-        assert_eq!(kept.partitions, 9_000);
+        assert_eq!(kept.bytes, one);
     }
 }

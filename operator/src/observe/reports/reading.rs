@@ -16,7 +16,7 @@ use crate::{clean::clean, observe::credible::MOST_PARTITIONS};
 /// So many things can be waited for.
 const MOST_STALLS: usize = 256;
 /// So many of them are kept: one is told.
-const KEPT_STALLS: usize = 16;
+const KEPT_STALLS: usize = 8;
 /// The longest word or name that is kept, in bytes.
 const LONGEST_WORD: usize = 256;
 /// The longest explanation that is kept, in bytes.
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn words_of_a_pod_are_cut_and_hold_nothing_but_text() {
-        let stall = json!({"reason": "a\u{7f}", "what": format!("b\0\u{9b}c{}", "x".repeat(1 << 20)), "sinceMs": 0});
+        let stall = json!({"reason": "a\u{7f}", "what": format!("b\0\u{9b}c{}", "x".repeat(2 * LONGEST_TEXT)), "sinceMs": 0});
         let found = read(&text(|report| {
             report["stalled"] = vec![stall; MOST_STALLS].into();
             report["topic"] = "t".repeat(1 << 20).into();

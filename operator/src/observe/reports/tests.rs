@@ -138,6 +138,7 @@ async fn pods_of_a_side_that_say_more_together_than_can_be_are_heard_up_to_there
         pod
     });
     for _ in 0..2 {
+        // Of ten thousand partitions each, and a little more.
         assert_eq!(reports.of(&pods).await.len(), 2);
     }
 }
