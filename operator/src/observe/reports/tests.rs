@@ -116,6 +116,33 @@ async fn a_pod_that_accepts_and_says_nothing_is_given_up() {
 }
 
 #[tokio::test]
+async fn silent_pods_of_one_pipeline_do_not_delay_what_another_ones_say() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let listener = tokio::net::TcpListener::bind(("127.0.0.2", port)).await.unwrap();
+    let app = Router::new().route("/status", get(async || text()));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let (reports, many) = (Arc::new(Reports::at_port(port)), 640);
+    let silent_pods: Vec<Pod> = (0..many)
+        .map(|number| {
+            let mut pod = pod("127.0.0.1");
+            pod.metadata.uid = Some(format!("silent-{number}"));
+            pod
+        })
+        .collect();
+    let asking = Arc::clone(&reports);
+    let mut asked = tokio::spawn(async move { asking.of(&silent_pods).await.len() });
+    // The first of them are being asked.
+    silent.accept().await.unwrap();
+    tokio::select! {
+        biased;
+        _ = &mut asked => panic!("the silent ones were waited for"),
+        answers = async { reports.of(&[pod("127.0.0.2")]).await } => assert_eq!(answers.len(), 1),
+    }
+    assert_eq!(asked.await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn who_was_never_asked_is_asked_before_who_was() {
     let (reports, _) = served(text()).await;
     let long_ago = std::time::Instant::now().checked_sub(Duration::from_mins(1)).unwrap();
