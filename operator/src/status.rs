@@ -12,11 +12,12 @@ mod trouble;
 mod verdict;
 
 use batchpipe_api::{
+    conditions::types,
     pipeline::{BatchPipeline, DesiredState},
     report::Role,
     status::{BatchPipelineStatus, Phase, SideStatus},
 };
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 pub use self::{
     dead_letters::DeadLetterTally,
@@ -27,6 +28,10 @@ use crate::{
     apply::Applied, conflict::Conflict, decide::Decision, observe::Observed, pipeline::Invalid,
     resolve::Unresolved,
 };
+
+/// Pods that take longer to start, without a word why, are not on their way any more; that of a rollout Kubernetes says
+/// itself after the same time.
+const LONGEST_START: SignedDuration = SignedDuration::from_mins(3);
 
 /// How far this pass came.
 #[expect(clippy::large_enum_variant, reason = "one is made in each pass, and it is never kept")]
@@ -91,6 +96,15 @@ impl Facts<'_> {
                     && self.previous().is_some_and(|it| it.phase == Some(Phase::Drained))
             }
         }
+    }
+
+    /// Whether something has been under way for longer than pods take to start.
+    fn is_overdue(&self) -> bool {
+        let said = self.previous().map_or(&[][..], |status| &status.conditions);
+        let reconciling = said.iter().find(|it| it.type_ == types::RECONCILING);
+        reconciling
+            .filter(|it| it.status == "True")
+            .is_some_and(|it| self.now.duration_since(it.last_transition_time.0) > LONGEST_START)
     }
 
     const fn previous(&self) -> Option<&BatchPipelineStatus> {

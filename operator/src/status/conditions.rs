@@ -178,7 +178,9 @@ fn untroubled(facts: &Facts<'_>, phase: Phase, side: &Health) -> &'static str {
     match (facts.outcome, side.kind) {
         (Outcome::Applied(..), Kind::Changing) => reasons::PROGRESSING,
         // What did run and does not is no change; more pods than before are.
-        (Outcome::Applied(..), _) if phase != Phase::Degraded => reasons::PROGRESSING,
+        (Outcome::Applied(..), _) if phase != Phase::Degraded && !facts.is_overdue() => {
+            reasons::PROGRESSING
+        }
         // There are none because nothing is carried out.
         (Outcome::Invalid(_) | Outcome::Unfit(_), _) if !is_asked_for => reasons::INVALID_SPEC,
         (Outcome::Conflict(_), _) if !is_asked_for => reasons::CONFLICT,

@@ -286,6 +286,13 @@ fn more_pods_that_start_are_pending_and_not_degraded() {
         "Pending Ready=False/Progressing Reconciling=Progressing Stalled=-"
     );
     assert_eq!(sides(&status)[1], "False/Progressing");
+    scene.second = 181;
+    let status = scene.pass();
+    assert_eq!(
+        in_short(&status),
+        "Pending Ready=False/PodsNotReady Reconciling=PodsNotReady Stalled=-"
+    );
+    assert_eq!(sides(&status)[1], "False/PodsNotReady");
     scene.observed.consumer.deployment = Some(deployment(4));
     assert_eq!(in_short(&scene.pass()), "Running Ready=True/AsDesired Reconciling=- Stalled=-");
 }
