@@ -1,11 +1,14 @@
 //! `status`: what the operator says of a pipeline. What is unknown is absent, never 0.
+//!
+//! Another version may have written it. What cannot be read of it is as if it were absent: whoever reads it has to go
+//! on, and whoever writes it writes it anew.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 /// What the pipeline does now, in one word.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,36 +50,36 @@ impl Phase {
 #[serde(rename_all = "camelCase")]
 pub struct BatchPipelineStatus {
     /// The generation of the spec that this status is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "readable", skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// What is true of the pipeline, and why.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "readable", skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     #[schemars(length(max = 16))]
     pub conditions: Vec<Condition>,
     /// Pending, Running, Paused, Draining, Drained, Completed or Degraded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "readable", skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
     /// The topic of batches, default applied.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "readable", skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
     /// The pipeline that has what this one wants for itself; absent unless there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "readable", skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
     /// The producer's pods.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "readable", skip_serializing_if = "Option::is_none")]
     pub producer: Option<SideStatus>,
     /// The consumer's pods.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "readable", skip_serializing_if = "Option::is_none")]
     pub consumer: Option<SideStatus>,
     /// What the pods report of the data.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "readable", skip_serializing_if = "Option::is_none")]
     pub data: Option<DataStatus>,
     /// The last decision about the number of consumers; absent without scaling.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "readable", skip_serializing_if = "Option::is_none")]
     pub scaling: Option<ScalingStatus>,
     /// What draining waits for; absent unless the state is Drained.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "readable", skip_serializing_if = "Option::is_none")]
     pub draining: Option<DrainingStatus>,
 }
 
@@ -145,4 +148,41 @@ pub struct DrainingStatus {
     /// The end of each partition when it was measured first after that, by its number: what is worked off.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ends: BTreeMap<String, i64>,
+}
+
+/// A field, or nothing where it is not as this version knows it.
+fn readable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned + Default,
+{
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(T::deserialize(value).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_another_version_wrote_hides_nothing_else() {
+        let status: BatchPipelineStatus = serde_json::from_value(json!({
+            "observedGeneration": 3,
+            "phase": "Recovering",
+            "conditions": [{"type": "Ready", "status": {"is": "newer"}}],
+            "consumer": {"replicas": "all"},
+            "data": {"deadLetters": 7},
+            "draining": {"since": "yesterday"},
+            "newer": {},
+        }))
+        .unwrap();
+        let kept = BatchPipelineStatus {
+            observed_generation: Some(3),
+            data: Some(DataStatus { dead_letters: Some(7), ..DataStatus::default() }),
+            ..BatchPipelineStatus::default()
+        };
+        assert_eq!(status, kept);
+    }
 }

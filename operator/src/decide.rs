@@ -101,6 +101,8 @@ pub struct DecideInput<'a> {
 /// How many pods each side should have now, and why.
 pub fn decide(input: &DecideInput<'_>) -> Decision {
     let mut memory = input.memory.clone();
+    // A clock that was set back must not make us wait until it gets there again.
+    memory.producer_seen_at = memory.producer_seen_at.map(|seen| seen.min(input.now));
     if !is_gone(&input.observed.producer) {
         memory.producer_seen_at = Some(input.now);
     }

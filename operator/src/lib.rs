@@ -18,6 +18,7 @@ pub mod args;
 mod backoff;
 pub mod build;
 pub mod caches;
+mod clean;
 pub mod client;
 pub mod conflict;
 pub mod context;

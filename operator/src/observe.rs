@@ -8,9 +8,14 @@ mod side;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use batchpipe_api::report::{Report, Role};
+use std::sync::Arc;
+
+use batchpipe_api::report::{Report, Role, WorkloadState};
 use k8s_openapi::jiff::Timestamp;
 
+#[cfg(test)]
+pub(crate) use self::blocked::blocked;
+pub(crate) use self::{credible::MOST, side::REVISION};
 pub use self::{
     lag::{Measured, Partitions},
     reports::{Answer, Answers, Reports},
@@ -37,9 +42,16 @@ impl ObservedSide {
         self.pods.iter().filter(|pod| !pod.is_terminating)
     }
 
+    /// Whether every pod that stays, and there is one, says that its source has ended and everything was acknowledged.
+    pub fn has_completed(&self) -> bool {
+        let mut pods = self.staying().peekable();
+        let is_completed = |report: &Report| report.state == WorkloadState::Completed;
+        pods.peek().is_some() && pods.all(|pod| pod.report.as_deref().is_some_and(is_completed))
+    }
+
     /// What pods say, of those that say anything.
     pub fn reports(&self) -> impl Iterator<Item = &Report> {
-        self.pods.iter().filter_map(|pod| pod.report.as_ref())
+        self.pods.iter().filter_map(|pod| pod.report.as_deref())
     }
 }
 
@@ -84,7 +96,7 @@ pub struct ObservedPod {
     /// Why it cannot be scheduled or started, for example `ImagePullBackOff`, with Kubernetes' message.
     pub blocked: Option<Blocked>,
     /// What it says at `/status`; absent: unknown.
-    pub report: Option<Report>,
+    pub report: Option<Arc<Report>>,
     /// When it was asked for that report, by our clock.
     pub asked_at: Option<Timestamp>,
 }

@@ -12,11 +12,12 @@ mod trouble;
 mod verdict;
 
 use batchpipe_api::{
+    conditions::types,
     pipeline::{BatchPipeline, DesiredState},
     report::Role,
     status::{BatchPipelineStatus, Phase, SideStatus},
 };
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 pub use self::{
     dead_letters::DeadLetterTally,
@@ -27,6 +28,10 @@ use crate::{
     apply::Applied, conflict::Conflict, decide::Decision, observe::Observed, pipeline::Invalid,
     resolve::Unresolved,
 };
+
+/// Pods that take longer to start, without a word why, are not on their way any more; that of a rollout Kubernetes says
+/// itself after the same time.
+const LONGEST_START: SignedDuration = SignedDuration::from_mins(3);
 
 /// How far this pass came.
 #[expect(clippy::large_enum_variant, reason = "one is made in each pass, and it is never kept")]
@@ -59,6 +64,8 @@ pub struct Facts<'a> {
     pub observed: &'a Observed,
     /// What [`DeadLetterTally`] makes of it; absent: unknown.
     pub dead_letters: Option<i64>,
+    /// When the producer was first heard to have come to its end; absent: it has not.
+    pub ended_at: Option<Timestamp>,
     /// Now.
     pub now: Timestamp,
 }
@@ -91,6 +98,15 @@ impl Facts<'_> {
         }
     }
 
+    /// Whether something has been under way for longer than pods take to start.
+    fn is_overdue(&self) -> bool {
+        let said = self.previous().map_or(&[][..], |status| &status.conditions);
+        let reconciling = said.iter().find(|it| it.type_ == types::RECONCILING);
+        reconciling
+            .filter(|it| it.status == "True")
+            .is_some_and(|it| self.now.duration_since(it.last_transition_time.0) > LONGEST_START)
+    }
+
     const fn previous(&self) -> Option<&BatchPipelineStatus> {
         self.object.status.as_ref()
     }
@@ -111,7 +127,7 @@ pub fn summarize(facts: &Facts<'_>) -> BatchPipelineStatus {
     };
     BatchPipelineStatus {
         observed_generation: facts.object.metadata.generation,
-        conditions: conditions::conditions(facts, &verdict, [&producer, &consumer]),
+        conditions: conditions::conditions(facts, phase, &verdict, [&producer, &consumer]),
         phase: Some(phase),
         topic: Some(facts.object.topic_name().to_owned()),
         waits_for: waits_for(facts),

@@ -18,6 +18,8 @@ const SWITCHES: [&str; 4] = [
     "log.connection.close",
     "enable.metrics.push",
 ];
+/// The most bytes of a side's `pod.annotations`, names and values together.
+const MOST_ANNOTATIONS: usize = 16 << 10;
 /// What a message adds to its batch, in bytes: headers and framing, rounded up.
 const MESSAGE_OVERHEAD: u64 = 512;
 
@@ -28,7 +30,23 @@ pub fn validate(pipeline: &BatchPipeline) -> Vec<Violation> {
     in_sync_replicas(pipeline, &mut violations);
     message_size(pipeline, &mut violations);
     loops(pipeline, &mut violations);
+    annotations(pipeline, &mut violations);
     violations
+}
+
+/// What all annotations of a pod come to is in each pod of a side, and there may be a thousand.
+fn annotations(pipeline: &BatchPipeline, violations: &mut Vec<Violation>) {
+    let producer = pipeline.spec.producer.as_ref().map(|it| ("producer", &it.pod));
+    let consumer = pipeline.spec.consumer.as_ref().map(|it| ("consumer", &it.pod));
+    for (side, pod) in [producer, consumer].into_iter().flatten() {
+        let bytes: usize =
+            pod.annotations.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if bytes > MOST_ANNOTATIONS {
+            let message =
+                format!("must have at most {MOST_ANNOTATIONS} bytes together, have {bytes}");
+            violations.push(Violation::rule(format!("spec.{side}.pod.annotations"), message));
+        }
+    }
 }
 
 fn options(pipeline: &BatchPipeline, violations: &mut Vec<Violation>) {
@@ -112,4 +130,36 @@ fn same_cluster_source(producer: Option<&Producer>) -> Option<&KafkaSource> {
 
 fn sink(pipeline: &BatchPipeline) -> Option<&KafkaSink> {
     pipeline.spec.consumer.as_ref()?.sink.kafka.as_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::validate::check_value;
+
+    /// How a pipeline is refused whose pods have so many annotations of 4000 bytes.
+    fn refusal(annotations: usize) -> Vec<String> {
+        let all: serde_json::Map<_, _> = (0..annotations)
+            .map(|it| (format!("example.com/{it}"), "x".repeat(4000).into()))
+            .collect();
+        let object = json!({
+            "apiVersion": "batchpipe.dev/v1alpha1", "kind": "BatchPipeline", "metadata": {"name": "a"},
+            "spec": {
+                "kafka": {"bootstrapServers": "h:1"},
+                "consumer": {"sink": {"blackhole": {}}, "pod": {"annotations": all}},
+            },
+        });
+        let found = check_value(object).err().unwrap_or_default();
+        found.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn annotations_of_pods_have_a_bound_together() {
+        assert!(refusal(4).is_empty());
+        let found = refusal(5);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("spec.consumer.pod.annotations"), "{found:?}");
+        assert!(found[0].contains("at most 16384 bytes together, have 20065"), "{found:?}");
+    }
 }

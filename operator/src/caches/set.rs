@@ -40,7 +40,7 @@ pub struct Children {
     pub disruption_budgets: Cached<PodDisruptionBudget>,
     /// Who may reach the pods.
     pub network_policies: Cached<NetworkPolicy>,
-    /// The pods, without their spec.
+    /// The pods: whose they are and how they are.
     pub pods: Cached<Pod>,
     /// The pods' owners: who they are and whose.
     pub replica_sets: Cached<PartialObjectMeta<ReplicaSet>>,
@@ -75,7 +75,7 @@ impl CacheSet {
             disruption_budgets: starter.child(prune::child, known),
             network_policies: starter.child(prune::child, known),
             pods: starter.child(prune::pod, known),
-            replica_sets: starter.child(prune::plain, known),
+            replica_sets: starter.child(prune::replica_set, known),
         };
         Self { scope: scope.map(str::to_owned), pipelines, children }
     }

@@ -23,6 +23,8 @@ use crate::{backoff::Backoff, error::chain};
 
 /// A connection that was cut without a word is noticed a little after this.
 const WATCH_SECONDS: u32 = 60;
+/// A list is read in pages of so many objects: of each page all is held for a moment, and objects may be large.
+const PAGE: u32 = 50;
 /// How long a failed watch waits at most: an API server that is back is seen soon.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// After so long without a failure, the next one is a new beginning.
@@ -92,7 +94,7 @@ where
 {
     /// Lists and follows; returns when it is better to list again.
     async fn until_stuck(&mut self, backoff: &mut Backoff) {
-        let mut config = watcher::Config::default().timeout(WATCH_SECONDS);
+        let mut config = watcher::Config::default().timeout(WATCH_SECONDS).page_size(PAGE);
         config.label_selector.clone_from(&self.watch.selector);
         let mut events = pin!(watcher(self.watch.api.clone(), config));
         let (mut failures, mut failed_at) = (0, Instant::now());

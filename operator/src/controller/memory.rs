@@ -12,6 +12,8 @@ use batchpipe_api::{
     status::{BatchPipelineStatus, Phase},
 };
 
+use k8s_openapi::jiff::Timestamp;
+
 use crate::{apply::is_older, caches::Key, decide, status::DeadLetterTally};
 
 /// What is kept of one pipeline.
@@ -27,6 +29,8 @@ pub struct Memory {
     pub version: Option<String>,
     /// When the status was written last.
     pub written_at: Option<Instant>,
+    /// When the producer was first heard to have come to its end; absent: it has not.
+    pub ended_at: Option<Timestamp>,
     /// The count of dead letters.
     pub dead_letters: DeadLetterTally,
 }

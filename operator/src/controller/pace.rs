@@ -17,6 +17,8 @@ const WHILE_RUNNING: Duration = Duration::from_secs(10);
 pub(super) const WHILE_CHANGING: Duration = Duration::from_secs(2);
 /// What became ready so lately is looked at as if it were still changing.
 const NEW: SignedDuration = SignedDuration::from_secs(20);
+/// So long after the end of its source a pipeline is looked at as if it were still changing.
+const ENDING: SignedDuration = SignedDuration::from_mins(1);
 /// While something outside has to change that is not watched.
 const WHILE_WAITING: Duration = Duration::from_secs(30);
 /// When nothing is expected.
@@ -27,6 +29,7 @@ pub(super) fn next(pass: &Pass, status: &BatchPipelineStatus, now: Timestamp) ->
     match &pass.outcome {
         _ if !pass.stopped.failures.is_empty() => Next::Retry,
         Outcome::Applied(applied, _) if !applied.failures.is_empty() => Next::Retry,
+        Outcome::Applied(..) if is_ending(pass, status, now) => Next::After(WHILE_CHANGING),
         Outcome::Applied(..) => Next::After(period(status, now)),
         Outcome::Unanswered(_) => Next::Retry,
         // What cannot be carried out changes nothing: what runs goes on, and has numbers.
@@ -43,6 +46,12 @@ fn has_pods(observed: &Observed) -> bool {
     [&observed.producer, &observed.consumer].iter().any(|side| !side.pods.is_empty())
 }
 
+/// Whether the source has just ended, and the consumers' next words may be that everything is delivered.
+fn is_ending(pass: &Pass, status: &BatchPipelineStatus, now: Timestamp) -> bool {
+    status.phase != Some(Phase::Completed)
+        && pass.ended_at.is_some_and(|at| now.duration_since(at) < ENDING)
+}
+
 fn period(status: &BatchPipelineStatus, now: Timestamp) -> Duration {
     let is_true = |type_| {
         status.conditions.iter().find(|it| it.type_ == type_).filter(|it| it.status == "True")
@@ -50,7 +59,8 @@ fn period(status: &BatchPipelineStatus, now: Timestamp) -> Duration {
     let is_reconciling = is_true(types::RECONCILING).is_some();
     // What just became ready has no numbers yet, and somebody waits for them.
     let is_new = is_true(types::READY)
-        .is_some_and(|ready| now.duration_since(ready.last_transition_time.0) < NEW);
+        .map(|ready| now.duration_since(ready.last_transition_time.0))
+        .is_some_and(|age| (SignedDuration::ZERO..NEW).contains(&age));
     match status.phase {
         Some(Phase::Draining) => WHILE_CHANGING,
         _ if is_reconciling => WHILE_CHANGING,
@@ -74,6 +84,7 @@ mod tests {
         Pass {
             outcome: Outcome::Invalid(Invalid { violations: Vec::new() }),
             observed: Observed { consumer, ..Observed::default() },
+            ended_at: None,
             stopped: Applied::default(),
         }
     }
@@ -98,5 +109,19 @@ mod tests {
         };
         let stopped = Applied { failures: vec![failure], ..Applied::default() };
         assert_eq!(after(&Pass { stopped, ..invalid(1) }), Next::Retry);
+    }
+
+    #[test]
+    fn the_last_words_of_consumers_are_soon_heard_after_the_end_of_the_source() {
+        let at = |second, phase| {
+            let outcome = Outcome::Applied(Applied::default(), crate::decide::Decision::default());
+            let pass = Pass { outcome, ended_at: Some(moment(0)), ..invalid(1) };
+            let status =
+                BatchPipelineStatus { phase: Some(phase), ..BatchPipelineStatus::default() };
+            next(&pass, &status, moment(second))
+        };
+        assert_eq!(at(5, Phase::Running), Next::After(WHILE_CHANGING));
+        assert_eq!(at(60, Phase::Running), Next::After(WHILE_RUNNING));
+        assert_eq!(at(5, Phase::Completed), Next::After(WHILE_RUNNING));
     }
 }

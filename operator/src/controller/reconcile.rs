@@ -73,6 +73,8 @@ pub(super) async fn reconcile(ctx: &Context, key: &Key) -> Looked {
 pub(super) struct Pass {
     pub(super) outcome: Outcome,
     pub(super) observed: Observed,
+    /// When the producer was first heard to have come to its end; absent: it has not.
+    pub(super) ended_at: Option<Timestamp>,
     /// What was stopped although nothing else could be carried out.
     pub(super) stopped: Applied,
 }
@@ -102,7 +104,9 @@ async fn look(ctx: &Context, set: &CacheSet, object: &BatchPipeline, memory: &mu
         }
     };
     see_written(ctx, set, object, &mut observed);
-    Pass { outcome, observed, stopped }
+    memory.ended_at =
+        observed.producer.has_completed().then(|| memory.ended_at.unwrap_or_else(Timestamp::now));
+    Pass { outcome, observed, ended_at: memory.ended_at, stopped }
 }
 
 /// What has to be stopped although nothing can be carried out.
@@ -195,7 +199,8 @@ async fn conclude(
     let said = object.status.as_ref().and_then(|it| it.data.as_ref());
     let dead_letters = memory.dead_letters.count(said, observed, now);
     let (outcome, stopped) = (&pass.outcome, &pass.stopped);
-    let facts = Facts { object, outcome, stopped, observed, dead_letters, now };
+    let facts =
+        Facts { object, outcome, stopped, observed, dead_letters, ended_at: pass.ended_at, now };
     let publication = Publication { object, status: summarize(&facts), memory };
     let next = next(pass, &publication.status, now);
     let published = publish(ctx, key, publication).await;

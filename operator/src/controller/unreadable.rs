@@ -18,7 +18,7 @@ use kube::{
 use serde_json::json;
 
 use super::{memory::Memory, pace::OTHERWISE, queue::Next, reconcile::Looked};
-use crate::{caches::Key, context::Context, error::words, settings::FIELD_MANAGER};
+use crate::{caches::Key, clean::clean, context::Context, error::words, settings::FIELD_MANAGER};
 
 /// Says that it cannot be read, once.
 pub(super) async fn report(ctx: &Context, key: &Key, object: &InvalidObject) -> Looked {
@@ -49,7 +49,7 @@ fn status(object: &InvalidObject, now: Timestamp) -> BatchPipelineStatus {
         type_: type_.to_owned(),
         status: if is_true { "True" } else { "False" }.to_owned(),
         reason: reason.to_owned(),
-        message: message[..message.floor_char_boundary(1024)].to_owned(),
+        message: clean(message, 1024),
         observed_generation: object.metadata.generation,
         last_transition_time: Time(now),
     };

@@ -73,13 +73,15 @@ fn begun(previous: Option<&BatchPipelineStatus>, input: &DecideInput<'_>) -> Dra
         status.observed_generation == input.object.metadata.generation
     };
     let noted = previous.filter(is_same_spec).and_then(|status| status.draining.clone());
-    let noted = noted.unwrap_or_default();
+    let mut noted = noted.unwrap_or_default();
+    // By a clock that went ahead of ours: until ours gets there no measurement would count.
+    noted.since = noted.since.map(|since| Time(since.0.min(input.now)));
     let seen = input.memory.producer_seen_at.unwrap_or(Timestamp::MIN);
     match &noted.since {
         // What we saw ourselves is newer than what was written, if writing failed: then the ends are those of before.
         Some(since) if since.0 >= seen => noted,
         Some(_) => DrainingStatus { since: Some(Time(seen)), ..DrainingStatus::default() },
-        None => DrainingStatus { since: Some(Time(input.now.max(seen))), ..noted },
+        None => DrainingStatus { since: Some(Time(input.now)), ..noted },
     }
 }
 

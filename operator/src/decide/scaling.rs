@@ -71,6 +71,7 @@ pub(super) fn scale(
     memory.partitions = scale.partitions.or(memory.partitions);
     let (fewest, most) = bounds(scale, &memory);
     let current = scale.current.clamp(fewest, most);
+    memory.set_back(now);
     memory.forget_after_gap(now);
     if let Some(load) = &scale.load {
         memory.take_in(load);
@@ -143,6 +144,19 @@ impl ScalingMemory {
     /// Nobody knows what was in a time without measurements: it was no quiet one, and the lag in it did not grow evenly.
     fn forget_after_gap(&mut self, now: Timestamp) {
         if self.last.is_none_or(|last| now.duration_since(last.at) > LONGEST_GAP) {
+            (self.quiet, self.last) = (None, None);
+        }
+    }
+
+    /// When the clock was set back, what was noted lies ahead, and nothing would be done until the clock gets there.
+    fn set_back(&mut self, now: Timestamp) {
+        if let Some((changed, _)) = &mut self.changed {
+            *changed = now.min(*changed);
+        }
+        let is_ahead = |at: Timestamp| at > now;
+        if self.last.is_some_and(|last| is_ahead(last.at))
+            || self.quiet.is_some_and(|(since, _)| is_ahead(since))
+        {
             (self.quiet, self.last) = (None, None);
         }
     }

@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::scaling::{Scale, ScalingMemory, load, scale};
 use crate::observe::{
     ObservedPod, ObservedSide,
-    testing::{consumer_pod, lag, moment, pod, settled},
+    testing::{consumer_pod, lag, moment, pod, said, settled},
 };
 
 /// How often is decided, in seconds.
@@ -111,7 +111,7 @@ impl World {
             });
             let mut pod = consumer_pod(&format!("pod-{number}"), lags.collect());
             pod.asked_at = Some(self.now());
-            let report = pod.report.as_mut().unwrap();
+            let report = said(&mut pod);
             report.partitions = Some(self.partitions);
             if number < self.working() {
                 report.rates.records_per_second = rate / f64::from(self.working());

@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod, PodStatus};
 
 use super::Blocked;
+use crate::clean::clean;
 
 /// Kubernetes tries these again, but they hardly pass on their own.
 const CANNOT_START: [&str; 6] = [
@@ -15,11 +16,11 @@ const CANNOT_START: [&str; 6] = [
 ];
 /// A container that ended so often without becoming ready will not become it.
 const CRASHES: i32 = 2;
-/// The most that is told of what a container said at its end, in bytes.
+/// The most that is told of what Kubernetes or a container said, in bytes.
 const MOST_WORDS: usize = 512;
 
 /// Why this pod does not run; nothing when it does, or is only starting.
-pub(super) fn blocked(pod: &Pod) -> Option<Blocked> {
+pub(crate) fn blocked(pod: &Pod) -> Option<Blocked> {
     let status = pod.status.as_ref()?;
     let containers = status.init_container_statuses.iter().chain(&status.container_statuses);
     containers.flatten().find_map(cannot_start).or_else(|| unschedulable(status))
@@ -31,7 +32,7 @@ fn cannot_start(container: &ContainerStatus) -> Option<Blocked> {
     match reason {
         Some(reason) if CANNOT_START.contains(&reason) => Some(Blocked {
             reason: reason.to_owned(),
-            message: waiting.and_then(|waiting| waiting.message.clone()).unwrap_or_default(),
+            message: words(waiting.and_then(|waiting| waiting.message.as_deref())),
             needs_somebody: true,
         }),
         _ => crashes(container),
@@ -47,7 +48,7 @@ fn crashes(container: &ContainerStatus) -> Option<Blocked> {
         .filter(|end| end.exit_code != 0 && !container.ready)?;
     let message = end.message.as_deref().map_or_else(String::new, last_words);
     let reason = end.reason.as_deref().filter(|reason| *reason != "Error");
-    let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
+    let reason = reason.map_or_else(String::new, |reason| format!(" ({})", words(Some(reason))));
     Some(Blocked {
         reason: "CrashLoopBackOff".to_owned(),
         message: format!("the container ended with code {}{reason}{message}", end.exit_code),
@@ -60,7 +61,11 @@ fn last_words(text: &str) -> String {
     let Some(line) = text.lines().map(str::trim).rfind(|line| !line.is_empty()) else {
         return String::new();
     };
-    format!(": {}", &line[..line.floor_char_boundary(MOST_WORDS)])
+    format!(": {}", words(Some(line)))
+}
+
+fn words(text: Option<&str>) -> String {
+    clean(text.unwrap_or_default(), MOST_WORDS)
 }
 
 fn unschedulable(status: &PodStatus) -> Option<Blocked> {
@@ -71,7 +76,7 @@ fn unschedulable(status: &PodStatus) -> Option<Blocked> {
     })?;
     Some(Blocked {
         reason: "Unschedulable".to_owned(),
-        message: condition.message.clone().unwrap_or_default(),
+        message: words(condition.message.as_deref()),
         // A node may be added by something that does so on its own.
         needs_somebody: false,
     })
@@ -136,6 +141,16 @@ mod tests {
         let end = json!({"terminated": {"exitCode": 2, "message": log}});
         let found = of(&json!({"restartCount": 3, "state": end})).unwrap();
         assert_eq!(found.message, "the container ended with code 2: error: spec.kafka: is wrong");
+    }
+
+    #[test]
+    fn nothing_but_text_is_told_of_what_a_container_or_its_registry_says() {
+        let end = json!({"terminated": {"exitCode": 2, "message": "no\u{7f} \u{9b}31mtopic\0"}});
+        let found = of(&json!({"restartCount": 3, "state": end})).unwrap();
+        assert_eq!(found.message, "the container ended with code 2: no   31mtopic");
+        let waiting = json!({"reason": "ErrImagePull", "message": "x\u{1b}".repeat(4096)});
+        let found = of(&json!({"state": {"waiting": waiting}})).unwrap();
+        assert!(found.message.len() <= MOST_WORDS && !found.message.contains('\u{1b}'));
     }
 
     #[test]

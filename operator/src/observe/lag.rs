@@ -63,7 +63,7 @@ fn measured(pod: &ObservedPod) -> impl Iterator<Item = Measured> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::testing::{consumer_pod, lag, moment};
+    use crate::observe::testing::{consumer_pod, lag, moment, said};
 
     fn side(pods: Vec<ObservedPod>) -> ObservedSide {
         ObservedSide { pods, ..ObservedSide::default() }
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn what_is_said_of_a_partition_is_as_old_as_its_question_by_our_clock() {
         let mut pod = consumer_pod("a", vec![lag(0, 5, 5)]);
-        let report = pod.report.as_mut().unwrap();
+        let report = said(&mut pod);
         // The pod's clock is a day ahead; it asked the brokers 7 s before it made the report.
         report.begun_at_ms += 86_400_000;
         report.lag[0].asked_at_ms = Some(report.begun_at_ms - 7_000);
@@ -95,16 +95,16 @@ mod tests {
     fn a_partition_of_which_nobody_speaks_makes_all_of_them_unknown() {
         let mut pod = consumer_pod("a", vec![lag(0, 1, 1), lag(1, 1, 1)]);
         assert_eq!(Partitions::of(&side(vec![pod.clone()])).all().unwrap().len(), 2);
-        pod.report.as_mut().unwrap().partitions = Some(3);
+        said(&mut pod).partitions = Some(3);
         assert_eq!(Partitions::of(&side(vec![pod.clone()])).all(), None);
-        pod.report.as_mut().unwrap().partitions = None;
+        said(&mut pod).partitions = None;
         assert_eq!(Partitions::of(&side(vec![pod])).all(), None);
     }
 
     #[test]
     fn what_has_no_time_does_not_count() {
         let mut pod = consumer_pod("a", vec![lag(0, 1, 1)]);
-        pod.report.as_mut().unwrap().lag[0].asked_at_ms = None;
+        said(&mut pod).lag[0].asked_at_ms = None;
         assert!(Partitions::of(&side(vec![pod])).known.is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! From the objects of the caches to one side as it is. Pure; what is not ours is left out.
 
-use std::borrow::Borrow;
+use std::{borrow::Borrow, sync::Arc};
 
 use batchpipe_api::report::{Report, Role};
 use k8s_openapi::{
@@ -17,7 +17,7 @@ use super::{
 };
 
 /// Where a Deployment's controller numbers its `ReplicaSet`s.
-const REVISION: &str = "deployment.kubernetes.io/revision";
+pub(crate) const REVISION: &str = "deployment.kubernetes.io/revision";
 
 /// What a report must say of itself to count.
 #[derive(Clone, Copy, Debug)]
@@ -176,7 +176,7 @@ fn observe_pod(
         is_ready: is_ready(pod),
         is_terminating: pod.metadata.deletion_timestamp.is_some(),
         blocked: blocked(pod),
-        report: answer.map(|answer| answer.report.clone()),
+        report: answer.map(|answer| Arc::clone(&answer.report)),
         asked_at: answer.map(|answer| answer.asked_at),
         uid,
     }

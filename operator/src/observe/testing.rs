@@ -1,5 +1,7 @@
 //! Pods and reports for tests.
 
+use std::sync::Arc;
+
 use batchpipe_api::report::{Accounting, PartitionLag, Rates, Report, Role, Stall, WorkloadState};
 use k8s_openapi::jiff::Timestamp;
 
@@ -66,9 +68,14 @@ pub(crate) fn pod(name: &str) -> ObservedPod {
     }
 }
 
+/// What a pod says, to be changed.
+pub(crate) fn said(pod: &mut ObservedPod) -> &mut Report {
+    Arc::make_mut(pod.report.as_mut().unwrap())
+}
+
 /// A pod that says this.
 pub(crate) fn reporting(name: &str, report: Report) -> ObservedPod {
-    ObservedPod { report: Some(report), asked_at: Some(moment(0)), ..pod(name) }
+    ObservedPod { report: Some(Arc::new(report)), asked_at: Some(moment(0)), ..pod(name) }
 }
 
 /// A consumer that has these partitions, which are all that there are.

@@ -15,6 +15,7 @@ use super::{
     health::{Health, Kind},
     verdict::{Verdict, why_unready},
 };
+use crate::clean::clean;
 
 /// The longest message, in bytes: pods and sinks may say whole pages.
 const MAX_MESSAGE: usize = 1024;
@@ -42,6 +43,7 @@ impl Said {
 /// All conditions, in their order.
 pub(super) fn conditions(
     facts: &Facts<'_>,
+    phase: Phase,
     verdict: &Verdict,
     sides: [&Health; 2],
 ) -> Vec<Condition> {
@@ -51,22 +53,20 @@ pub(super) fn conditions(
         reconciling(verdict),
         stalled(verdict),
         kafka_resolved(facts),
-        of_side(facts, producer),
-        of_side(facts, consumer),
+        of_side(facts, phase, producer),
+        of_side(facts, phase, consumer),
     ];
-    said.into_iter().map(|said| with_time(facts, said)).collect()
+    said.into_iter().map(|said| with_time(facts, &said)).collect()
 }
 
-fn with_time(facts: &Facts<'_>, said: Said) -> Condition {
+fn with_time(facts: &Facts<'_>, said: &Said) -> Condition {
     let before = previous(facts, said.type_).filter(|before| before.status == said.status);
     let since = before.map_or(Time(facts.now), |before| before.last_transition_time.clone());
-    let mut message = said.message;
-    message.truncate(message.floor_char_boundary(MAX_MESSAGE));
     Condition {
         type_: said.type_.to_owned(),
         status: said.status.to_owned(),
         reason: said.reason.to_owned(),
-        message,
+        message: clean(&said.message, MAX_MESSAGE),
         observed_generation: facts.object.metadata.generation,
         last_transition_time: since,
     }
@@ -127,7 +127,7 @@ fn unknown(type_: &'static str, reason: &'static str, message: &str) -> Said {
     Said { type_, status: "Unknown", reason, message: message.to_owned() }
 }
 
-fn of_side(facts: &Facts<'_>, side: &Health) -> Said {
+fn of_side(facts: &Facts<'_>, phase: Phase, side: &Health) -> Said {
     let type_ = match side.role {
         Role::Producer => types::PRODUCER_READY,
         Role::Consumer => types::CONSUMER_READY,
@@ -159,23 +159,35 @@ fn of_side(facts: &Facts<'_>, side: &Health) -> Said {
             reasons::ROLLOUT_STUCK,
             format!("{}, but not all of them of the newest configuration", of_all()),
         ),
-        Kind::Changing | Kind::Stuck | Kind::Unready => unready(type_, facts, side),
+        Kind::Changing | Kind::Stuck | Kind::Unready => {
+            let (reason, message) = why_unready(side);
+            let reason = match (&side.trouble, side.kind) {
+                (_, Kind::Stuck) if reason == reasons::PODS_NOT_READY => reasons::ROLLOUT_STUCK,
+                (Some(_), _) => reason,
+                (None, _) => untroubled(facts, phase, side),
+            };
+            Said::new(type_, false, reason, message)
+        }
     }
 }
 
-fn unready(type_: &'static str, facts: &Facts<'_>, side: &Health) -> Said {
-    let (reason, message) = why_unready(side);
-    let reason = match (reason, side.kind) {
-        // Without a decision nothing is being rolled out.
-        (reasons::PODS_NOT_READY, Kind::Changing)
-            if side.trouble.is_none() && facts.decision().is_some() =>
-        {
+/// Why pods are not ready that say nothing of it themselves.
+fn untroubled(facts: &Facts<'_>, phase: Phase, side: &Health) -> &'static str {
+    let deployment = facts.observed.side(side.role).deployment.as_ref();
+    let is_asked_for = deployment.is_some_and(|it| it.desired_replicas > 0);
+    match (facts.outcome, side.kind) {
+        (Outcome::Applied(..), Kind::Changing) => reasons::PROGRESSING,
+        // What did run and does not is no change; more pods than before are.
+        (Outcome::Applied(..), _) if phase != Phase::Degraded && !facts.is_overdue() => {
             reasons::PROGRESSING
         }
-        (reasons::PODS_NOT_READY, Kind::Stuck) => reasons::ROLLOUT_STUCK,
-        (reason, _) => reason,
-    };
-    Said::new(type_, false, reason, message)
+        // There are none because nothing is carried out.
+        (Outcome::Invalid(_) | Outcome::Unfit(_), _) if !is_asked_for => reasons::INVALID_SPEC,
+        (Outcome::Conflict(_), _) if !is_asked_for => reasons::CONFLICT,
+        (Outcome::Unresolved(unresolved), _) if !is_asked_for => unresolved.reason,
+        (Outcome::Unanswered(_), _) if !is_asked_for => reasons::API_ERROR,
+        _ => reasons::PODS_NOT_READY,
+    }
 }
 
 /// Messages that retention deleted before the pods read them.

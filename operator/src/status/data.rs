@@ -10,10 +10,15 @@ use k8s_openapi::{
 };
 
 use super::Facts;
-use crate::observe::{Measured, ObservedSide, Partitions};
+use crate::observe::{MOST, Measured, ObservedSide, Partitions};
 
 /// What was measured longer ago says nothing of now: a pod goes on to report what it last heard while brokers are away.
 const OLDEST: SignedDuration = SignedDuration::from_secs(15);
+
+/// No data is compressed further, and no column of a table is made for more.
+const HIGHEST_RATIO: f64 = 99_999.9;
+/// Records that are sent one by one may take several times their size; more tells nobody anything.
+const LOWEST_PERCENT: f64 = -999.0;
 
 /// The numbers; absent when none is known.
 pub(super) fn data(facts: &Facts<'_>) -> Option<DataStatus> {
@@ -69,7 +74,8 @@ fn saved(facts: &Facts<'_>) -> Option<(i32, String)> {
     };
     let (raw, wire) = of(&facts.observed.producer).or_else(|| of(&facts.observed.consumer))?;
     let (raw, wire) = (float(raw), float(wire));
-    Some((percent(100.0 * (1.0 - wire / raw)), format!("{:.1}x", raw / wire)))
+    let ratio = (raw / wire).min(HIGHEST_RATIO);
+    Some((percent(100.0 * (1.0 - wire / raw)), format!("{ratio:.1}x")))
 }
 
 /// How far the consumers are behind.
@@ -125,23 +131,18 @@ fn measured(partitions: &Partitions, now: Timestamp) -> Option<Lag> {
 }
 
 fn whole(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
+    count.min(MOST).cast_signed()
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "casts of floats saturate; reports may say anything"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "casts of floats saturate")]
 fn rounded(number: f64) -> i64 {
-    number.max(0.0).round() as i64
+    (number.max(0.0).round() as i64).min(MOST.cast_signed())
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "casts of floats saturate; incompressible data is below 0"
-)]
+/// Incompressible data is below 0.
+#[expect(clippy::cast_possible_truncation, reason = "bounded before")]
 fn percent(number: f64) -> i32 {
-    number.round() as i32
+    number.round().max(LOWEST_PERCENT) as i32
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]

@@ -12,7 +12,7 @@ use batchpipe_api::{
 };
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use crate::observe::{Observed, ObservedPod};
+use crate::observe::{MOST, Observed, ObservedPod};
 
 /// So many pods that are gone are known by uid. One that comes back, because its owner could not be seen for a while,
 /// is among the last that went.
@@ -40,9 +40,9 @@ impl DeadLetterTally {
         observed: &Observed,
         now: Timestamp,
     ) -> Option<i64> {
-        let written = said.and_then(|data| data.dead_letters);
+        let written = said.and_then(|data| data.dead_letters).filter(|written| is_count(*written));
         let began = *self.began.get_or_insert_with(|| {
-            self.earlier = written.unwrap_or(0).max(0).unsigned_abs();
+            self.earlier = written.unwrap_or(0).unsigned_abs();
             // No operator may have looked since that was written.
             said.and_then(|data| data.observed_at.as_ref()).map_or(now, |at| at.0.min(now))
         });
@@ -54,11 +54,11 @@ impl DeadLetterTally {
         self.bury(observed);
         let total = self.pods.values().fold(self.earlier, |sum, count| sum.saturating_add(*count));
         let is_known = written.is_some() || total > 0 || !self.pods.is_empty();
-        is_known.then(|| i64::try_from(total).unwrap_or(i64::MAX))
+        is_known.then_some(total.min(MOST).cast_signed())
     }
 
     fn take(&mut self, pod: &ObservedPod, began: Timestamp) {
-        let Some((report, asked_at)) = pod.report.as_ref().zip(pod.asked_at) else { return };
+        let Some((report, asked_at)) = pod.report.as_deref().zip(pod.asked_at) else { return };
         let count = report.accounting.dead_lettered;
         let before = self.pods.insert(pod.uid.clone(), count).or_else(|| self.exhume(&pod.uid));
         match before {
@@ -92,6 +92,11 @@ impl DeadLetterTally {
         self.earlier = self.earlier.saturating_sub(count);
         Some(count)
     }
+}
+
+/// What a forged report made of the number before such reports were refused is none, and must not stay for ever.
+const fn is_count(written: i64) -> bool {
+    0 <= written && written < MOST.cast_signed()
 }
 
 fn began_at(report: &Report, asked_at: Timestamp) -> Timestamp {
@@ -188,6 +193,14 @@ mod tests {
         let mut tally = DeadLetterTally::default();
         let pods = vec![counting("a", 9, 90.0, 100), counting("b", 8, 90.0, 100)];
         assert_eq!(count(&mut tally, Some(12), pods), Some(17));
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_does_not_stay() {
+        let pods = || vec![counting("a", 4, 0.0, 101)];
+        for written in [i64::MAX, MOST.cast_signed(), -1] {
+            assert_eq!(count(&mut DeadLetterTally::default(), Some(written), pods()), Some(4));
+        }
     }
 
     #[test]

@@ -1,16 +1,13 @@
 //! The phase: what the pipeline does now, in one word. Pure.
 
-use batchpipe_api::{
-    pipeline::DesiredState,
-    report::{Role, WorkloadState},
-    status::Phase,
-};
+use batchpipe_api::{pipeline::DesiredState, report::Role, status::Phase};
+use k8s_openapi::jiff::Timestamp;
 
 use super::{
     Facts,
     health::{Health, Kind},
 };
-use crate::observe::{ObservedSide, Partitions};
+use crate::observe::{Measured, Partitions};
 
 /// What the pipeline does now.
 pub(super) fn phase(facts: &Facts<'_>, producer: &Health, consumer: &Health) -> Phase {
@@ -61,23 +58,19 @@ fn by_pods(facts: &Facts<'_>, producer: &Health, consumer: &Health) -> Phase {
 /// Whether every source has ended, and everything was delivered.
 fn is_completed(facts: &Facts<'_>) -> bool {
     facts.asks_for(Role::Producer)
-        && has_ended(&facts.observed.producer)
-        && (!facts.asks_for(Role::Consumer) || has_caught_up(&facts.observed.consumer))
+        && facts.observed.producer.has_completed()
+        && (!facts.asks_for(Role::Consumer) || has_caught_up(facts))
 }
 
-/// Nothing sent over the 30 s of a rate: then the consumers' numbers, some seconds old, are of a time after the end.
-fn has_ended(producer: &ObservedSide) -> bool {
-    let mut pods = producer.staying().peekable();
-    pods.peek().is_some()
-        && pods.all(|pod| {
-            pod.report.as_ref().is_some_and(|report| {
-                report.state == WorkloadState::Completed && report.rates.records_per_second == 0.0
-            })
-        })
-}
-
-fn has_caught_up(consumer: &ObservedSide) -> bool {
-    Partitions::of(consumer)
-        .all()
-        .is_some_and(|all| all.iter().all(|measured| measured.lag.messages == Some(0)))
+/// The consumers' numbers have to be of a time after the end. They are, some seconds old, where nothing was sent over
+/// the 30 s of a rate; also those that were measured after we heard of the end.
+fn has_caught_up(facts: &Facts<'_>) -> bool {
+    let is_long_ago =
+        facts.observed.producer.reports().all(|report| report.rates.records_per_second == 0.0);
+    let ended_at = if is_long_ago { Some(Timestamp::MIN) } else { facts.ended_at };
+    let Some(ended_at) = ended_at else { return false };
+    let is_at_its_end =
+        |measured: &&Measured| measured.lag.messages == Some(0) && measured.at >= ended_at;
+    let all = Partitions::of(&facts.observed.consumer);
+    all.all().is_some_and(|all| all.iter().all(is_at_its_end))
 }

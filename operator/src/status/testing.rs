@@ -14,7 +14,7 @@ use crate::{
     decide::{Decision, Replicas},
     observe::{
         Observed, ObservedPod,
-        testing::{consumer_pod, lag, moment, report, reporting, settled},
+        testing::{consumer_pod, lag, moment, report, reporting, said, settled},
     },
 };
 
@@ -24,6 +24,7 @@ pub(super) struct Scene {
     pub(super) outcome: Outcome,
     pub(super) stopped: Applied,
     pub(super) observed: Observed,
+    pub(super) ended_at: Option<i64>,
     pub(super) second: i64,
 }
 
@@ -48,6 +49,7 @@ impl Scene {
                 producer: settled(vec![producer("p1")]),
                 consumer: settled(consumers.into()),
             },
+            ended_at: None,
             second: 0,
         }
     }
@@ -65,6 +67,7 @@ impl Scene {
             stopped: &self.stopped,
             observed: &self.observed,
             dead_letters: None,
+            ended_at: self.ended_at.map(moment),
             now: moment(self.second),
         })
     }
@@ -99,7 +102,7 @@ pub(super) fn producer(name: &str) -> ObservedPod {
 /// A consumer of these two partitions' topic that delivers 60 records in a second.
 pub(super) fn consumer(name: &str, lag: Vec<batchpipe_api::report::PartitionLag>) -> ObservedPod {
     let mut pod = consumer_pod(name, lag);
-    let report = pod.report.as_mut().unwrap();
+    let report = said(&mut pod);
     report.partitions = Some(2);
     report.rates.records_per_second = 60.0;
     report.accounting.raw_bytes = 300;

@@ -3,7 +3,6 @@
 use batchpipe_api::{
     conditions::{reasons, types},
     pipeline::DesiredState,
-    report::{PartitionLag, WorkloadState},
     status::Phase,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -17,10 +16,11 @@ use crate::{
     decide::Drain,
     observe::{
         Blocked, ObservedDeployment, ObservedPod, ObservedSide,
-        testing::{deployment, lag, moment, pod, settled, stall},
+        testing::{deployment, lag, moment, pod, said, settled, stall},
     },
 };
 
+mod completion;
 mod obstacles;
 
 fn condition<'a>(status: &'a BatchPipelineStatus, type_: &str) -> &'a Condition {
@@ -65,7 +65,7 @@ fn unready(pod: ObservedPod) -> ObservedPod {
 
 fn waiting(name: &str, reason: &str, what: &str, seconds: i64) -> ObservedPod {
     let mut pod = unready(consumer(name, Vec::new()));
-    pod.report.as_mut().unwrap().stalled.push(stall(reason, what, seconds));
+    said(&mut pod).stalled.push(stall(reason, what, seconds));
     pod
 }
 
@@ -283,8 +283,16 @@ fn more_pods_that_start_are_pending_and_not_degraded() {
     let status = scene.pass();
     assert_eq!(
         in_short(&status),
+        "Pending Ready=False/Progressing Reconciling=Progressing Stalled=-"
+    );
+    assert_eq!(sides(&status)[1], "False/Progressing");
+    scene.second = 181;
+    let status = scene.pass();
+    assert_eq!(
+        in_short(&status),
         "Pending Ready=False/PodsNotReady Reconciling=PodsNotReady Stalled=-"
     );
+    assert_eq!(sides(&status)[1], "False/PodsNotReady");
     scene.observed.consumer.deployment = Some(deployment(4));
     assert_eq!(in_short(&scene.pass()), "Running Ready=True/AsDesired Reconciling=- Stalled=-");
 }
@@ -329,7 +337,7 @@ fn a_conflict_waits_for_somebody() {
     })
     .summary();
     assert_eq!(in_short(&status), "Pending Ready=False/Conflict Reconciling=- Stalled=Conflict");
-    assert_eq!(sides(&status), ["False/PodsNotReady", "False/PodsNotReady"]);
+    assert_eq!(sides(&status), ["False/Conflict", "False/Conflict"]);
     assert_eq!(
         condition(&status, types::READY).message,
         "pipeline other has topic telemetry; delete one"
@@ -424,7 +432,7 @@ fn draining_says_what_it_waits_for_and_drained_is_ready() {
 #[test]
 fn messages_that_expired_unread_are_never_silent() {
     let status = Scene::changed(|scene| {
-        let report = scene.observed.consumer.pods[0].report.as_mut().unwrap();
+        let report = said(&mut scene.observed.consumer.pods[0]);
         report.accounting.expired_messages = 12;
     })
     .summary();
@@ -443,25 +451,6 @@ fn one_sided_pipelines_are_ready_without_the_other_side() {
     assert_eq!(in_short(&status), "Running Ready=True/AsDesired Reconciling=- Stalled=-");
     assert_eq!(sides(&status), ["True/NotRequested", "True/AsDesired"]);
     assert_eq!(status.producer, None);
-}
-
-#[test]
-fn a_source_that_has_ended_completes_when_everything_is_delivered() {
-    let with = |state, rate, last: PartitionLag| {
-        let mut scene = Scene::settled();
-        let report = scene.observed.producer.pods[0].report.as_mut().unwrap();
-        report.state = state;
-        report.rates.records_per_second = rate;
-        scene.observed.consumer.pods[1] = consumer("c2", vec![last]);
-        in_short(&scene.summary())
-    };
-    let completed = "Completed Ready=True/Completed Reconciling=- Stalled=-";
-    assert_eq!(with(WorkloadState::Completed, 0.0, lag(1, 7, 7)), completed);
-    let running = "Running Ready=True/AsDesired Reconciling=- Stalled=-";
-    assert_eq!(with(WorkloadState::Completed, 0.0, lag(1, 7, 8)), running);
-    assert_eq!(with(WorkloadState::Running, 0.0, lag(1, 7, 7)), running);
-    let old_numbers = with(WorkloadState::Completed, 0.1, lag(1, 7, 7));
-    assert_eq!(old_numbers, running, "the consumers' numbers may be older than the end");
 }
 
 #[test]

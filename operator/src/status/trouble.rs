@@ -69,7 +69,7 @@ fn words_of(pod: &ObservedPod) -> Option<Trouble> {
             has_lasted: true,
         });
     }
-    let report = pod.report.as_ref()?;
+    let report = pod.report.as_deref()?;
     let mut stalls: Vec<_> =
         report.stalled.iter().map(|stall| of_stall(pod, report, stall)).collect();
     stalls.sort_by_key(|trouble| !trouble.needs_somebody);

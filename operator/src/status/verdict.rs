@@ -46,7 +46,7 @@ impl Verdict {
                 .or_else(|| helpless(sides))
                 .or_else(|| failed(applied, true))
                 .or_else(|| under_way(decision, sides))
-                .or_else(|| unready(phase, sides))
+                .or_else(|| unready(facts, phase, sides))
                 .unwrap_or_else(|| ready(facts, phase)),
         }
     }
@@ -147,13 +147,16 @@ fn under_way(decision: &Decision, sides: [&Health; 2]) -> Option<Verdict> {
     Some(Verdict::Reconciling(reasons::PROGRESSING, text))
 }
 
-fn unready(phase: Phase, sides: [&Health; 2]) -> Option<Verdict> {
+fn unready(facts: &Facts<'_>, phase: Phase, sides: [&Health; 2]) -> Option<Verdict> {
     let side = sides.into_iter().find(|side| side.kind == Kind::Unready)?;
     let (reason, text) = why_unready(side);
     let text = format!("{}: {text}", side.role);
     // Pods that never ran are on their way; pods that did are not.
     Some(match phase {
         Phase::Degraded => Verdict::Unready(reason, text),
+        _ if side.trouble.is_none() && !facts.is_overdue() => {
+            Verdict::Reconciling(reasons::PROGRESSING, text)
+        }
         _ => Verdict::Reconciling(reason, text),
     })
 }

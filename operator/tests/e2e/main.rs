@@ -7,6 +7,7 @@ mod children;
 mod conflicts;
 mod crashes;
 mod errors;
+mod hostile;
 mod leadership;
 mod manifests;
 mod outage;

@@ -1,15 +1,21 @@
-//! A pipeline that this version cannot read, because a newer kind lets in more, says so and delays no other.
+//! A pipeline that this version cannot read, because a newer kind lets in more, says so and delays no other. Of a
+//! status, which the operator alone writes, what cannot be read is written anew.
 
 use serde_json::json;
 
 use crate::support::{Namespace, Operator, install, manifest, wait_for};
 
-/// A kind with one more state than this version knows.
-fn newer_kind(namespace: Namespace<'_>) {
-    let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/state/enum/-";
-    let change = json!([{"op": "add", "path": path, "value": "Hibernated"}]).to_string();
+/// A kind that lets in one more value of a field than this version knows.
+fn widen(namespace: Namespace<'_>, field: &str, value: &str) {
+    let path = format!("/spec/versions/0/schema/openAPIV3Schema/properties/{field}/enum/-");
+    let change = json!([{"op": "add", "path": path, "value": value}]).to_string();
     let kind = "crd/batchpipelines.batchpipe.dev";
     namespace.kubectl(&["patch", kind, "--type=json", "--patch", &change]);
+}
+
+/// A kind with one more state than this version knows.
+fn newer_kind(namespace: Namespace<'_>) {
+    widen(namespace, "spec/properties/state", "Hibernated");
     let manifest = manifest("newer", "  state: Hibernated");
     let args = ["apply", "--namespace", namespace.name, "-f", "-"];
     wait_for("the newer kind to be served", || {
@@ -48,5 +54,27 @@ fn a_pipeline_that_cannot_be_read_says_so_and_delays_no_other() {
     let writes = operator.faults.writes();
     let said = writes.iter().filter(|it| it.path.ends_with("/batchpipelines/demo/status"));
     assert_eq!(said.count(), before, "it is said once");
+    operator.stop();
+}
+
+#[test]
+fn a_status_that_a_newer_version_wrote_stops_nothing() {
+    let cluster = batchpipe_testbed::control_plane().unwrap();
+    install(&cluster);
+    let namespace = Namespace::new(&cluster, "downgraded");
+    namespace.pipeline("demo", "");
+    widen(namespace, "status/properties/phase", "Recovering");
+    let status = json!({"status": {"phase": "Recovering", "data": {"deadLetters": 7}}}).to_string();
+    let patch = ["patch", "bp", "demo", "--subresource=status", "--type=merge", "--patch", &status];
+    wait_for("a phase that this version does not know", || namespace.try_kubectl(&patch).ok());
+    let operator = Operator::start(namespace);
+    namespace.await_children("demo");
+    namespace.kubectl(&["scale", "bp", "demo", "--replicas=3"]);
+    wait_for("three consumers, and a status of this version", || {
+        let replicas = &namespace.get("deployment/demo-consumer")["spec"]["replicas"];
+        let status = &namespace.get("batchpipeline/demo")["status"];
+        (replicas == 3 && status["phase"] == "Pending" && status["data"]["deadLetters"] == 7)
+            .then_some(())
+    });
     operator.stop();
 }

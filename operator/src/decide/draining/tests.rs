@@ -11,7 +11,9 @@ use crate::{
     decide::{Decision, Memory, decide},
     observe::{
         Observed, ObservedPod,
-        testing::{consumer_pod, deployment, lag, moment, pod, report, reporting, settled, stall},
+        testing::{
+            consumer_pod, deployment, lag, moment, pod, report, reporting, said, settled, stall,
+        },
     },
 };
 
@@ -116,7 +118,7 @@ fn the_consumer_is_stopped_only_after_the_status_says_that_all_is_drained() {
 fn what_was_measured_long_before_the_report_does_not_count() {
     let mut object = both();
     let mut pod = consumer_pod("a", vec![lag(0, 5, 5)]);
-    pod.report.as_mut().unwrap().begun_at_ms += 30_000; // the brokers answered 30 s ago for the last time
+    said(&mut pod).begun_at_ms += 30_000; // the brokers answered 30 s ago for the last time
     pass(100, &mut object, &consumers(vec![pod.clone()], 100));
     assert!(!pass(120, &mut object, &consumers(vec![pod], 120)).is_drained());
 }
@@ -137,7 +139,7 @@ fn delivered_is_not_enough_it_has_to_be_committed() {
 fn a_partition_that_nobody_speaks_of_is_not_done() {
     let mut object = both();
     let mut pod = consumer_pod("a", vec![lag(0, 5, 5)]);
-    pod.report.as_mut().unwrap().partitions = Some(3);
+    said(&mut pod).partitions = Some(3);
     let decision = pass(100, &mut object, &consumers(vec![pod], 200));
     assert_eq!(decision.waits_for(), Some("a consumer pod to report on partitions 1, 2"));
 }
@@ -315,4 +317,39 @@ fn a_producer_that_we_saw_after_what_was_written_counts() {
     let input =
         DecideInput { object: &object, observed: &observed, memory: &memory, now: moment(152) };
     assert!(!decide(&input).is_drained());
+}
+
+#[test]
+fn a_beginning_that_lies_ahead_is_now_and_is_noted_so() {
+    let mut object = both();
+    let worked_off = |second| consumers(vec![consumer_pod("a", vec![lag(0, 5, 5)])], second);
+    pass(3700, &mut object, &worked_off(3699));
+    // The next leader's clock is an hour behind.
+    let second = pass(100, &mut object, &worked_off(99));
+    assert_eq!(second.draining().unwrap().since, Some(Time(moment(100))));
+    let third = pass(110, &mut object, &worked_off(105));
+    assert_eq!(third.draining().unwrap().since, Some(Time(moment(100))));
+    assert!(third.is_drained());
+}
+
+#[test]
+fn a_clock_that_was_set_back_does_not_put_the_end_off() {
+    let mut object = both();
+    let observed = |second| consumers(vec![consumer_pod("a", vec![lag(0, 5, 5)])], second);
+    let mut memory = Memory { producer_seen_at: Some(moment(3700)), ..Memory::default() };
+    let mut drained = Vec::new();
+    for second in [100, 110] {
+        let observed = observed(second - 2);
+        let now = moment(second);
+        let decision =
+            decide(&DecideInput { object: &object, observed: &observed, memory: &memory, now });
+        object.status = Some(BatchPipelineStatus {
+            observed_generation: object.metadata.generation,
+            draining: decision.draining().cloned(),
+            ..BatchPipelineStatus::default()
+        });
+        drained.push(decision.is_drained());
+        memory = decision.memory;
+    }
+    assert_eq!(drained, [false, true]);
 }

@@ -7,7 +7,7 @@ use crate::{
     decide::simulation::{Step, World},
     observe::{
         ObservedPod,
-        testing::{consumer_pod, lag, moment, pod, settled, stall},
+        testing::{consumer_pod, lag, moment, pod, said, settled, stall},
     },
 };
 
@@ -128,7 +128,7 @@ fn the_load_is_unknown_when_a_pod_or_a_partition_says_nothing() {
     pending.push(ObservedPod { is_ready: false, ..pod("c") });
     assert_eq!(load(&settled(pending)), Some(found), "a pod that cannot start holds up nothing");
     let mut unassigned = pods;
-    unassigned[1].report.as_mut().unwrap().lag.clear();
+    said(&mut unassigned[1]).lag.clear();
     assert_eq!(load(&settled(unassigned)), None);
 }
 
@@ -137,10 +137,10 @@ fn only_pods_that_are_behind_by_their_own_fault_show_what_a_pod_can_do() {
     let mut pods =
         vec![consumer_pod("a", vec![lag(0, 1, 5)]), consumer_pod("b", vec![lag(1, 5, 5)])];
     for (pod, rate) in pods.iter_mut().zip([900.0, 10.0]) {
-        pod.report.as_mut().unwrap().rates.records_per_second = rate;
+        said(pod).rates.records_per_second = rate;
     }
     assert_eq!(load(&settled(pods.clone())).unwrap().busy_per_second, Some(900.0));
-    pods[0].report.as_mut().unwrap().stalled.push(stall("SinkUnavailable", "http://sink", 9));
+    said(&mut pods[0]).stalled.push(stall("SinkUnavailable", "http://sink", 9));
     assert_eq!(load(&settled(pods)).unwrap().busy_per_second, None);
 }
 
@@ -251,4 +251,39 @@ fn a_time_without_looking_is_no_quiet_time() {
         memory = learned;
     }
     assert_eq!(scale(&quiet(900), &memory, moment(900)).0, 3);
+}
+
+#[test]
+fn a_clock_that_was_set_back_stops_nothing_for_longer_than_a_change_settles() {
+    let at = |second, pods| Load { at: moment(second), ..behind(120.0, 150_000.0, pods) };
+    let first = asked(2, Some(at(3600, 2)));
+    let (pods, _, memory) = scale(&first, &ScalingMemory::default(), moment(3600));
+    assert_eq!(pods, 4);
+    // An hour back: still as if it had just been changed, and measured anew.
+    let (pods, _, memory) = scale(&asked(4, Some(at(0, 4))), &memory, moment(0));
+    assert_eq!((pods, memory.last.unwrap().at), (4, moment(0)));
+    let worse = Load { lag_records: 900_000.0, ..at(60, 4) };
+    assert_eq!(scale(&asked(4, Some(worse)), &memory, moment(60)).0, 6);
+}
+
+#[test]
+fn quiet_minutes_that_lie_ahead_do_not_count() {
+    let quiet = |second| Load {
+        lag_seconds: 0.0,
+        lag_records: 0.0,
+        delivered_per_second: 1.0,
+        busy_per_second: None,
+        pods: 4,
+        at: moment(second),
+    };
+    let mut memory = scale(&asked(4, Some(quiet(3600))), &ScalingMemory::default(), moment(3600)).2;
+    let mut pods = 4;
+    for step in 0..=31 {
+        let second = step * 10;
+        (pods, _, memory) = scale(&asked(4, Some(quiet(second))), &memory, moment(second));
+        if pods < 4 {
+            break;
+        }
+    }
+    assert!(pods < 4, "five minutes after the clock was set back");
 }

@@ -107,7 +107,8 @@ fn a_pod_is_terminating_from_the_moment_it_was_asked_to_stop() {
 fn a_report_counts_only_from_the_same_side_and_topic() {
     let said = |role, topic: &str| {
         let report = Report { topic: topic.to_owned(), ..report(role) };
-        let answers = [("uid-a".to_owned(), Answer { report, asked_at: moment(1) })];
+        let answers =
+            [("uid-a".to_owned(), Answer { report: Arc::new(report), asked_at: moment(1) })];
         observe(&[pod("a", "r10")], &answers.into()).pods[0].report.is_some()
     };
     assert!(said(Role::Consumer, "telemetry"));
@@ -119,7 +120,7 @@ fn a_report_counts_only_from_the_same_side_and_topic() {
 #[test]
 fn a_report_of_more_partitions_than_there_can_be_does_not_count() {
     let report = Report { partitions: Some(i32::MAX), ..report(Role::Consumer) };
-    let answers = [("uid-a".to_owned(), Answer { report, asked_at: moment(1) })];
+    let answers = [("uid-a".to_owned(), Answer { report: Arc::new(report), asked_at: moment(1) })];
     assert_eq!(observe(&[pod("a", "r10")], &answers.into()).pods[0].report, None);
 }
 

@@ -7,7 +7,7 @@ use crate::{
     decide::{Decision, Drain},
     observe::{
         Observed,
-        testing::{lag, pod, settled},
+        testing::{lag, pod, said, settled},
     },
     status::{
         Outcome,
@@ -55,7 +55,7 @@ fn a_ready_pod_that_says_nothing_makes_the_rate_unknown_and_a_starting_one_does_
 fn the_ratio_is_that_of_all_bytes_not_the_mean_of_ratios() {
     let two = numbers(|scene| {
         let mut other = producer("p2");
-        let accounting = &mut other.report.as_mut().unwrap().accounting;
+        let accounting = &mut said(&mut other).accounting;
         (accounting.raw_bytes, accounting.wire_bytes) = (1000, 500);
         scene.observed.producer = settled(vec![producer("p1"), other]);
     });
@@ -72,7 +72,7 @@ fn without_producers_the_ratio_is_what_consumers_read() {
 #[test]
 fn data_that_grew_saves_less_than_nothing() {
     let grown = numbers(|scene| {
-        scene.observed.producer.pods[0].report.as_mut().unwrap().accounting.wire_bytes = 10_000;
+        said(&mut scene.observed.producer.pods[0]).accounting.wire_bytes = 10_000;
     });
     assert_eq!((grown.ratio.as_deref(), grown.saved_percent), (Some("0.8x"), Some(-25)));
 }
@@ -94,7 +94,7 @@ fn lag_is_the_sum_over_partitions_and_the_oldest_record() {
 #[test]
 fn lag_is_unknown_while_a_partition_belongs_to_nobody() {
     let found = numbers(|scene| {
-        scene.observed.consumer.pods[1].report.as_mut().unwrap().lag.clear();
+        said(&mut scene.observed.consumer.pods[1]).lag.clear();
     });
     assert_eq!((found.lag_messages, found.lag_seconds), (None, None));
     assert_eq!(found.records_per_second, Some(120), "the rest is known");
@@ -103,7 +103,7 @@ fn lag_is_unknown_while_a_partition_belongs_to_nobody() {
 #[test]
 fn what_one_partition_does_not_say_is_unknown_for_all() {
     let found = numbers(|scene| {
-        scene.observed.consumer.pods[1].report.as_mut().unwrap().lag[0].seconds = None;
+        said(&mut scene.observed.consumer.pods[1]).lag[0].seconds = None;
     });
     assert_eq!((found.lag_messages, found.lag_seconds), (Some(0), None));
 }
@@ -194,4 +194,22 @@ fn a_lag_that_was_measured_long_ago_is_not_the_lag_of_now() {
     let after = |second| numbers(|scene| scene.second = second).lag_records;
     assert_eq!(after(15), Some(0));
     assert_eq!(after(16), None);
+}
+
+#[test]
+fn numbers_that_only_a_forged_report_has_stay_within_a_column() {
+    let of = |raw_bytes, wire_bytes| {
+        let data = numbers(|scene| {
+            let accounting = &mut said(&mut scene.observed.producer.pods[0]).accounting;
+            (accounting.raw_bytes, accounting.wire_bytes) = (raw_bytes, wire_bytes);
+        });
+        (data.saved_percent.unwrap(), data.ratio.unwrap())
+    };
+    assert_eq!(of(MOST - 1, 1), (100, "99999.9x".to_owned()));
+    assert_eq!(of(1, MOST - 1), (-999, "0.0x".to_owned()));
+    let lag = numbers(|scene| {
+        said(&mut scene.observed.consumer.pods[0]).lag[0].records = Some(MOST - 1);
+        said(&mut scene.observed.consumer.pods[1]).lag[0].records = Some(MOST - 1);
+    });
+    assert_eq!(lag.lag_records, Some(MOST.cast_signed()));
 }
