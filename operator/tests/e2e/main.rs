@@ -6,6 +6,7 @@
 mod children;
 mod conflicts;
 mod crashes;
+mod edits;
 mod errors;
 mod leadership;
 mod manifests;
