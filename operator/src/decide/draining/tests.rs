@@ -316,3 +316,12 @@ fn a_producer_that_we_saw_after_what_was_written_counts() {
         DecideInput { object: &object, observed: &observed, memory: &memory, now: moment(152) };
     assert!(!decide(&input).is_drained());
 }
+
+#[test]
+fn a_producer_that_cannot_be_seen_may_still_run() {
+    let mut observed = consumers(vec![consumer_pod("a", vec![lag(0, 5, 5)])], 200);
+    observed.producer.deployment = None;
+    assert!(at(100, &both(), &observed).is_drained(), "there is none");
+    observed.producer.is_hidden = true;
+    assert!(!at(100, &both(), &observed).is_drained());
+}
