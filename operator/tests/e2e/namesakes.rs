@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use batchpipe_operator::client::Verb;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Fault, Faults, Namespace, Operator, cluster, manifest, wait_for};
 
@@ -20,12 +20,21 @@ fn replacing(namespace: Namespace<'static>, verb: Verb, is_armed: &Arc<AtomicBoo
     Faults::new(move |request| {
         let is_it = request.verb == verb && request.path.ends_with("/deployments/demo-consumer");
         if is_it && is_armed.swap(false, Ordering::SeqCst) {
-            namespace.kubectl(&["delete", CONSUMER]);
-            namespace.kubectl(&["create", "deployment", "demo-consumer", "--image=theirs:1"]);
+            replace(namespace);
         }
         let is_watch = request.verb == Verb::Watch && request.path.ends_with("/deployments");
         if is_watch { Fault::Held } else { Fault::None }
     })
+}
+
+/// The other one could be applied over: it has the same selector, which cannot be changed.
+fn replace(namespace: Namespace<'_>) {
+    let mut object = namespace.get(CONSUMER);
+    object["metadata"] = json!({"name": "demo-consumer", "namespace": namespace.name});
+    object["spec"]["template"]["spec"]["containers"][0]["image"] = "theirs:1".into();
+    namespace.kubectl(&["delete", CONSUMER]);
+    let create = ["create", "-f", "-"];
+    namespace.cluster.kubectl_with_input(&create, &object.to_string()).unwrap();
 }
 
 /// A pipeline whose consumer is replaced at the next request of this verb.
@@ -51,7 +60,7 @@ fn assert_is_theirs(namespace: Namespace<'_>) {
     let containers = &object["spec"]["template"]["spec"]["containers"];
     assert_eq!(containers[0]["image"], "theirs:1", "{object}");
     assert_eq!(object["spec"]["replicas"], 1, "{object}");
-    assert!(!object.to_string().contains("batchpipe-operator"), "{object}");
+    assert!(!object["metadata"].to_string().contains("batchpipe-operator"), "{object}");
 }
 
 #[test]
