@@ -5,15 +5,23 @@
 //! touched. One child that fails does not stop the others.
 
 mod child;
+mod contest;
 mod covers;
 mod failure;
 mod kinds;
 mod ownership;
+mod reclaim;
+mod removal;
 mod stop;
 mod topics;
+mod trial;
 mod written;
 
-use crate::{build::Resources, context::Context, pipeline::Pipeline};
+use crate::{
+    build::Resources,
+    context::Context,
+    pipeline::{Invalid, Pipeline},
+};
 
 pub use self::{ownership::APPLIED, stop::stop, topics::SeenTopics, written::Written};
 pub(crate) use self::{
@@ -52,10 +60,15 @@ impl Applied {
     }
 }
 
-/// Makes what exists equal to what is wanted.
-pub async fn apply(ctx: &Context, pipeline: &Pipeline, resources: &Resources) -> Applied {
+/// Makes what exists equal to what is wanted; nothing at all when the API server would refuse some of the pods.
+pub async fn apply(
+    ctx: &Context,
+    pipeline: &Pipeline,
+    resources: &Resources,
+) -> Result<Applied, Invalid> {
     let mut applied = Applied::default();
-    let Some(set) = ctx.caches.of(&pipeline.namespace) else { return applied };
+    let Some(set) = ctx.caches.of(&pipeline.namespace) else { return Ok(applied) };
+    trial::try_all(ctx, set, pipeline, &resources.deployments).await?;
     let mut writer = child::Writer { ctx, pipeline, set, applied: &mut applied };
     writer.kind(&resources.service_accounts).await;
     let is_identity_ours = writer.are_ours(&resources.service_accounts);
@@ -72,5 +85,5 @@ pub async fn apply(ctx: &Context, pipeline: &Pipeline, resources: &Resources) ->
     for (kind, why) in set.refusals() {
         applied.failures.push(failure::blind(kind, &why));
     }
-    applied
+    Ok(applied)
 }

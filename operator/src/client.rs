@@ -3,6 +3,7 @@
 //! ```text
 //! Observed   counts requests by verb and code; notes each list and watch that worked, for /livez
 //! Gate       refuses to write unless this process leads
+//! Escape     writes what is applied so that it can be read as YAML
 //! Deadline   ends what takes too long; kube's own client waits for ever
 //! ```
 //!
@@ -10,6 +11,7 @@
 //! never sleep in the middle for minutes.
 
 mod deadline;
+mod escape;
 mod gate;
 mod observed;
 mod verb;
@@ -21,7 +23,7 @@ use kube::{
 };
 use tower::{BoxError, ServiceExt, layer::layer_fn, util::BoxService};
 
-use self::{deadline::Deadline, gate::Gate, observed::Observed};
+use self::{deadline::Deadline, escape::Escape, gate::Gate, observed::Observed};
 pub use self::{gate::NotLeader, observed::Contact, verb::Verb};
 use crate::{lease::Leadership, metrics::Metrics};
 
@@ -69,6 +71,7 @@ where
     let Instruments { metrics, contact, leadership } = instruments.clone();
     transport
         .with_layer(&layer_fn(Deadline::new))
+        .with_layer(&layer_fn(Escape::new))
         .with_layer(&layer_fn(|inner| Gate::new(inner, leadership.clone())))
         .with_layer(&layer_fn(|inner| Observed::new(inner, metrics.clone(), contact.clone())))
         .with_layer(&layer_fn(|inner| {

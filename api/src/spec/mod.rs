@@ -9,6 +9,7 @@ pub mod consumer;
 pub mod kafka;
 pub mod options;
 pub mod pod;
+mod pod_schema;
 pub mod producer;
 pub mod secret;
 pub mod sink;

@@ -1,25 +1,29 @@
 //! One child: is it there, is it ours, is it as wanted; and the one request that makes it so.
 
+use std::time::Instant;
+
 use kube::{
-    Api, Resource, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, Preconditions},
+    Api, ResourceExt,
+    api::{Patch, PatchParams},
     runtime::reflector::ObjectRef,
 };
 use serde_json::{Value, json};
 
 use super::{
     Applied, Failure,
+    contest::{Turn, last_writer},
     covers::missing,
-    failure::Attempt,
+    failure::{Attempt, is_invalid},
     kinds::Child,
     ownership::{APPLIED, Standing, standing},
-    written::{Write, fingerprint, kept},
+    reclaim::reclaim,
+    written::{Place, Write, fingerprint, kept, place},
 };
 use crate::{caches::CacheSet, context::Context, pipeline::Pipeline, settings::FIELD_MANAGER};
 
 /// A version that no object has: etcd begins to count above it. An apply that carries it creates, or fails with a
 /// conflict; without it, an apply would take over what somebody else made a moment before.
-const NO_VERSION: &str = "1";
+pub(super) const NO_VERSION: &str = "1";
 
 /// Writes the children of one pipeline.
 pub(super) struct Writer<'a> {
@@ -81,11 +85,15 @@ impl Writer<'_> {
 
     async fn one<K: Child>(&mut self, wanted: Wanted) {
         let kind = K::kind(&()).into_owned();
-        match self.ensure::<K>(&wanted).await {
-            Ok(true) => self.applied.written.push(format!("{kind} {}", wanted.name)),
-            Ok(false) => {}
-            Err(failure) => self.applied.failures.push(failure),
+        let done = self.ensure::<K>(&wanted).await;
+        if matches!(done, Ok(true)) {
+            self.applied.written.push(format!("{kind} {}", wanted.name));
         }
+        let rival = self.ctx.written.contests.rival(&self.place::<K>(&wanted), Instant::now());
+        let contested = rival.map(|by| {
+            self.about::<K>("patch", &wanted.name, |attempt| attempt.contested(by.as_deref()))
+        });
+        self.applied.failures.extend(done.err().or(contested));
     }
 
     /// Whether something had to be written.
@@ -105,7 +113,10 @@ impl Writer<'_> {
                 }
                 self.change(&api, &live, wanted).await
             }
-            None => self.send(&api, wanted, json!({"resourceVersion": NO_VERSION})).await,
+            None => {
+                let sent = self.send(&api, wanted, &json!({"resourceVersion": NO_VERSION})).await;
+                sent.map_err(|error| self.failed::<K>("patch", &wanted.name, &error))
+            }
         }
     }
 
@@ -128,12 +139,58 @@ impl Writer<'_> {
         let found = serde_json::to_value(live)
             .map_err(|error| self.failed::<K>("patch", name, &kube::Error::SerdeError(error)))?;
         let write = self.ctx.written.get(&self.pipeline.uid, &K::kind(&()), &wanted.name);
+        let write = write.as_ref();
         let is_enough = || write.is_some_and(|it| it.is_enough(&wanted.fingerprint, &found));
         let Some(field) = missing(&found, &wanted.object).filter(|_| !is_enough()) else {
             return Ok(false);
         };
         tracing::debug!(kind = %K::kind(&()), name, field, "differs from what is wanted");
-        self.send(api, wanted, json!({"uid": live.uid()})).await
+        let sent = if write.is_some_and(|it| it.desired == wanted.fingerprint) {
+            self.put_back(api, live, wanted).await
+        } else {
+            self.put(api, live, wanted).await
+        };
+        sent.map_err(|error| self.failed::<K>("patch", name, &error))
+    }
+
+    /// Applies once more what was applied already: somebody has changed it since.
+    async fn put_back<K: Child>(
+        &self,
+        api: &Api<K>,
+        live: &K,
+        wanted: &Wanted,
+    ) -> Result<bool, kube::Error> {
+        let (contests, place) = (&self.ctx.written.contests, self.place::<K>(wanted));
+        let by = match contests.turn(&place, Instant::now()) {
+            Turn::Wait => return Ok(false),
+            Turn::Free => None,
+            // The cache keeps nobody's entry but ours.
+            Turn::Contested => last_writer(api.get(&wanted.name).await?.managed_fields()),
+        };
+        let sent = self.put(api, live, wanted).await;
+        contests.note(place, by, Instant::now());
+        sent
+    }
+
+    /// Applies to what exists. What others made of it may make it impossible, and then nothing of theirs is kept.
+    async fn put<K: Child>(
+        &self,
+        api: &Api<K>,
+        live: &K,
+        wanted: &Wanted,
+    ) -> Result<bool, kube::Error> {
+        let uid = live.uid();
+        let precondition = json!({"uid": uid});
+        match self.send(api, wanted, &precondition).await {
+            Err(error) if is_invalid(&error) => {
+                tracing::debug!(kind = %K::kind(&()), wanted.name, "is taken back");
+                match reclaim(api, &wanted.name, uid.as_deref()).await? {
+                    true => self.send(api, wanted, &precondition).await,
+                    false => Err(error),
+                }
+            }
+            sent => sent,
+        }
     }
 
     /// Applies; `precondition` are fields of the metadata that say which object, or that there must be none.
@@ -141,16 +198,15 @@ impl Writer<'_> {
         &self,
         api: &Api<K>,
         wanted: &Wanted,
-        precondition: Value,
-    ) -> Result<bool, Failure> {
+        precondition: &Value,
+    ) -> Result<bool, kube::Error> {
         let mut object = wanted.object.clone();
         let conditions = precondition.as_object().into_iter().flatten();
         for (field, value) in conditions {
             object["metadata"][field] = value.clone();
         }
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        let answer = api.patch(&wanted.name, &params, &Patch::Apply(&object)).await;
-        let live = answer.map_err(|error| self.failed::<K>("patch", &wanted.name, &error))?;
+        let live = api.patch(&wanted.name, &params, &Patch::Apply(&object)).await?;
         let value = serde_json::to_value(&live).unwrap_or_default();
         let write = Write {
             desired: wanted.fingerprint.clone(),
@@ -162,63 +218,25 @@ impl Writer<'_> {
         Ok(true)
     }
 
-    async fn remove_unwanted<K: Child>(&mut self, desired: &[K]) {
-        let is_wanted =
-            |name: &str| desired.iter().any(|it| it.meta().name.as_deref() == Some(name));
-        let is_unwanted = |live: &K| {
-            live.namespace().as_deref() == Some(&self.pipeline.namespace)
-                && standing(live, &self.pipeline.uid) == Standing::Ours
-                && !is_wanted(&live.name_any())
-        };
-        for live in K::cached(&self.set.children).store().state_filter(is_unwanted) {
-            let name = live.name_any();
-            match self.api::<K>().delete(&name, &deletion(&*live)).await {
-                Ok(_) => self.applied.deleted.push(format!("{} {name}", K::kind(&()))),
-                Err(kube::Error::Api(status)) if status.code == 404 => {}
-                Err(error) => {
-                    let failure = self.failed::<K>("delete", &name, &error);
-                    self.applied.failures.push(failure);
-                }
-            }
-        }
-    }
-
-    /// Deletes what was made and is no longer wanted before the cache has shown it.
-    async fn remove_unseen<K: Child>(&mut self, desired: &[K]) {
-        let (kind, owner) = (K::kind(&()), &self.pipeline.uid);
-        let names: Vec<_> = desired.iter().map(ResourceExt::name_any).collect();
-        for live in self.ctx.written.unseen(owner, &kind) {
-            let name = live.name_any();
-            let cached = K::cached(&self.set.children).store().get(&self.here(&name));
-            if names.contains(&name) || cached.is_some() {
-                continue;
-            }
-            let preconditions = Preconditions { uid: live.uid(), resource_version: None };
-            let params = DeleteParams::background().preconditions(preconditions);
-            match self.api::<K>().delete(&name, &params).await {
-                Ok(_) => self.applied.deleted.push(format!("{kind} {name}")),
-                // It is gone, or another one has its name by now, which the cache will show.
-                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
-                    self.ctx.written.remove(owner, &kind, &name);
-                }
-                Err(error) => {
-                    let failure = self.failed::<K>("delete", &name, &error);
-                    self.applied.failures.push(failure);
-                }
-            }
-        }
-    }
-
     /// The place of a child in its cache.
-    fn here<K: Child>(&self, name: &str) -> ObjectRef<K> {
+    pub(super) fn here<K: Child>(&self, name: &str) -> ObjectRef<K> {
         ObjectRef::new(name).within(&self.pipeline.namespace)
     }
 
-    fn api<K: Child>(&self) -> Api<K> {
+    fn place<K: Child>(&self, wanted: &Wanted) -> Place {
+        place(&self.pipeline.uid, &K::kind(&()), &wanted.name)
+    }
+
+    pub(super) fn api<K: Child>(&self) -> Api<K> {
         Api::namespaced(self.ctx.client.clone(), &self.pipeline.namespace)
     }
 
-    fn failed<K: Child>(&self, verb: &'static str, name: &str, error: &kube::Error) -> Failure {
+    pub(super) fn failed<K: Child>(
+        &self,
+        verb: &'static str,
+        name: &str,
+        error: &kube::Error,
+    ) -> Failure {
         self.about::<K>(verb, name, |attempt| attempt.failed(error))
     }
 
@@ -242,28 +260,5 @@ impl Wanted {
         let fingerprint = fingerprint(&value);
         value["metadata"]["annotations"][APPLIED] = fingerprint.clone().into();
         Ok(Self { name: object.name_any(), object: value, fingerprint })
-    }
-}
-
-/// Of this object and no other of its name. Not of this version: the status of a Deployment whose pods come and go is
-/// written again and again, and then no deletion would ever be in time.
-fn deletion(live: &impl Resource) -> DeleteParams {
-    let preconditions = Preconditions { uid: live.meta().uid.clone(), resource_version: None };
-    DeleteParams::background().preconditions(preconditions)
-}
-
-#[cfg(test)]
-mod tests {
-    use k8s_openapi::api::apps::v1::Deployment;
-
-    use super::*;
-
-    #[test]
-    fn a_deletion_is_about_one_object_whatever_happened_to_it_since() {
-        let mut live = Deployment::default();
-        live.metadata.uid = Some("u".to_owned());
-        live.metadata.resource_version = Some("7".to_owned());
-        let conditions = deletion(&live).preconditions.unwrap();
-        assert_eq!((conditions.uid.as_deref(), conditions.resource_version), (Some("u"), None));
     }
 }

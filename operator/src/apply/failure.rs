@@ -23,9 +23,39 @@ impl Attempt<'_> {
 
     /// What came of it.
     pub(super) fn failed(&self, error: &kube::Error) -> Failure {
-        let is_refused =
-            matches!(error, kube::Error::Api(status) if status.code == 403 && !is_ending(status));
-        if is_refused { self.refused(&words(error)) } else { self.troubled(&words(error)) }
+        match error {
+            kube::Error::Api(status) if status.code == 403 && !is_ending(status) => {
+                self.refused(&words(error))
+            }
+            _ if is_invalid(error) => self.invalid(&words(error)),
+            _ => self.troubled(&words(error)),
+        }
+    }
+
+    /// What is wanted was found to be right, as far as it could be: this is about the object that is there.
+    fn invalid(&self, why: &str) -> Failure {
+        let message = format!(
+            "the API server refuses to {} {}: {why}; it is tried again, and made anew when it is deleted",
+            self.verb,
+            self.object()
+        );
+        Failure { object: self.object(), reason: reasons::API_ERROR, message, is_passing: false }
+    }
+
+    /// Somebody else changes it again and again.
+    pub(super) fn contested(&self, by: Option<&str>) -> Failure {
+        let (object, namespace) = (self.object(), self.namespace);
+        let message = match by {
+            Some(by) => format!(
+                "{object} is changed again and again by {by}, and put back more seldom; \
+                 change the pipeline instead, and keep {by} from it"
+            ),
+            None => format!(
+                "{object} is changed again and again by another operator, and put back more seldom; \
+                 let only one release look after namespace {namespace}"
+            ),
+        };
+        Failure { object: self.object(), reason: reasons::CONFLICT, message, is_passing: false }
     }
 
     fn refused(&self, why: &str) -> Failure {
@@ -71,6 +101,11 @@ pub(super) fn blind(kind: &str, why: &str) -> Failure {
     Failure { object: kind.to_owned(), reason: reasons::FORBIDDEN, message, is_passing: false }
 }
 
+/// Whether the API server says that the object would not be valid.
+pub(super) fn is_invalid(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if matches!(status.code, 400 | 422))
+}
+
 /// The namespace is being deleted: a refusal that no Role is to blame for.
 fn is_ending(status: &kube::core::Status) -> bool {
     let causes = status.details.iter().flat_map(|details| &details.causes);
@@ -109,10 +144,25 @@ mod tests {
 
     #[test]
     fn everything_else_may_pass() {
-        for code in [409, 410, 422, 429, 500, 503] {
+        for code in [409, 410, 429, 500, 503] {
             let failure = failed(code);
             assert_eq!((failure.reason, failure.is_passing), (reasons::API_ERROR, true), "{code}");
             assert!(failure.message.contains("Deployment demo-producer"), "{}", failure.message);
         }
+    }
+
+    #[test]
+    fn what_is_refused_as_invalid_waits_for_somebody() {
+        for code in [400, 422] {
+            let failure = failed(code);
+            assert_eq!((failure.reason, failure.is_passing), (reasons::API_ERROR, false), "{code}");
+        }
+    }
+
+    #[test]
+    fn who_fights_for_a_child_is_named() {
+        let message = |by| ATTEMPT.contested(by).message;
+        assert!(message(Some("kubectl-edit")).contains("by kubectl-edit"));
+        assert!(message(None).contains("another operator"));
     }
 }

@@ -14,14 +14,21 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::{Resource, ResourceExt, runtime::reflector::ObjectRef};
 use serde_json::{Map, Value};
 
+use super::{contest::Contests, trial::Trials};
 use crate::{caches::CacheSet, fingerprint};
 
 /// A child, by the uid of its pipeline, its kind and its name.
-type Place = (String, String, String);
+pub(super) type Place = (String, String, String);
 
 /// What was written, of all pipelines.
 #[derive(Debug, Default)]
-pub struct Written(Mutex<BTreeMap<Place, Write>>);
+pub struct Written {
+    writes: Mutex<BTreeMap<Place, Write>>,
+    /// Children that others keep changing.
+    pub(super) contests: Contests,
+    /// What was tried before it is written.
+    pub(super) trials: Trials,
+}
 
 /// One write.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,9 +59,20 @@ impl Written {
         object: &BatchPipeline,
         name: &str,
     ) -> Option<Arc<Deployment>> {
-        let here = ObjectRef::new(name).within(&object.namespace().unwrap_or_default());
-        let cached = set.children.deployments.store().get(&here);
-        self.newest(&object.uid().unwrap_or_default(), name, cached)
+        let namespace = object.namespace().unwrap_or_default();
+        self.newest_at(set, &namespace, &object.uid().unwrap_or_default(), name)
+    }
+
+    /// The same by namespace and uid of the pipeline.
+    pub(super) fn newest_at(
+        &self,
+        set: &CacheSet,
+        namespace: &str,
+        uid: &str,
+        name: &str,
+    ) -> Option<Arc<Deployment>> {
+        let here = ObjectRef::new(name).within(namespace);
+        self.newest(uid, name, set.children.deployments.store().get(&here))
     }
 
     /// The API server's answer to our write, until the cache has caught up with it.
@@ -107,6 +125,8 @@ impl Written {
     /// Forgets a pipeline that is gone.
     pub fn forget(&self, uid: &str) {
         self.lock().retain(|(owner, _, _), _| owner != uid);
+        self.contests.forget(uid);
+        self.trials.forget(uid);
     }
 
     #[cfg(test)]
@@ -122,7 +142,7 @@ impl Written {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, Write>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -163,7 +183,7 @@ pub(super) fn fingerprint(value: &Value) -> String {
     fingerprint::fingerprint(&value.to_string())
 }
 
-fn place(uid: &str, kind: &str, name: &str) -> Place {
+pub(super) fn place(uid: &str, kind: &str, name: &str) -> Place {
     (uid.to_owned(), kind.to_owned(), name.to_owned())
 }
 

@@ -185,4 +185,18 @@ mod tests {
         leadership.hold(long_ago.unwrap(), timing);
         assert!(refused(&leadership, Method::PATCH, CHILD).await.is_some());
     }
+
+    #[tokio::test]
+    async fn an_answer_is_awaited_until_the_term_ends_and_no_longer() {
+        let server = service_fn(|_: Call| std::future::pending::<Result<Answer, BoxError>>());
+        let leadership = Leadership::default();
+        let left = Duration::from_millis(50);
+        let timing = Timing { renew_deadline: left / 2, duration: left, ..Timing::default() };
+        leadership.hold(Instant::now(), timing);
+        let mut request = Call::new(Body::empty());
+        *request.method_mut() = Method::PATCH;
+        let call = Gate::new(server, leadership.clone()).oneshot(request);
+        let error = tokio::time::timeout(Duration::from_secs(10), call).await.unwrap().err();
+        assert!(matches!(error.unwrap().downcast_ref(), Some(NotLeader::Overdue { .. })));
+    }
 }

@@ -23,7 +23,7 @@ use crate::{
     caches::{CacheSet, Key},
     conflict::{self, Exists},
     context::Context,
-    decide::{DecideInput, decide},
+    decide::{DecideInput, Decision, decide},
     error::chain,
     observe::{Expected, Observed, ObservedSide, made_by, observe_deployment, side},
     pipeline::{Pipeline, accept, validate},
@@ -90,12 +90,25 @@ async fn look(ctx: &Context, set: &CacheSet, object: &BatchPipeline, memory: &mu
             memory.decision = decision.memory.clone();
             let mut resources = build(&pipeline, decision.replicas, &ctx.settings);
             conflict::note(&mut resources, object, exists(ctx, set));
-            let applied = apply(ctx, &pipeline, &resources).await;
-            // What has failed may be carried out all the same, later.
-            if applied.failures.is_empty() {
-                ctx.granted.release(&uid);
+            let unwanted = || to_stop_by(object, &decision);
+            match apply(ctx, &pipeline, &resources).await {
+                Ok(mut applied) => {
+                    // What has failed may be carried out all the same, later.
+                    if applied.failures.is_empty() {
+                        ctx.granted.release(&uid);
+                    } else {
+                        // Stopping needs less than applying.
+                        let stopped = stop(ctx, object, &unwanted()).await;
+                        applied.written.extend(stopped.written);
+                    }
+                    (Outcome::Applied(applied, decision), Applied::default())
+                }
+                Err(refused) => {
+                    ctx.granted.release(&uid);
+                    let stopped = stop(ctx, object, &unwanted()).await;
+                    (Outcome::Unfit(refused), stopped)
+                }
             }
-            (Outcome::Applied(applied, decision), Applied::default())
         }
         Err(outcome) => {
             ctx.granted.release(&uid);
@@ -116,6 +129,14 @@ fn to_stop<'a>(object: &BatchPipeline, outcome: &'a Outcome) -> &'a [Role] {
         Outcome::Conflict(conflict) => &conflict.intruding,
         _ => &[],
     }
+}
+
+/// The sides that are to have no pods because the pipeline is paused, or as far as it is drained.
+fn to_stop_by(object: &BatchPipeline, decision: &Decision) -> Vec<Role> {
+    let is_to_stop = |role: &Role| {
+        object.spec.state != DesiredState::Running && decision.replicas.of(*role) == 0
+    };
+    [Role::Producer, Role::Consumer].into_iter().filter(is_to_stop).collect()
 }
 
 const fn exists<'a>(ctx: &'a Context, set: &'a CacheSet) -> Exists<'a> {

@@ -5,16 +5,20 @@
 
 mod children;
 mod conflicts;
+mod contests;
 mod crashes;
+mod edits;
 mod errors;
 mod hostile;
 mod leadership;
 mod manifests;
+mod namesakes;
 mod outage;
 mod path;
 mod process;
 mod quiet;
 mod rbac;
+mod refused;
 mod scaling;
 mod stale;
 mod support;

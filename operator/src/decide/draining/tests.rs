@@ -352,4 +352,11 @@ fn a_clock_that_was_set_back_does_not_put_the_end_off() {
         memory = decision.memory;
     }
     assert_eq!(drained, [false, true]);
+
+fn a_producer_that_cannot_be_seen_may_still_run() {
+    let mut observed = consumers(vec![consumer_pod("a", vec![lag(0, 5, 5)])], 200);
+    observed.producer.deployment = None;
+    assert!(at(100, &both(), &observed).is_drained(), "there is none");
+    observed.producer.is_hidden = true;
+    assert!(!at(100, &both(), &observed).is_drained());
 }

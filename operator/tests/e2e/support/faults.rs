@@ -22,12 +22,15 @@ use tower::BoxError;
 pub(crate) struct Request {
     pub(crate) verb: Verb,
     pub(crate) path: String,
+    /// Whether nothing is kept of what it does.
+    pub(crate) is_trial: bool,
 }
 
 impl Request {
     /// Whether it changes anything but a Lease.
     pub(crate) fn is_write(&self) -> bool {
-        self.verb.is_mutating() && !self.path.starts_with("/apis/coordination.k8s.io/")
+        let is_lease = self.path.starts_with("/apis/coordination.k8s.io/");
+        self.verb.is_mutating() && !self.is_trial && !is_lease
     }
 }
 
@@ -133,7 +136,9 @@ where
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
-        let request = Request { verb: Verb::of(&call), path: call.uri().path().to_owned() };
+        let (path, query) = (call.uri().path(), call.uri().query().unwrap_or_default());
+        let is_trial = query.contains("dryRun=All");
+        let request = Request { verb: Verb::of(&call), path: path.to_owned(), is_trial };
         // Counted before the rule is asked: who hears of the rule's answer finds it counted.
         let under_way = UnderWay::new(&self.faults.under_way);
         let fault = (self.faults.rule)(&request);

@@ -1,0 +1,62 @@
+//! Children that somebody keeps changing: they are put back, but not without end, and the pipeline says who it is.
+
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use crate::support::{Faults, IMAGE, Namespace, Operator, cluster, options, wait_for, within};
+
+fn generation(namespace: Namespace<'_>) -> i64 {
+    namespace.get("deployment/demo-producer")["metadata"]["generation"].as_i64().unwrap()
+}
+
+fn image(namespace: Namespace<'_>) -> serde_json::Value {
+    let pod = namespace.get("deployment/demo-producer")["spec"]["template"]["spec"].clone();
+    pod["containers"][0]["image"].clone()
+}
+
+#[test]
+fn two_operators_of_one_namespace_do_not_write_without_end_and_say_so() {
+    let namespace = Namespace::new(cluster(), "two-releases");
+    let first = Operator::start(namespace);
+    namespace.pipeline("demo", "");
+    namespace.await_children("demo");
+    let mut options = options(namespace.name, "second");
+    options.lease.name = "another-release".to_owned();
+    options.settings.workload_image = "example.com/batchpipe:another".to_owned();
+    // Its Lease is in a namespace where it may write it.
+    let second = Operator::at(&namespace.cluster.kubeconfig(), options, Faults::none());
+    let message = namespace.await_reason("demo", "Stalled", "Conflict");
+    assert!(message.contains("another operator"), "{message}");
+    let (before, begun) = (generation(namespace), Instant::now());
+    sleep(Duration::from_secs(30));
+    let more = generation(namespace) - before;
+    assert!(more <= 16, "{more} changes in {:?}", begun.elapsed());
+    second.stop();
+    first.stop();
+}
+
+#[test]
+fn who_edits_a_child_again_and_again_is_named_and_the_first_edit_is_undone_at_once() {
+    let namespace = Namespace::new(cluster(), "stubborn");
+    let operator = Operator::start(namespace);
+    namespace.pipeline("demo", "");
+    namespace.await_children("demo");
+    let edit = || {
+        let args = ["set", "image", "deployment/demo-producer", "*=evil:1"];
+        namespace.kubectl(&args);
+    };
+    edit();
+    within(Duration::from_secs(5), "the image", || (image(namespace) == IMAGE).then_some(()));
+    assert_ne!(namespace.condition("demo", "Ready").unwrap()["reason"], "Conflict");
+    let message = wait_for("the name of who it is", || {
+        edit();
+        let stalled = namespace.condition("demo", "Stalled")?;
+        let message = stalled["message"].as_str()?.to_owned();
+        message.contains("kubectl-set").then_some(message)
+    });
+    assert!(message.contains("Deployment demo-producer"), "{message}");
+    within(Duration::from_secs(90), "the image", || (image(namespace) == IMAGE).then_some(()));
+    operator.stop();
+}
