@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::{client, contenders::Peer};
+use crate::{client, contenders::Peer, curves};
 
 /// Measures what BatchPipe costs, beside the bare work and beside others, on a real Kafka that it starts.
 #[derive(Debug, Parser)]
@@ -35,6 +35,8 @@ pub(crate) enum Command {
     /// One of the contenders, for itself
     #[command(hide = true)]
     Client(client::Args),
+    /// Measures how the cost grows with one setting at a time
+    Curves(curves::Args),
 }
 
 impl Args {

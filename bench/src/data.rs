@@ -9,7 +9,10 @@ use std::{
 use anyhow::{Context as _, Result};
 use batchpipe_workloads::source::generator::{ProfileName, generate};
 
-use crate::bare::{self, Sealed};
+use crate::{
+    bare::{self, Sealed},
+    pipeline::Records,
+};
 
 /// Records of one profile.
 pub(crate) struct Data {
@@ -46,6 +49,11 @@ impl Data {
         let data = Self { profile, records, file, text, batches, sealed };
         data.warm()?;
         Ok(data)
+    }
+
+    /// The file with all of them.
+    pub(crate) fn records(&self) -> Records<'_> {
+        Records { file: &self.file, count: self.records }
     }
 
     /// A file of the first records only, made at the first call; the whole one when it has no more.

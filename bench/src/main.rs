@@ -7,7 +7,9 @@ mod bare;
 mod client;
 mod contenders;
 mod cpu;
+mod curves;
 mod data;
+mod pipeline;
 mod report;
 mod rounds;
 mod spread;
@@ -38,6 +40,7 @@ fn main() -> Result<()> {
     let args = Args::parse();
     match &args.command {
         Some(Command::Client(args)) => client::run(args),
+        Some(Command::Curves(args)) => curves::run(args),
         None => measure(&args),
     }
 }

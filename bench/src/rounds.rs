@@ -45,6 +45,11 @@ impl Run {
         self.cost.wall_seconds / self.millions()
     }
 
+    /// The most memory, in MiB.
+    pub(crate) fn peak_mib(&self) -> Option<f64> {
+        self.peak_bytes.map(|bytes| float(bytes) / 1_048_576.0)
+    }
+
     /// Bytes on the topic per record.
     pub(crate) fn bytes(&self) -> Option<f64> {
         self.topic_bytes.map(|bytes| float(bytes) / float(self.records))

@@ -55,7 +55,12 @@ impl Stage {
 
     /// Makes a topic with nothing in it.
     pub(crate) fn make_topic(&self, name: &str) -> Result<()> {
-        Ok(self.kafka.create_topic(name, PARTITIONS, &[])?)
+        self.make_topic_of(name, PARTITIONS)
+    }
+
+    /// The same with so many partitions.
+    pub(crate) fn make_topic_of(&self, name: &str, partitions: u32) -> Result<()> {
+        Ok(self.kafka.create_topic(name, partitions, &[])?)
     }
 
     pub(crate) fn remove_topic(&self, name: &str) -> Result<()> {
@@ -79,7 +84,7 @@ impl Stage {
     /// What the broker stores for a topic, in bytes: its log segments.
     pub(crate) fn topic_bytes(&self, name: &str) -> Result<u64> {
         let mut bytes = 0;
-        for partition in 0..PARTITIONS {
+        for partition in 0..self.kafka.end_offsets(name)?.len() {
             let folder = self.folder().join("kafka").join(format!("{name}-{partition}"));
             let entries = fs::read_dir(&folder)
                 .with_context(|| format!("cannot look into {}", folder.display()))?;

@@ -6,10 +6,8 @@ use super::{number, table::Table};
 use crate::{
     contenders::{batchpipe, codec},
     rounds::{Run, Series, Side, find, ratio},
-    spread::{Spread, float},
+    spread::Spread,
 };
-
-const MIB: f64 = 1_048_576.0;
 
 /// A table of one side, in the order of the turns.
 pub(crate) fn costs(profile: ProfileName, side: Side, all: &[Series]) -> Table {
@@ -38,7 +36,7 @@ pub(crate) fn costs(profile: ProfileName, side: Side, all: &[Series]) -> Table {
             middle(times),
             thousands(series.spread(|run| 1e6 / run.wall()).median),
             middle(series.known(Run::bytes)),
-            middle(series.known(|run| run.peak_bytes.map(|bytes| float(bytes) / MIB))),
+            middle(series.known(Run::peak_mib)),
             middle(series.known(|run| run.broker)),
             middle(series.known(|run| run.start.map(|start| start.cpu_seconds))),
         ]);

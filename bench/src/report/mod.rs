@@ -9,7 +9,7 @@ pub(crate) mod ratios;
 pub(crate) mod table;
 
 /// A number with as many digits as tell anything here.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         less if less < 10.0 => format!("{value:.3}"),
         less if less < 100.0 => format!("{value:.1}"),
