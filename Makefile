@@ -47,7 +47,11 @@ generate: ## Write the generated files (CRD, the chart's tables and renderings) 
 	BLESS=1 $(CARGO) test --locked -p batchpipe-api
 	BLESS=1 $(CARGO) test --locked -p batchpipe-operator --test chart
 
+# The Java contender is compiled here.
+BENCH_NEEDS = $(if $(findstring --without java,$(BENCH_ARGS)),,javac:openjdk-17-jdk-headless)
+
 bench: ## Measure us and others on a real Kafka, and write docs/benchmarks.md; BENCH_ARGS=--help tells the options
+	@scripts/install-needs $(BENCH_NEEDS)
 	$(CARGO) build --release --locked -p batchpipe-workloads -p batchpipe-bench
 	$(CARGO_TARGET_DIR)/release/batchpipe-bench $(BENCH_ARGS)
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use batchpipe_workloads::source::generator::ProfileName;
 
 use super::{
-    costs,
+    costs, day,
     machine::Machine,
     plot::{Kind, Panel, Row, svg},
     ratios,
@@ -35,7 +35,8 @@ each through topics of its own that are new for each run; all messages of the fi
 delivery reports or in the topic, and read back by the same contender's consumer. *records/s* is by the clock, with the
 broker on the same cores. *Bytes on the topic* are the broker's log segments, framing included. *Peak memory* is the
 process's largest resident set; who holds the records in memory first (see the settings) has them in it. The broker's CPU
-is that of its process meanwhile.";
+is that of its process meanwhile. *A day on paper* multiplies these figures; memory is that of one process at the speed of
+this run, whatever it takes to keep up.";
 
 /// What was measured of one profile.
 pub(crate) struct Results {
@@ -83,7 +84,10 @@ pub(crate) fn tables(results: &Results) -> Vec<Table> {
     let Results { profile, all, .. } = results;
     let sides = SIDES.iter().filter(|side| all.iter().any(|series| series.side == **side));
     let costs = sides.map(|side| costs::costs(*profile, *side, all));
-    std::iter::once(ratios::ratios(*profile, all)).chain(costs).collect()
+    std::iter::once(ratios::ratios(*profile, all))
+        .chain(costs)
+        .chain(std::iter::once(day::day(*profile, all)))
+        .collect()
 }
 
 /// The document.

@@ -2,6 +2,7 @@
 
 pub(crate) mod aims;
 pub(crate) mod costs;
+pub(crate) mod day;
 pub(crate) mod document;
 pub(crate) mod machine;
 pub(crate) mod plot;
