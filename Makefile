@@ -5,7 +5,7 @@ CARGO ?= cargo
 CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 
-.PHONY: help demo up down kind check test test-long lint generate bench bench-quick bench-operator needs
+.PHONY: help demo up down kind check test test-long lint generate bench bench-quick bench-curves bench-operator needs
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -47,12 +47,19 @@ generate: ## Write the generated files (CRD, the chart's tables and renderings) 
 	BLESS=1 $(CARGO) test --locked -p batchpipe-api
 	BLESS=1 $(CARGO) test --locked -p batchpipe-operator --test chart
 
-bench: ## Measure on a real Kafka, and print ratios of one run; BENCH_ARGS=--help tells the options
+# The Java contender is compiled here.
+BENCH_NEEDS = $(if $(findstring --without java,$(BENCH_ARGS)),,javac:openjdk-17-jdk-headless)
+
+bench: ## Measure us and others on a real Kafka, and write docs/benchmarks.md; BENCH_ARGS=--help tells the options
+	@scripts/install-needs $(BENCH_NEEDS)
 	$(CARGO) build --release --locked -p batchpipe-workloads -p batchpipe-bench
 	$(CARGO_TARGET_DIR)/release/batchpipe-bench $(BENCH_ARGS)
 
 bench-quick: ## The main ratios in less than 3 minutes
 	@$(MAKE) --no-print-directory bench BENCH_ARGS="--quick $(BENCH_ARGS)"
+
+bench-curves: ## Measure how the cost grows with record size, batch size, partitions, codec and keys
+	@$(MAKE) --no-print-directory bench BENCH_ARGS="curves $(BENCH_ARGS)"
 
 bench-operator: ## Measure the operator with 1,000 pipelines, and the way from apply to the first record; PIPELINES=N and QUIET_MINUTES=N
 	$(CARGO) build --release --locked -p batchpipe-operator

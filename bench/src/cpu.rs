@@ -2,13 +2,19 @@
 
 use std::{
     fs::File,
-    io::Read as _,
-    process::{Command, Stdio},
-    time::Instant,
+    io::{Read as _, Seek as _},
+    process::{self, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
-use wait4::Wait4 as _;
+use wait4::{ResUse, Wait4 as _};
+
+/// No contender takes longer for one run, unless it hangs.
+const LIMIT: Duration = Duration::from_mins(10);
+/// How exactly the end of a child is noticed.
+const POLL: Duration = Duration::from_millis(2);
 
 /// What some work took.
 #[derive(Clone, Copy, Debug)]
@@ -45,44 +51,94 @@ fn thread_seconds() -> Result<f64> {
     Ok(spent.with_context(|| format!("{path} does not begin with a number"))? / f64::from(nanos))
 }
 
-/// Runs a program to its end; returns what it printed. What it says on standard error is part of the error
-/// when it fails.
-pub(crate) fn of_child(command: &mut Command) -> Result<(String, Cost)> {
-    let name = format!("{command:?}");
-    // A file, because a pipe that nobody reads would stop the program.
-    let mut errors = tempfile::tempfile().context("cannot make a temporary file")?;
-    let sink: File = errors.try_clone().context("cannot share a temporary file")?;
-    let wall = Instant::now();
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(sink)
-        .spawn()
-        .with_context(|| format!("cannot start {name}"))?;
-    let mut printed = String::new();
-    child
-        .stdout
-        .take()
-        .expect("the output was asked for as a pipe")
-        .read_to_string(&mut printed)
-        .with_context(|| format!("cannot read what {name} prints"))?;
-    let used = child.wait4().with_context(|| format!("cannot wait for {name}"))?;
-    let wall_seconds = wall.elapsed().as_secs_f64();
-    if !used.status.success() {
-        bail!("{name} ended with {}:\n{}", used.status, tail(&mut errors)?);
-    }
-    let cpu_seconds = (used.rusage.utime + used.rusage.stime).as_secs_f64();
-    Ok((printed, Cost { cpu_seconds, wall_seconds }))
+/// A process that came to its end.
+#[derive(Debug)]
+pub(crate) struct Child {
+    /// What it printed.
+    pub(crate) printed: String,
+    /// What it took from its start to its end.
+    pub(crate) cost: Cost,
+    /// The most memory that it had at once, in bytes.
+    pub(crate) peak_bytes: u64,
 }
 
-/// The last lines of what a program said.
-fn tail(errors: &mut File) -> Result<String> {
-    use std::io::Seek as _;
+/// Runs a program to its end. What it says is part of the error when it fails, or never ends.
+pub(crate) fn of_child(command: &mut Command) -> Result<Child> {
+    let name = format!("{command:?}");
+    // Files, because a pipe that nobody reads would stop the program.
+    let (mut printed, mut errors) = (temporary()?, temporary()?);
+    let sink = |file: &File| file.try_clone().context("cannot share a temporary file");
+    let wall = Instant::now();
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(sink(&printed)?)
+        .stderr(sink(&errors)?)
+        .spawn()
+        .with_context(|| format!("cannot start {name}"))?;
+    let used = wait(child).with_context(|| format!("cannot wait for {name}"))?;
+    let wall_seconds = wall.elapsed().as_secs_f64();
+    let printed = read(&mut printed)?;
+    let failed = match used {
+        Some(used) if used.status.success() => {
+            let cpu_seconds = (used.rusage.utime + used.rusage.stime).as_secs_f64();
+            let cost = Cost { cpu_seconds, wall_seconds };
+            return Ok(Child { printed, cost, peak_bytes: used.rusage.maxrss });
+        }
+        Some(used) => format!("ended with {}", used.status),
+        None => format!("did not end within {} s", LIMIT.as_secs()),
+    };
+    // Some say on standard output what went wrong.
+    let said = [tail(&printed), tail(&read(&mut errors)?)].join("\n");
+    bail!("{name} {failed}:\n{}", said.trim());
+}
+
+/// What a child used once it ended; one that does not end is killed.
+fn wait(mut child: process::Child) -> std::io::Result<Option<ResUse>> {
+    let started = Instant::now();
+    while started.elapsed() < LIMIT {
+        if let Some(used) = child.try_wait4()? {
+            return Ok(Some(used));
+        }
+        thread::sleep(POLL);
+    }
+    child.kill()?;
+    child.wait4().map(|_| None)
+}
+
+fn temporary() -> Result<File> {
+    tempfile::tempfile().context("cannot make a temporary file")
+}
+
+/// CPU seconds of another process so far, in steps of 10 ms.
+pub(crate) fn of_process(id: u32) -> Result<f64> {
+    let path = format!("/proc/{id}/stat");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    ticks(&text).map(|ticks| ticks / TICKS_PER_SECOND).with_context(|| format!("{path} is unknown"))
+}
+
+/// How the kernel counts for `/proc`, whatever it does inside.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// User and system time in a line of `/proc/*/stat`, which may have anything in the parentheses.
+fn ticks(stat: &str) -> Option<f64> {
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);
+    let user: f64 = fields.next()?.parse().ok()?;
+    let system: f64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+/// What a program wrote.
+fn read(file: &mut File) -> Result<String> {
     let mut text = String::new();
-    errors.rewind().context("cannot read a temporary file")?;
-    errors.read_to_string(&mut text).context("cannot read a temporary file")?;
+    file.rewind().context("cannot read a temporary file")?;
+    file.read_to_string(&mut text).context("cannot read a temporary file")?;
+    Ok(text)
+}
+
+/// The last lines of a text.
+fn tail(text: &str) -> String {
     let lines: Vec<_> = text.lines().collect();
-    Ok(lines[lines.len().saturating_sub(20)..].join("\n"))
+    lines[lines.len().saturating_sub(20)..].join("\n")
 }
 
 #[cfg(test)]
@@ -91,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_child_that_works_costs_more_than_one_that_sleeps() {
-        let run = |script| of_child(Command::new("sh").args(["-c", script])).unwrap().1;
+        let run = |script| of_child(Command::new("sh").args(["-c", script])).unwrap().cost;
         let busy = run("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done");
         let idle = run("sleep 0.1");
         assert!(busy.cpu_seconds > 10.0 * idle.cpu_seconds, "{busy:?} {idle:?}");
@@ -106,9 +162,16 @@ mod tests {
     }
 
     #[test]
+    fn time_of_a_process_is_found_behind_any_name() {
+        let line = "7 (a) b) S 1 7 7 0 -1 4194560 100 0 0 0 250 50 3 4 20 0 1 0 9";
+        assert_eq!(ticks(line), Some(300.0));
+        assert!(of_process(process::id()).is_ok() && ticks("7 (a) S 1").is_none());
+    }
+
+    #[test]
     fn sleeping_costs_a_thread_no_cpu() {
         let sleep = || {
-            std::thread::sleep(std::time::Duration::from_millis(50));
+            thread::sleep(Duration::from_millis(50));
             Ok(())
         };
         let cost = of_thread(sleep).unwrap().1;

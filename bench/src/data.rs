@@ -1,7 +1,7 @@
 //! The records that everything is measured with: files of `batchpipe`'s own profiles, in the page cache.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{Read as _, Write as _},
     path::{Path, PathBuf},
 };
@@ -9,7 +9,10 @@ use std::{
 use anyhow::{Context as _, Result};
 use batchpipe_workloads::source::generator::{ProfileName, generate};
 
-use crate::bare::{self, Sealed};
+use crate::{
+    bare::{self, Sealed},
+    pipeline::Records,
+};
 
 /// Records of one profile.
 pub(crate) struct Data {
@@ -46,6 +49,26 @@ impl Data {
         let data = Self { profile, records, file, text, batches, sealed };
         data.warm()?;
         Ok(data)
+    }
+
+    /// The file with all of them.
+    pub(crate) fn records(&self) -> Records<'_> {
+        Records { file: &self.file, count: self.records }
+    }
+
+    /// A file of the first records only, made at the first call; the whole one when it has no more.
+    pub(crate) fn head(&self, records: u64) -> Result<PathBuf> {
+        if records >= self.records {
+            return Ok(self.file.clone());
+        }
+        let file = self.file.with_extension(format!("{records}.ndjson"));
+        if !file.exists() {
+            let lines = usize::try_from(records).context("too many records")?;
+            let end = memchr::memchr_iter(b'\n', &self.text).nth(lines - 1);
+            let text = &self.text[..=end.context("too few records")?];
+            fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        Ok(file)
     }
 
     /// Reads the file once, so that it is in the page cache.

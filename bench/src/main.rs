@@ -1,97 +1,114 @@
-//! `batchpipe-bench`: measures what BatchPipe costs on a real broker, and prints ratios of one run.
+//! `batchpipe-bench`: measures what BatchPipe costs on a real broker, beside what others cost, in ratios of one run.
 //!
 //! Seconds of different machines, or of different minutes, cannot be compared; contenders that take turns can.
 
+mod args;
 mod bare;
+mod client;
+mod contenders;
 mod cpu;
+mod curves;
 mod data;
-mod figures;
-mod origin;
 mod pipeline;
+mod report;
 mod rounds;
+mod spread;
 mod stage;
-mod suite;
-mod table;
 
-use std::path::PathBuf;
+use std::{fs, path::Path};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use batchpipe_workloads::source::generator::ProfileName;
 use clap::Parser;
 
-use crate::{data::Data, origin::Origin, stage::Stage};
+use crate::{
+    args::{Args, Command},
+    contenders::{Ground, Party, batchpipe::PER_BATCH},
+    data::Data,
+    report::{
+        document::{self, Conditions, Results},
+        machine::{self, Machine},
+        ratios,
+    },
+    spread::float,
+    stage::Stage,
+};
 
-/// Measures what BatchPipe costs, beside the bare work and beside others, on a real Kafka that it starts.
-#[derive(Debug, Parser)]
-#[command(name = "batchpipe-bench", version)]
-struct Args {
-    /// How often all contenders take their turn; the default is 5, or 3 with --quick
-    #[arg(long, value_name = "N")]
-    rounds: Option<usize>,
-    /// Records of each profile
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
-    records: u64,
-    /// Only the profile telemetry, and fewer rounds
-    #[arg(long)]
-    quick: bool,
-    /// Leave the Python origin out
-    #[arg(long)]
-    without_python: bool,
-    /// Also write the tables to this file, as Markdown
-    #[arg(long, value_name = "FILE")]
-    markdown: Option<PathBuf>,
-}
+const PROFILES: [ProfileName; 2] = [ProfileName::Telemetry, ProfileName::Seed];
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let rounds = args.rounds.unwrap_or(if args.quick { 3 } else { 5 }).max(1);
-    let profiles: &[_] = if args.quick {
-        &[ProfileName::Telemetry]
-    } else {
-        &[ProfileName::Telemetry, ProfileName::Seed]
-    };
-    let origin = if args.without_python {
-        None
-    } else {
-        Some(Origin::find().context("contender \"python\" cannot run; see --without-python")?)
-    };
-    let stage = Stage::start()?;
-    let mut markdown = String::new();
-    let mut say = |text: &str, as_markdown: &str| {
-        println!("{text}");
-        markdown.push_str(as_markdown);
-        markdown.push('\n');
-    };
-    let conditions = conditions(rounds, args.records, origin.is_some());
-    say(&conditions, &conditions);
-    for profile in profiles {
-        let data = Data::new(stage.folder(), *profile, args.records, pipeline::PER_BATCH)?;
-        let contenders = suite::contenders(&stage, &data, origin.as_ref());
-        let all = rounds::interleave(contenders, rounds)?;
-        for table in
-            [figures::costs(&data, &all), figures::ratios(&data, &all), figures::sizes(&data, &all)]
-        {
-            say(&table.to_string(), &table.markdown());
-        }
+    match &args.command {
+        Some(Command::Client(args)) => client::run(args),
+        Some(Command::Curves(args)) => curves::run(args),
+        None => measure(&args),
     }
-    if let Some(path) = &args.markdown {
-        std::fs::write(path, markdown)
-            .with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
 }
 
-/// Under which conditions was measured.
-fn conditions(rounds: usize, records: u64, with_python: bool) -> String {
-    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load = load.split(' ').next().unwrap_or("unknown").to_owned();
-    let python = if with_python { "" } else { "; without the Python origin" };
-    format!(
-        "{rounds} rounds of {records} records, {} per batch, zstd {}, {} partitions, {cores} cores that the \
-         broker shares, load {load} at the start{python}\n",
-        pipeline::PER_BATCH,
-        bare::LEVEL,
-        stage::PARTITIONS,
-    )
+fn measure(args: &Args) -> Result<()> {
+    ensure!(args.records > 0, "there is nothing to measure without records");
+    // Before anything is built, which takes all cores.
+    let machine = Machine::look()?;
+    let parties = contenders::parties(&args.without)?;
+    let conditions = conditions(args, machine, &parties)?;
+    println!("{}\n", conditions.line());
+    let stage = Stage::start()?;
+    let profiles = if args.quick { &PROFILES[..1] } else { &PROFILES };
+    let mut all = Vec::new();
+    for profile in profiles {
+        let results = run(args, &stage, &parties, *profile)?;
+        if args.quick {
+            println!("{}", ratios::ratios(*profile, &results.all));
+        } else {
+            for table in document::tables(&results) {
+                println!("{table}");
+            }
+        }
+        all.push(results);
+    }
+    args.output().map_or(Ok(()), |folder| write(&folder, &conditions, &all))
+}
+
+/// All rounds on the records of one profile.
+fn run(
+    args: &Args,
+    stage: &Stage,
+    parties: &[Box<dyn Party>],
+    profile: ProfileName,
+) -> Result<Results> {
+    eprintln!("profile {}", profile.name());
+    let data = Data::new(stage.folder(), profile, args.records, PER_BATCH)?;
+    let ground = Ground { stage, data: &data, quick: args.quick };
+    let contenders = parties.iter().flat_map(|party| party.contenders(ground)).collect();
+    let all = rounds::interleave(contenders, args.rounds())?;
+    let record_bytes = float(data.text.len() as u64) / float(data.records);
+    Ok(Results { profile, record_bytes, all })
+}
+
+fn conditions(args: &Args, machine: Machine, parties: &[Box<dyn Party>]) -> Result<Conditions> {
+    let mut versions = machine::versions();
+    for party in parties {
+        versions.extend(party.versions()?);
+    }
+    Ok(Conditions {
+        rounds: args.rounds(),
+        records: args.records,
+        without: args.without.clone(),
+        machine,
+        versions,
+        settings: parties.iter().flat_map(|party| party.settings()).collect(),
+    })
+}
+
+fn write(folder: &Path, conditions: &Conditions, all: &[Results]) -> Result<()> {
+    let files = [
+        (document::DOCUMENT, document::markdown(conditions, all)),
+        (document::PLOT, document::plot(all)),
+    ];
+    for (name, text) in files {
+        let path = folder.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        eprintln!("wrote {}", path.display());
+    }
+    Ok(())
 }

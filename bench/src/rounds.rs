@@ -1,8 +1,13 @@
 //! Contenders take turns: A B C A B C, so that a machine that becomes slower becomes slower for all of them.
 
+use std::fmt;
+
 use anyhow::{Context as _, Result};
 
-use crate::cpu::Cost;
+use crate::{
+    cpu::Cost,
+    spread::{Spread, float},
+};
 
 /// One run of a contender.
 #[derive(Clone, Copy, Debug)]
@@ -10,16 +15,20 @@ pub(crate) struct Run {
     /// What its records cost, without starting and stopping.
     pub(crate) cost: Cost,
     pub(crate) records: u64,
-    /// What starting and stopping costs, where there is a process to start.
+    /// What starting and stopping costs, where that was measured.
     pub(crate) start: Option<Cost>,
     /// Bytes that are in the topic afterwards.
     pub(crate) topic_bytes: Option<u64>,
+    /// The most memory that the process had.
+    pub(crate) peak_bytes: Option<u64>,
+    /// CPU seconds of the broker per million records meanwhile.
+    pub(crate) broker: Option<f64>,
 }
 
 impl Run {
-    /// Work in this thread.
-    pub(crate) const fn of_thread(cost: Cost, records: u64) -> Self {
-        Self { cost, records, start: None, topic_bytes: None }
+    /// Work in this thread, or in a process of which no more is known.
+    pub(crate) const fn new(cost: Cost, records: u64) -> Self {
+        Self { cost, records, start: None, topic_bytes: None, peak_bytes: None, broker: None }
     }
 
     fn millions(&self) -> f64 {
@@ -35,34 +44,97 @@ impl Run {
     pub(crate) fn wall(&self) -> f64 {
         self.cost.wall_seconds / self.millions()
     }
+
+    /// The most memory, in MiB.
+    pub(crate) fn peak_mib(&self) -> Option<f64> {
+        self.peak_bytes.map(|bytes| float(bytes) / 1_048_576.0)
+    }
+
+    /// Bytes on the topic per record.
+    pub(crate) fn bytes(&self) -> Option<f64> {
+        self.topic_bytes.map(|bytes| float(bytes) / float(self.records))
+    }
+}
+
+/// Which work is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Side {
+    /// Records to the broker.
+    Produce,
+    /// And back.
+    Consume,
+    /// Both at once.
+    Both,
+    /// Compressing alone.
+    Encode,
+    /// Decompressing alone.
+    Decode,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Produce => "produce",
+            Self::Consume => "consume",
+            Self::Both => "both sides",
+            Self::Encode => "encode",
+            Self::Decode => "decode",
+        })
+    }
 }
 
 /// Something that is measured; its work is given the number of the round.
 pub(crate) struct Contender<'a> {
-    name: &'static str,
+    pub(crate) who: String,
+    pub(crate) side: Side,
     work: Box<dyn FnMut(usize) -> Result<Run> + 'a>,
 }
 
 impl<'a> Contender<'a> {
-    pub(crate) fn new(name: &'static str, work: impl FnMut(usize) -> Result<Run> + 'a) -> Self {
-        Self { name, work: Box::new(work) }
+    pub(crate) fn new(
+        who: impl Into<String>,
+        side: Side,
+        work: impl FnMut(usize) -> Result<Run> + 'a,
+    ) -> Self {
+        Self { who: who.into(), side, work: Box::new(work) }
     }
 }
 
 /// All runs of one contender, in the order of the rounds.
 pub(crate) struct Series {
-    pub(crate) name: &'static str,
+    pub(crate) who: String,
+    pub(crate) side: Side,
     pub(crate) runs: Vec<Run>,
+}
+
+impl Series {
+    /// What of each run.
+    pub(crate) fn spread(&self, figure: impl Fn(&Run) -> f64) -> Spread {
+        Spread::of(self.runs.iter().map(figure))
+    }
+
+    /// The same of what not all runs have; none when no run has it.
+    pub(crate) fn known(&self, figure: impl Fn(&Run) -> Option<f64>) -> Option<Spread> {
+        let known: Vec<_> = self.runs.iter().filter_map(figure).collect();
+        (!known.is_empty()).then(|| Spread::of(known))
+    }
+}
+
+/// Who is meant among all.
+pub(crate) fn find<'a>(all: &'a [Series], who: &str, side: Side) -> Option<&'a Series> {
+    all.iter().find(|series| series.who == who && series.side == side)
 }
 
 /// Runs all contenders, one after the other, in each round. The first one that cannot run ends it.
 pub(crate) fn interleave(mut contenders: Vec<Contender<'_>>, rounds: usize) -> Result<Vec<Series>> {
-    let mut all: Vec<_> =
-        contenders.iter().map(|it| Series { name: it.name, runs: Vec::new() }).collect();
+    let series = |it: &Contender<'_>| Series { who: it.who.clone(), side: it.side, runs: vec![] };
+    let mut all: Vec<_> = contenders.iter().map(series).collect();
     for round in 0..rounds {
         for (contender, series) in contenders.iter_mut().zip(&mut all) {
+            let (who, side) = (&contender.who, contender.side);
             let run = (contender.work)(round)
-                .with_context(|| format!("contender {:?} failed in round {round}", series.name))?;
+                .with_context(|| format!("contender {who:?} failed to {side} in round {round}"))?;
+            eprintln!("  {who}, {side}: {:.3} CPU s", run.cpu());
             series.runs.push(run);
         }
         eprintln!("round {} of {rounds} is done", round + 1);
@@ -70,38 +142,10 @@ pub(crate) fn interleave(mut contenders: Vec<Contender<'_>>, rounds: usize) -> R
     Ok(all)
 }
 
-/// The middle of some numbers, the least and the largest.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Spread {
-    pub(crate) median: f64,
-    pub(crate) least: f64,
-    pub(crate) most: f64,
-}
-
-impl Spread {
-    /// Of at least one number.
-    pub(crate) fn of(numbers: impl IntoIterator<Item = f64>) -> Self {
-        let mut sorted: Vec<f64> = numbers.into_iter().collect();
-        sorted.sort_by(f64::total_cmp);
-        let middle = sorted.len() / 2;
-        let median = if sorted.len().is_multiple_of(2) {
-            f64::midpoint(sorted[middle - 1], sorted[middle])
-        } else {
-            sorted[middle]
-        };
-        Self { median, least: sorted[0], most: sorted[sorted.len() - 1] }
-    }
-}
-
-/// A count as a number to divide by.
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-pub(crate) const fn float(count: u64) -> f64 {
-    count as f64
-}
-
-/// How many times the CPU of `below` a contender needs: the spread of the ratios of single rounds.
-pub(crate) fn ratio(above: &Series, below: &Series) -> Spread {
-    Spread::of(above.runs.iter().zip(&below.runs).map(|(above, below)| above.cpu() / below.cpu()))
+/// How many times the figure of `below` that of `above` is: the spread of the ratios of single rounds.
+pub(crate) fn ratio(above: &Series, below: &Series, figure: impl Fn(&Run) -> f64) -> Spread {
+    let pairs = above.runs.iter().zip(&below.runs);
+    Spread::of(pairs.map(|(above, below)| figure(above) / figure(below)))
 }
 
 #[cfg(test)]
@@ -109,16 +153,16 @@ mod tests {
     use super::*;
 
     fn run(cpu_seconds: f64) -> Run {
-        Run::of_thread(Cost { cpu_seconds, wall_seconds: 1.0 }, 1_000_000)
+        Run::new(Cost { cpu_seconds, wall_seconds: 1.0 }, 1_000_000)
     }
 
     #[test]
     fn contenders_take_turns() {
         let order = std::cell::RefCell::new(Vec::new());
-        let contender = |name: &'static str| {
+        let contender = |who: &'static str| {
             let order = &order;
-            Contender::new(name, move |round| {
-                order.borrow_mut().push((name, round));
+            Contender::new(who, Side::Produce, move |round| {
+                order.borrow_mut().push((who, round));
                 Ok(run(1.0))
             })
         };
@@ -128,21 +172,22 @@ mod tests {
 
     #[test]
     fn one_that_cannot_run_is_named() {
-        let contenders = vec![Contender::new("python", |_| anyhow::bail!("no interpreter"))];
+        let fails = |_| anyhow::bail!("no interpreter");
+        let contenders = vec![Contender::new("python", Side::Consume, fails)];
         let error = interleave(contenders, 1).err().unwrap();
-        assert!(format!("{error:#}").contains("\"python\""), "{error:#}");
+        assert!(format!("{error:#}").contains("\"python\" failed to consume"), "{error:#}");
     }
 
     #[test]
     fn a_drifting_machine_does_not_change_ratios() {
-        let above = Series { name: "a", runs: vec![run(2.0), run(4.0), run(8.0)] };
-        let below = Series { name: "b", runs: vec![run(1.0), run(2.0), run(4.0)] };
-        assert_eq!(ratio(&above, &below), Spread { median: 2.0, least: 2.0, most: 2.0 });
-    }
-
-    #[test]
-    fn the_median_of_an_even_number_is_between_two() {
-        let spread = Spread::of([4.0, 1.0, 3.0, 2.0]);
-        assert_eq!(spread, Spread { median: 2.5, least: 1.0, most: 4.0 });
+        let series = |who: &str, seconds: [f64; 3]| Series {
+            who: who.to_owned(),
+            side: Side::Produce,
+            runs: seconds.map(run).to_vec(),
+        };
+        let all = [series("a", [2.0, 4.0, 8.0]), series("b", [1.0, 2.0, 4.0])];
+        let found = |who| find(&all, who, Side::Produce).unwrap();
+        let ratio = ratio(found("a"), found("b"), Run::cpu);
+        assert_eq!(ratio, Spread { median: 2.0, least: 2.0, most: 2.0 });
     }
 }

@@ -10,6 +10,8 @@ use anyhow::{Context as _, Result, ensure};
 use batchpipe_testbed::Kafka;
 use tempfile::TempDir;
 
+use crate::cpu;
+
 /// Partitions of every topic.
 pub(crate) const PARTITIONS: u32 = 6;
 
@@ -53,17 +55,36 @@ impl Stage {
 
     /// Makes a topic with nothing in it.
     pub(crate) fn make_topic(&self, name: &str) -> Result<()> {
-        Ok(self.kafka.create_topic(name, PARTITIONS, &[])?)
+        self.make_topic_of(name, PARTITIONS)
+    }
+
+    /// The same with so many partitions.
+    pub(crate) fn make_topic_of(&self, name: &str, partitions: u32) -> Result<()> {
+        Ok(self.kafka.create_topic(name, partitions, &[])?)
     }
 
     pub(crate) fn remove_topic(&self, name: &str) -> Result<()> {
         Ok(self.kafka.delete_topic(name)?)
     }
 
+    /// How many messages are in a topic.
+    pub(crate) fn messages(&self, name: &str) -> Result<u64> {
+        let ends = self.kafka.end_offsets(name)?;
+        Ok(ends.into_iter().map(|end| u64::try_from(end).unwrap_or(0)).sum())
+    }
+
+    /// What work took of the broker's CPU, in seconds, with its result.
+    pub(crate) fn with_broker<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<(T, f64)> {
+        let spent = || cpu::of_process(self.kafka.process_id().context("the broker has ended")?);
+        let before = spent()?;
+        let result = work()?;
+        Ok((result, spent()? - before))
+    }
+
     /// What the broker stores for a topic, in bytes: its log segments.
     pub(crate) fn topic_bytes(&self, name: &str) -> Result<u64> {
         let mut bytes = 0;
-        for partition in 0..PARTITIONS {
+        for partition in 0..self.kafka.end_offsets(name)?.len() {
             let folder = self.folder().join("kafka").join(format!("{name}-{partition}"));
             let entries = fs::read_dir(&folder)
                 .with_context(|| format!("cannot look into {}", folder.display()))?;

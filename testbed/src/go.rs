@@ -1,4 +1,5 @@
-//! Kubernetes' own programs and those beside it, compiled from Go modules with `go`, each once.
+//! Kubernetes' own programs, those beside it, and what benchmarks compare with, compiled from Go modules with `go`,
+//! each once.
 //!
 //! The module files are part of this crate, so every build of a version is made from the same sources.
 
@@ -45,6 +46,8 @@ pub enum Program {
     CoreDns,
     /// What reads a compose file as the current `docker compose` does, and prints what it means as JSON.
     ComposeCheck,
+    /// What others put and take records with, which benchmarks compare with.
+    Bento,
 }
 
 /// A Go module of ours that names what is built and fixes all versions.
@@ -71,6 +74,7 @@ macro_rules! module {
     };
 }
 
+static BENTO: Module = module!("bento", "main.go", ".", &["-ldflags", "-s -w"]);
 static COMPOSE: Module = module!("compose", "main.go", ".", &["-ldflags", "-s -w"]);
 static CONTAINERD: Module = module!(
     "containerd",
@@ -120,6 +124,7 @@ impl Program {
             Self::Helm => (&HELM, "helm"),
             Self::CoreDns => (&COREDNS, "coredns"),
             Self::ComposeCheck => (&COMPOSE, "compose-check"),
+            Self::Bento => (&BENTO, "bento"),
         }
     }
 }

@@ -1,14 +1,18 @@
 //! Apache Kafka's own jars, from Maven Central through `mvn`, and the command lines of their classes.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsStr,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use crate::{Result, cache, error::Context, process};
 
-const NAME: &str = "kafka-4.3.1";
+/// The version of Apache Kafka.
+pub const KAFKA: &str = "4.3.1";
+pub(crate) const NAME: &str = "kafka-4.3.1";
 const POM: &str = include_str!("../assets/pom.xml");
 const LOGGING: &str = include_str!("../assets/log4j2.properties");
 
@@ -49,13 +53,24 @@ impl Jars {
         self.folder.join("libs")
     }
 
-    /// A command that runs `class` with these options for the JVM.
+    /// A command that runs `class` with these options for the JVM, which is kept small.
     pub(crate) fn command(&self, class: &str, jvm: &[&str]) -> Command {
+        self.started(&[&SMALL, jvm].concat(), self.libs().join("*").as_os_str(), class)
+    }
+
+    /// A command that runs a class of a folder beside the jars, in a JVM with these options alone.
+    pub(crate) fn program(&self, folder: &Path, class: &str, jvm: &[&str]) -> Command {
+        let mut path = folder.as_os_str().to_owned();
+        path.push(":");
+        path.push(self.libs().join("*"));
+        self.started(jvm, &path, class)
+    }
+
+    fn started(&self, jvm: &[&str], path: &OsStr, class: &str) -> Command {
         let logging = self.folder.join("log4j2.properties");
         let mut command = Command::new(java());
-        command.args(SMALL).args(jvm);
-        command.arg(format!("-Dlog4j2.configurationFile={}", logging.display()));
-        command.arg("-cp").arg(self.libs().join("*")).arg(class);
+        command.args(jvm).arg(format!("-Dlog4j2.configurationFile={}", logging.display()));
+        command.arg("-cp").arg(path).arg(class);
         command
     }
 
@@ -108,4 +123,15 @@ impl Jars {
 /// The program `java`: that of `JAVA_HOME`, else the one on `PATH`.
 pub(crate) fn java() -> PathBuf {
     env::var_os("JAVA_HOME").map_or_else(|| "java".into(), |home| Path::new(&home).join("bin/java"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_that_of_the_jars() {
+        assert_eq!(NAME, format!("kafka-{KAFKA}"));
+        assert_eq!(POM.matches(&format!("<version>{KAFKA}</version>")).count(), 2);
+    }
 }

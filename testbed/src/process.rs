@@ -14,6 +14,7 @@ fn package_of(program: &str) -> &'static str {
     match Path::new(program).file_name().and_then(|name| name.to_str()) {
         Some("go") => "Go 1.26 or newer (Debian's golang is older)",
         Some("java") => "openjdk-17-jre-headless",
+        Some("javac") => "openjdk-17-jdk-headless",
         Some("mvn") => "maven",
         Some("dockerd" | "docker") => "docker.io",
         Some("docker-compose") => "docker-compose",

@@ -27,7 +27,12 @@ impl Table {
 
     /// The same as Markdown.
     pub(crate) fn markdown(&self) -> String {
-        let mut text = format!("### {}\n\n", self.title);
+        format!("### {}\n\n{}", self.title, self.body())
+    }
+
+    /// The Markdown without a title.
+    pub(crate) fn body(&self) -> String {
+        let mut text = String::new();
         for (index, row) in self.lines().enumerate() {
             writeln!(text, "| {} |", row.join(" | ")).expect("a String takes everything");
             if index == 0 {
