@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     Applied, Failure,
-    contest::{Turn, last_writer},
+    contest::{Rival, Turn, last_writer},
     covers::missing,
     failure::{Attempt, is_invalid},
     kinds::Child,
@@ -90,8 +90,8 @@ impl Writer<'_> {
             self.applied.written.push(format!("{kind} {}", wanted.name));
         }
         let rival = self.ctx.written.contests.rival(&self.place::<K>(&wanted), Instant::now());
-        let contested = rival.map(|by| {
-            self.about::<K>("patch", &wanted.name, |attempt| attempt.contested(by.as_deref()))
+        let contested = rival.map(|Rival { name }| {
+            self.about::<K>("patch", &wanted.name, |attempt| attempt.contested(name.as_deref()))
         });
         self.applied.failures.extend(done.err().or(contested));
     }
@@ -104,20 +104,17 @@ impl Writer<'_> {
         }
         // The cache holds only what carries our label: this may be relabelled, somebody else's, or not seen yet.
         let found = api.get_opt(&wanted.name).await;
-        match found.map_err(|error| self.failed::<K>("get", &wanted.name, &error))? {
-            Some(live) => {
-                if let Some(deployment) = live.deployment() {
-                    let is_ours = standing(&live, &self.pipeline.uid) == Standing::Ours;
-                    let answer = Some(deployment).filter(|_| is_ours);
-                    self.ctx.written.found(&self.pipeline.uid, &wanted.name, answer);
-                }
-                self.change(&api, &live, wanted).await
-            }
-            None => {
-                let sent = self.send(&api, wanted, &json!({"resourceVersion": NO_VERSION})).await;
-                sent.map_err(|error| self.failed::<K>("patch", &wanted.name, &error))
-            }
+        let found = found.map_err(|error| self.failed::<K>("get", &wanted.name, &error))?;
+        let Some(live) = found else {
+            let sent = self.send(&api, wanted, &json!({"resourceVersion": NO_VERSION})).await;
+            return sent.map_err(|error| self.failed::<K>("patch", &wanted.name, &error));
+        };
+        if let Some(deployment) = live.deployment() {
+            let is_ours = standing(&live, &self.pipeline.uid) == Standing::Ours;
+            let answer = Some(deployment).filter(|_| is_ours);
+            self.ctx.written.found(&self.pipeline.uid, &wanted.name, answer);
         }
+        self.change(&api, &live, wanted).await
     }
 
     async fn change<K: Child>(
@@ -184,10 +181,10 @@ impl Writer<'_> {
         match self.send(api, wanted, &precondition).await {
             Err(error) if is_invalid(&error) => {
                 tracing::debug!(kind = %K::kind(&()), wanted.name, "is taken back");
-                match reclaim(api, &wanted.name, uid.as_deref()).await? {
-                    true => self.send(api, wanted, &precondition).await,
-                    false => Err(error),
+                if !reclaim(api, &wanted.name, uid.as_deref()).await? {
+                    return Err(error);
                 }
+                self.send(api, wanted, &precondition).await
             }
             sent => sent,
         }

@@ -69,12 +69,14 @@ impl Contests {
         }
         contest.corrections += 1;
         contest.last = now;
-        contest.by = by.or(contest.by.take());
+        if by.is_some() {
+            contest.by = by;
+        }
     }
 
     /// Who fights for this child; `None`: nobody does.
-    pub(super) fn rival(&self, place: &Place, now: Instant) -> Option<Option<String>> {
-        self.lock().get(place).filter(|it| it.lasts(now)).map(|it| it.by.clone())
+    pub(super) fn rival(&self, place: &Place, now: Instant) -> Option<Rival> {
+        self.lock().get(place).filter(|it| it.lasts(now)).map(|it| Rival { name: it.by.clone() })
     }
 
     /// Forgets a pipeline that is gone.
@@ -85,6 +87,13 @@ impl Contests {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, Contest>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Who changes a child again and again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Rival {
+    /// Its name among the managers of fields, if it is another than ours.
+    pub(super) name: Option<String>,
 }
 
 impl Contest {
@@ -152,7 +161,7 @@ mod tests {
         let (contests, start) = (Contests::default(), Instant::now());
         corrections(&contests, start, 5);
         let last = start + Duration::from_secs(4);
-        assert_eq!(contests.rival(&place(), last), Some(Some("hand".to_owned())));
+        assert_eq!(contests.rival(&place(), last), Some(Rival { name: Some("hand".to_owned()) }));
         assert_eq!(contests.turn(&place(), last), Turn::Wait);
         assert_eq!(contests.rival(&place(), last + CALM), None);
         assert_eq!(contests.turn(&place(), last + CALM), Turn::Free);

@@ -65,7 +65,7 @@ pub(super) async fn reconcile(ctx: &Context, key: &Key) -> Looked {
     let uid = object.uid().unwrap_or_default();
     let mut memory = ctx.memories.of(key, &uid);
     let object = memory.refresh(object);
-    let pass = look(ctx, set, &object, &mut memory).await;
+    let pass = Box::pin(look(ctx, set, &object, &mut memory)).await;
     conclude(ctx, key, &object, &pass, memory).await
 }
 

@@ -352,7 +352,9 @@ fn a_clock_that_was_set_back_does_not_put_the_end_off() {
         memory = decision.memory;
     }
     assert_eq!(drained, [false, true]);
+}
 
+#[test]
 fn a_producer_that_cannot_be_seen_may_still_run() {
     let mut observed = consumers(vec![consumer_pod("a", vec![lag(0, 5, 5)])], 200);
     observed.producer.deployment = None;

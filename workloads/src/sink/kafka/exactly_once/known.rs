@@ -31,8 +31,7 @@ impl Known {
     /// A record of so many bytes, with its key, was refused.
     pub(super) fn refuse(
         &mut self,
-        partition: i32,
-        offset: i64,
+        (partition, offset): (i32, i64),
         record: u32,
         bytes: usize,
         now: Instant,
@@ -75,11 +74,11 @@ mod tests {
     fn refusals_add_up_until_what_comes_after_them_is_asked_for() {
         let mut known = Known::default();
         let now = Instant::now();
-        known.refuse(1, 7, 3, 100, now);
-        known.refuse(1, 7, 1, 100, now);
+        known.refuse((1, 7), 3, 100, now);
+        known.refuse((1, 7), 1, 100, now);
         known.cut(1, 7, 0);
         known.cut(1, 7, 0);
-        known.refuse(1, 9, 2, 100, now);
+        known.refuse((1, 9), 2, 100, now);
         assert_eq!(known.of(0, 7), None);
         let refusals = known.of(1, 7).unwrap();
         assert_eq!(refusals.records, BTreeSet::from([1, 3]));
@@ -93,14 +92,14 @@ mod tests {
     fn what_is_as_large_as_a_refused_record_is_refused_for_a_while() {
         let (mut known, now) = (Known::default(), Instant::now());
         assert_eq!(known.limit(now), None);
-        known.refuse(0, 0, 0, 100, now);
-        known.refuse(0, 0, 1, 200, now);
+        known.refuse((0, 0), 0, 100, now);
+        known.refuse((0, 0), 1, 200, now);
         assert_eq!(known.limit(now), Some(100));
-        known.refuse(0, 0, 2, 50, now);
+        known.refuse((0, 0), 2, 50, now);
         assert_eq!(known.limit(now), Some(50));
         let later = now + LIMIT_PERIOD;
         assert_eq!(known.limit(later), None);
-        known.refuse(0, 0, 1, 200, later);
+        known.refuse((0, 0), 1, 200, later);
         assert_eq!(known.limit(later), Some(200), "the earlier one does not count any more");
     }
 }

@@ -110,7 +110,9 @@ mod tests {
 
     fn handed(offsets: &[i64]) -> Progress {
         let progress = Progress::default();
-        offsets.iter().for_each(|offset| progress.push(*offset));
+        for offset in offsets {
+            progress.push(*offset);
+        }
         progress
     }
 

@@ -223,7 +223,7 @@ impl<'a> Transaction<'a> {
                 let (partition, offset) = self.places[mark.parcel];
                 match mark.part {
                     Part::Record { number, bytes } => {
-                        known.refuse(partition, offset, number, bytes, Instant::now());
+                        known.refuse((partition, offset), number, bytes, Instant::now());
                     }
                     Part::Letter { is_smallest: true, .. } => {
                         return Failure::Waiting(self.desk.settings.refuses_letters());

@@ -79,7 +79,8 @@ fn a_consumer_that_is_killed_again_and_again_doubles_nothing() {
     assert_eq!(letters.len(), bad.len(), "dead letters");
     let mut kept: Vec<_> = letters.into_iter().map(|letter| letter.value).collect();
     let mut expected: Vec<_> = bad.into_iter().map(|message| message.value).collect();
-    (kept.sort(), expected.sort());
+    kept.sort();
+    expected.sort();
     assert_eq!(kept, expected);
 }
 
@@ -177,7 +178,8 @@ fn a_record_that_is_too_large_is_a_dead_letter_once() {
     let mut kept: Vec<_> = letters.into_iter().map(|letter| letter.value.unwrap()).collect();
     let mut expected: Vec<_> =
         LARGE.iter().map(|number| lines[*number].clone().into_bytes()).collect();
-    (kept.sort(), expected.sort());
+    kept.sort();
+    expected.sort();
     assert_eq!(kept, expected);
 }
 
@@ -188,7 +190,7 @@ fn a_topic_of_dead_letters_that_is_missing_is_awaited_and_letters_too_large_are_
     let letters = "exactly-letters.bad";
     scene.spec["consumer"]["deadLetter"] =
         serde_json::json!({"topic": letters, "provision": "Never"});
-    let large = [b"\x1f\x8b".as_slice(), &[b'x'; 20_000]].concat();
+    let large = [b"\x1f\x8b".as_slice(), &vec![b'x'; 20_000]].concat();
     write(&scene.topic, &[Raw::value(0, large.clone()), Raw::value(1, b"\x1f\x8b small".to_vec())]);
     let consumer = scene.consume();
     consumer.await_unready(&format!("topic {letters} does not exist"));
