@@ -388,7 +388,7 @@ const fn reason(code: RDKafkaErrorCode) -> &'static str {
 }
 
 /// Whether the broker refuses the size of a message or of the record batch that it was in.
-const fn is_size(code: RDKafkaErrorCode) -> bool {
+pub(crate) const fn is_size(code: RDKafkaErrorCode) -> bool {
     matches!(code, RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::MessageBatchTooLarge)
 }
 

@@ -283,7 +283,7 @@ pub(crate) fn refused(error: &KafkaError) -> TopicError {
 
 /// The number of a topic's partitions, asked through any client; `None` when it does not exist. `servers` is for
 /// the message when nobody answers.
-pub(super) fn partitions<C: ClientContext>(
+pub(crate) fn partitions<C: ClientContext>(
     client: &Client<C>,
     servers: &str,
     topic: &str,

@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, Sender};
 use super::{
     in_our_words,
     parcel::{Parcel, Token},
+    partition_of,
 };
 use crate::{
     clock::unix_ms,
@@ -129,7 +130,7 @@ impl Round {
         for parcel in self.early.drain(..).filter(|parcel| !parcel.is_abandoned()) {
             let Parcel { items, ticket } = parcel;
             for item in items {
-                let partition = item.partition(partitions, self.turn);
+                let partition = partition_of(item.key.as_deref(), partitions, self.turn);
                 self.outbox.push(partition, item.into_message(unix_ms(), Arc::clone(&ticket)));
             }
             self.turn = self.turn.wrapping_add(1);

@@ -22,7 +22,7 @@ use self::{courier::Courier, writer::KafkaWriter};
 use super::{Sink, WriteError, Writer, tenure::Tenure};
 use crate::{
     kafka::{client::Cluster, outbox::Settings, topics::TopicSpec, waiting::Waiting},
-    key::{Pointer, PointerError},
+    key::{KeyHash, Pointer, PointerError},
 };
 
 /// The most that librdkafka holds of records, in bytes, unless a single one is larger.
@@ -82,6 +82,12 @@ impl Sink for KafkaSink {
     }
 }
 
+/// Where a record belongs among so many partitions: by its key as the Java client has it, without a key where all of its
+/// turn go that have none.
+fn partition_of(key: Option<&[u8]>, partitions: u32, turn: u32) -> u32 {
+    key.map_or(turn % partitions, |key| KeyHash::of(key).partition(partitions))
+}
+
 /// This topic has no `provision` that could be set.
 fn in_our_words(mut waiting: Waiting, topic: &str) -> Waiting {
     let missing = missing_topic(topic);
@@ -104,5 +110,12 @@ mod tests {
         let (servers, remark) = ("b:1".to_owned(), "refused".to_owned());
         let away = Waiting::from(&TopicError::Unreachable { servers, remark });
         assert_eq!(in_our_words(away.clone(), "t"), away);
+    }
+
+    #[test]
+    fn keys_go_where_the_java_client_puts_them_and_others_by_turns() {
+        // murmur2("21") is -973932308: toPositive, modulo 7.
+        assert_eq!(partition_of(Some(b"21"), 7, 3), 1_173_551_340 % 7);
+        assert_eq!(partition_of(None, 7, 9), 2);
     }
 }

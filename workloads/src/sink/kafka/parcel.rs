@@ -7,7 +7,7 @@ use std::sync::{
 
 use crossbeam_channel::Sender;
 
-use crate::{kafka::outbox::Message, key::KeyHash, sink::Refused};
+use crate::{kafka::outbox::Message, sink::Refused};
 
 /// What a record costs beside its bytes, in bytes: our message and librdkafka's.
 const EACH: usize = 256;
@@ -53,12 +53,6 @@ impl Item {
     /// What it takes of memory, nearly.
     pub(super) fn cost(&self) -> usize {
         EACH + self.value.len() + self.key.as_ref().map_or(0, |key| key.len())
-    }
-
-    /// Where it belongs among so many partitions: by its key as the Java client has it, without a key where all of its
-    /// parcel go that have none.
-    pub(super) fn partition(&self, partitions: u32, turn: u32) -> u32 {
-        self.key.as_deref().map_or(turn % partitions, |key| KeyHash::of(key).partition(partitions))
     }
 
     /// The message for the topic.
@@ -125,28 +119,20 @@ impl Ticket {
 mod tests {
     use super::*;
 
-    fn item(number: u32, key: Option<&str>) -> Item {
-        let key = key.map(|key| key.as_bytes().into());
-        Item { place: Refused { number, range: 0..1 }, key, value: b"1".as_slice().into() }
+    fn item(number: u32) -> Item {
+        Item { place: Refused { number, range: 0..1 }, key: None, value: b"1".as_slice().into() }
     }
 
     #[test]
     fn the_last_record_tells_what_became_of_all() {
         let (told, outcomes) = crossbeam_channel::unbounded();
-        let parcel = Parcel::new(vec![item(3, None), item(4, None)], 9, told, Arc::default());
+        let parcel = Parcel::new(vec![item(3), item(4)], 9, told, Arc::default());
         let token = |item: Item| item.into_message(0, Arc::clone(&parcel.ticket)).token;
-        let mut tokens: Vec<_> = [item(3, None), item(4, None)].into_iter().map(token).collect();
+        let mut tokens: Vec<_> = [item(3), item(4)].into_iter().map(token).collect();
         tokens.pop().unwrap().refuse();
         assert!(outcomes.try_recv().is_err());
         tokens.pop().unwrap().settle();
         let outcome = outcomes.try_recv().unwrap();
         assert_eq!((outcome.refused, outcome.cost), (vec![Refused { number: 4, range: 0..1 }], 9));
-    }
-
-    #[test]
-    fn keys_go_where_the_java_client_puts_them_and_others_where_their_parcel_goes() {
-        // murmur2("21") is -973932308: toPositive, modulo 7.
-        assert_eq!(item(0, Some("21")).partition(7, 3), 1_173_551_340 % 7);
-        assert_eq!(item(0, None).partition(7, 9), 2);
     }
 }

@@ -1,30 +1,27 @@
 //! A transactional client: made, asked, and judged by its answers. Every call waits, but not for long.
 
 use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 
 use batchpipe_api::conditions::reasons;
 use rdkafka::{
-    ClientContext, TopicPartitionList,
-    config::RDKafkaLogLevel,
+    TopicPartitionList,
     consumer::ConsumerGroupMetadata,
     error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
     message::{Header, OwnedHeaders},
-    producer::{
-        BaseRecord, DeliveryResult, NoCustomPartitioner, Producer as _, ProducerContext,
-        ThreadedProducer,
-    },
+    producer::{BaseRecord, Producer as _, ThreadedProducer},
 };
 
-use super::Settings;
+use super::{
+    Settings,
+    reports::{Reports, Told},
+};
 use crate::kafka::{
-    access::complaint,
-    log::{self, Remark},
     outbox::MessageHeader,
     renewal::Renewal,
-    topics::{Admin, TopicError, refused},
+    topics::{self, Admin},
     waiting::Waiting,
 };
 
@@ -74,60 +71,6 @@ pub(super) struct Client {
     looked: Instant,
 }
 
-/// What librdkafka tells in callbacks.
-#[derive(Default)]
-pub(super) struct Reports {
-    servers: String,
-    told: Mutex<Told>,
-    changed: Condvar,
-    remark: Remark,
-}
-
-#[derive(Default)]
-struct Told {
-    /// Messages of whose fate we heard.
-    reported: usize,
-    /// Those that failed, by their number.
-    failed: Vec<(usize, Code)>,
-    unreachable: Option<Waiting>,
-}
-
-impl Reports {
-    fn lock(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl ClientContext for Reports {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        log::line(level, facility, text);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.remark.note(&error, reason);
-        if error == KafkaError::Global(Code::AllBrokersDown) {
-            self.lock().unreachable = Some((&self.remark.trouble(&self.servers, reason)).into());
-        }
-    }
-}
-
-impl ProducerContext<NoCustomPartitioner> for Reports {
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
-        let mut told = self.lock();
-        told.reported += 1;
-        match result {
-            Ok(_) => told.unreachable = None,
-            Err((error, _)) => {
-                told.failed.push((number, error.rdkafka_error_code().unwrap_or(Code::Unknown)));
-            }
-        }
-        drop(told);
-        self.changed.notify_all();
-    }
-}
-
 impl Client {
     /// Connects, and ends what an earlier client with the same id left open.
     pub(super) fn connect(settings: &Settings, plan: &Plan) -> Result<Self, Waiting> {
@@ -148,14 +91,10 @@ impl Client {
         if plan.is_alone {
             config.set("batch.num.messages", "1");
         }
-        let reports = Reports { servers: servers(settings), ..Reports::default() };
+        let reports = Reports::new(servers(settings));
         let made = config.create_with_context(reports);
-        let producer: ThreadedProducer<_> = made.map_err(|error| match error {
-            error if access.has_credentials() => {
-                Waiting::from(&TopicError::Credentials { remark: complaint(&error) })
-            }
-            error => Waiting::from(&refused(&error)),
-        })?;
+        let producer: ThreadedProducer<_> =
+            made.map_err(|error| Waiting::from(&topics::refused(&error)))?;
         let renewal = Renewal::new(&settings.cluster, &topic.name, access.revision());
         let client = Self { producer, partitions, renewal, looked: Instant::now() };
         client.producer.init_transactions(CALL).map_err(|error| client.why(&error, settings))?;
@@ -163,16 +102,15 @@ impl Client {
     }
 
     /// Notices new partitions, once in a while. Only between transactions: it waits for an answer.
-    pub(super) fn look(&mut self, topic: &str) {
+    pub(super) fn look(&mut self, settings: &Settings) {
         if self.looked.elapsed() < LOOK_PERIOD {
             return;
         }
         self.looked = Instant::now();
-        let metadata = self.producer.client().fetch_metadata(Some(topic), CALL);
         // What cannot be asked now is told by whatever is sent next.
-        let Ok(metadata) = metadata else { return };
-        let found = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
-        if let Some(partitions) = u32::try_from(found).ok().filter(|found| *found > 0) {
+        let found =
+            topics::partitions(self.producer.client(), &servers(settings), &settings.topic.name);
+        if let Ok(Some(partitions)) = found {
             self.partitions = partitions;
         }
     }

@@ -16,6 +16,7 @@ mod client;
 mod known;
 mod parcel;
 mod progress;
+mod reports;
 mod thread;
 mod transaction;
 mod writer;
@@ -32,7 +33,11 @@ use rdkafka::error::RDKafkaErrorCode as Code;
 use self::{known::Known, parcel::Request, thread::Thread, writer::TransactionWriter};
 use crate::{
     budget::Budget,
-    kafka::{client::Cluster, topics::TopicSpec, waiting::Waiting},
+    kafka::{
+        client::Cluster,
+        topics::{TopicError, TopicSpec},
+        waiting::Waiting,
+    },
     key::{Pointer, PointerError},
     sink::{Sink, WriteError, Writer, tenure::Tenure},
 };
@@ -115,12 +120,10 @@ impl Settings {
             return Waiting { reason: reasons::SINK_UNAVAILABLE, what };
         };
         let (reason, what) = match code {
-            Code::TopicAuthorizationFailed => (
-                reasons::AUTHORIZATION_FAILED,
-                format!(
-                    "the broker does not authorize this client to write topic {topic}; grant it by an ACL"
-                ),
-            ),
+            Code::TopicAuthorizationFailed => {
+                let (operation, topic) = ("write", topic.clone());
+                return (&TopicError::Unauthorized { operation, topic }).into();
+            }
             Code::MessageTimedOut => (
                 reasons::BROKERS_UNREACHABLE,
                 format!("no broker took messages for topic {topic} in time"),

@@ -6,7 +6,6 @@ use super::progress::Progress;
 use crate::{
     budget::Charge,
     dead_letter::DeadLetter,
-    key::KeyHash,
     sink::{Refused, tenure::Tenure},
 };
 
@@ -56,11 +55,5 @@ impl Record {
     /// A record of a message whose text was copied as it is.
     pub(super) const fn new(place: Refused, key: Option<Box<[u8]>>) -> Self {
         Self { number: place.number, range: place.range, key }
-    }
-
-    /// Where it belongs among so many partitions: by its key as the Java client has it, without a key where all of its
-    /// message go that have none.
-    pub(super) fn partition(&self, partitions: u32, turn: u32) -> u32 {
-        self.key.as_deref().map_or(turn % partitions, |key| KeyHash::of(key).partition(partitions))
     }
 }

@@ -105,7 +105,7 @@ impl Thread {
         if client.renewal.is_due(Instant::now()) {
             self.client = None;
         } else {
-            client.look(&self.desk.settings.topic.name);
+            client.look(&self.desk.settings);
         }
     }
 

@@ -14,7 +14,8 @@ use super::{
 use crate::{
     clock::unix_ms,
     dead_letter::{DeadLetter, shorten},
-    sink::tenure::Tenure,
+    kafka::outbox::is_size,
+    sink::{kafka::partition_of, tenure::Tenure},
 };
 
 /// What a message that was sent is.
@@ -85,7 +86,7 @@ impl<'a> Transaction<'a> {
         let now = unix_ms();
         for record in &parcel.records {
             let value = &parcel.text[record.range.clone()];
-            let to = record.partition(self.client.partitions, turn);
+            let to = partition_of(record.key.as_deref(), self.client.partitions, turn);
             let outgoing = Outgoing {
                 topic: &self.desk.settings.topic.name,
                 partition: i32::try_from(to).unwrap_or(i32::MAX),
@@ -98,6 +99,9 @@ impl<'a> Transaction<'a> {
             if !self.send(&outgoing, Mark { parcel: index, part }) {
                 return;
             }
+        }
+        if parcel.letters.is_empty() {
+            return;
         }
         let cuts = self.desk.known().of(partition, offset).map(|known| known.cuts.clone());
         let cuts = cuts.unwrap_or_default();
@@ -252,11 +256,6 @@ impl<'a> Transaction<'a> {
     fn each(&self, tell: impl Fn(&Progress)) {
         self.shares.iter().for_each(|share| tell(&share.progress));
     }
-}
-
-/// Whether the broker, or librdkafka, refuses the size of a message or of the record batch that it was in.
-pub(super) const fn is_size(code: Code) -> bool {
-    matches!(code, Code::MessageSizeTooLarge | Code::MessageBatchTooLarge)
 }
 
 /// Whether a message failed only because others did.
