@@ -11,7 +11,6 @@ use batchpipe_api::{
     pipeline::BatchPipeline,
     status::{BatchPipelineStatus, Phase},
 };
-
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{apply::is_older, caches::Key, decide, status::DeadLetterTally};

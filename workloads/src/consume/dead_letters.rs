@@ -15,7 +15,7 @@ use std::{
 use batchpipe_api::conditions::reasons;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::{Shared, worker::LETTERS};
+use super::{Shared, desk::LETTERS};
 use crate::{
     admin::Side,
     clock::unix_ms,

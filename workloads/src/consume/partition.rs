@@ -6,9 +6,11 @@ use batchpipe_api::{codec::Codec, envelope::Envelope, reason::Reason};
 
 use super::{
     assignment::{Assigned, UNKNOWN},
+    desk::Desk,
     fetched::Fetched,
+    pending::{Pending, Sizes},
     sequence::Sequences,
-    worker::{Desk, Stop},
+    worker::Stop,
     writing::Written,
 };
 use crate::{
@@ -16,26 +18,8 @@ use crate::{
     dead_letter::DeadLetter,
     dead_letter_header::DeadLetterHeader,
     decode::{Batch, Opened, Rejection},
-    ledger::Counts,
     sink::{Durable, WriteError, Writer},
 };
-
-/// A message that was settled but for the sink's durability.
-#[derive(Debug)]
-struct Pending {
-    offset: i64,
-    written: Option<Sizes>,
-    /// Records that the sink stores as dead letters together with the message.
-    carried: Vec<(Reason, u64)>,
-}
-
-/// What was written of a message.
-#[derive(Clone, Copy, Debug)]
-struct Sizes {
-    records: u64,
-    raw_bytes: u64,
-    wire_bytes: u64,
-}
 
 /// A worker's side of one partition.
 pub(super) struct Partition {
@@ -327,25 +311,6 @@ impl Partition {
         desk.shared.ledger.update(|counts| counts.released += records);
         desk.clear_stalled(&self.assigned);
         desk.shared.side.forget_lag(self.assigned.partition);
-    }
-}
-
-impl Pending {
-    fn count(self, counts: &mut Counts) {
-        if let Some(Sizes { records, raw_bytes, wire_bytes }) = self.written {
-            counts.delivered += records;
-            counts.batches += 1;
-            counts.raw_bytes += raw_bytes;
-            counts.wire_bytes += wire_bytes;
-        }
-        for (reason, records) in self.carried {
-            counts.add_dead_letters(reason, records);
-        }
-    }
-
-    fn records(&self) -> u64 {
-        let carried: u64 = self.carried.iter().map(|(_, records)| records).sum();
-        self.written.map_or(0, |written| written.records) + carried
     }
 }
 

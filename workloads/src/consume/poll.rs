@@ -20,12 +20,13 @@ use super::{
     Config, ConsumeError, Division, Shared,
     assignment::{Assignments, Work},
     dead_letters::DeadLetters,
+    desk::Desk,
     fetched::Fetched,
     group::Context,
     leaving::Left,
     session::{End, Session},
     watch::{Watch, Watermarks},
-    worker::{self, Desk, Notice, Stop},
+    worker::{self, Notice, Stop},
 };
 use crate::{
     admin::Gate,

@@ -8,13 +8,13 @@ use super::{assignment::Assigned, group::Context};
 use crate::sink::tenure::Tenure;
 
 /// A partition while it is assigned to this member of the group.
-pub(super) struct Membership {
+pub(super) struct GroupTenure {
     pub(super) assigned: Arc<Assigned>,
     /// Weak, because whoever drops the last reference waits for librdkafka's threads.
     pub(super) client: Weak<BaseConsumer<Context>>,
 }
 
-impl Tenure for Membership {
+impl Tenure for GroupTenure {
     fn partition(&self) -> i32 {
         self.assigned.partition
     }

@@ -5,11 +5,7 @@ use std::time::{Duration, Instant};
 
 use batchpipe_api::{codec::Codec, reason::Reason};
 
-use super::{
-    fetched::Fetched,
-    partition::Partition,
-    worker::{Desk, Stop},
-};
+use super::{desk::Desk, fetched::Fetched, partition::Partition, worker::Stop};
 use crate::{
     backoff::Backoff,
     dead_letter::DeadLetter,

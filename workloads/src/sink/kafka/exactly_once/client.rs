@@ -16,6 +16,7 @@ use rdkafka::{
 
 use super::{
     Settings,
+    parcel::Outgoing,
     reports::{Reports, Told},
 };
 use crate::kafka::{
@@ -277,23 +278,6 @@ impl Client {
 
 fn servers(settings: &Settings) -> String {
     settings.cluster.bootstrap_servers.clone()
-}
-
-/// A message to be sent.
-pub(super) struct Outgoing<'a> {
-    pub(super) topic: &'a str,
-    pub(super) partition: i32,
-    pub(super) key: Option<&'a [u8]>,
-    pub(super) value: &'a [u8],
-    pub(super) headers: &'a [MessageHeader],
-    pub(super) timestamp_ms: i64,
-}
-
-impl Outgoing<'_> {
-    /// Value and key, in bytes.
-    pub(super) fn bytes(&self) -> usize {
-        self.value.len() + self.key.map_or(0, <[u8]>::len)
-    }
 }
 
 /// Calls again while librdkafka says that this helps, and `may_go_on`.

@@ -1,4 +1,4 @@
-//! One whole message on its way into a transaction.
+//! One whole message on its way into a transaction, and the messages that become of it.
 
 use std::{ops::Range, sync::Arc};
 
@@ -6,6 +6,7 @@ use super::progress::Progress;
 use crate::{
     budget::Charge,
     dead_letter::DeadLetter,
+    kafka::outbox::MessageHeader,
     sink::{Refused, tenure::Tenure},
 };
 
@@ -55,5 +56,22 @@ impl Record {
     /// A record of a message whose text was copied as it is.
     pub(super) const fn new(place: Refused, key: Option<Box<[u8]>>) -> Self {
         Self { number: place.number, range: place.range, key }
+    }
+}
+
+/// A record or a dead letter as it is sent.
+pub(super) struct Outgoing<'a> {
+    pub(super) topic: &'a str,
+    pub(super) partition: i32,
+    pub(super) key: Option<&'a [u8]>,
+    pub(super) value: &'a [u8],
+    pub(super) headers: &'a [MessageHeader],
+    pub(super) timestamp_ms: i64,
+}
+
+impl Outgoing<'_> {
+    /// Value and key, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.value.len() + self.key.map_or(0, <[u8]>::len)
     }
 }

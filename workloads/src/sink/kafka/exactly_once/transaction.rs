@@ -7,8 +7,8 @@ use rdkafka::{Offset, TopicPartitionList, error::RDKafkaErrorCode as Code};
 
 use super::{
     Desk,
-    client::{Client, Failure, Outgoing},
-    parcel::Parcel,
+    client::{Client, Failure},
+    parcel::{Outgoing, Parcel},
     progress::Progress,
 };
 use crate::{
