@@ -2,6 +2,8 @@
 //! dead letters.
 
 use std::{
+    fs::File,
+    io::Write as _,
     thread,
     time::{Duration, Instant},
 };
@@ -30,6 +32,14 @@ fn exact_into(kafka: &Kafka, name: &str, lines: &[String]) -> (Scene, String) {
     (scene, target)
 }
 
+/// Adds lines to the input.
+fn append(scene: &Scene, lines: &[String]) {
+    let mut input = File::options().append(true).open(scene.input()).unwrap();
+    for line in lines {
+        writeln!(input, "{line}").unwrap();
+    }
+}
+
 /// Moments that look random and are the same in each run, in milliseconds.
 fn moments(seed: u64) -> impl Iterator<Item = Duration> {
     let mut state = seed;
@@ -49,21 +59,26 @@ fn each_record_is_there_once_with_its_key() {
     Held::read(&target, &lines, PARTITIONS, true).check_exact("exactly once");
 }
 
-/// SIGKILL 20 times, at moments from joining the group to the middle of transactions. Every third message cannot be read,
-/// so that dead letters are in the transactions too.
+/// SIGKILL 20 times, at moments from joining the group to the middle of transactions, while records keep coming. Some
+/// messages cannot be read, so that dead letters are in the transactions too.
 #[test]
 fn a_consumer_that_is_killed_again_and_again_doubles_nothing() {
     const KILLS: usize = 20;
     let (kafka, lines) = (shared_kafka().unwrap(), lines(200_000));
-    let (scene, target) = exact_into(kafka, "exactly-killed", &lines);
+    let mut parts = lines.chunks(lines.len() / KILLS);
+    let (mut scene, target) = exact_into(kafka, "exactly-killed", parts.next().unwrap());
+    scene.spec["producer"]["source"]["file"]["follow"] = true.into();
+    let producer = scene.produce();
     let bad: Vec<_> = (0..300_i32)
         .map(|number| {
             Raw::value(number % 3, [b"\x1f\x8b broken ", number.to_string().as_bytes()].concat())
         })
         .collect();
-    write(&scene.topic, &bad);
+    let mut letters = bad.chunks(bad.len() / KILLS);
     let mut moments = moments(7);
     for kill in 0..KILLS {
+        write(&scene.topic, letters.next().unwrap());
+        append(&scene, parts.next().unwrap_or_default());
         let before = messages(&target);
         let consumer = scene.consume();
         // Every other one is killed in its first transactions, the others while they join or wait for a dead one's.
@@ -73,6 +88,8 @@ fn a_consumer_that_is_killed_again_and_again_doubles_nothing() {
         thread::sleep(moments.next().unwrap());
         consumer.kill();
     }
+    producer.await_delivered((lines.len() - lines.len() / KILLS) as u64);
+    producer.terminate().well();
     scene.consume_all().well();
     Held::read(&target, &lines, PARTITIONS, true).check_exact("killed");
     let letters = read("exactly-killed.dlq");

@@ -38,7 +38,7 @@ fn key(number: usize) -> Option<Vec<u8>> {
 pub(super) fn scene(kafka: &Kafka, name: &str, lines: &[String]) -> (Scene, String) {
     let mut scene = Scene::new(kafka, name);
     let target = format!("{name}.records");
-    fs::write(scene.input(), lines.join("\n")).unwrap();
+    fs::write(scene.input(), lines.join("\n") + "\n").unwrap();
     scene.spec["producer"]["key"] = "/device".into();
     scene.spec["consumer"]["sink"] = json!({"kafka": {"topic": target, "key": "/device"}});
     scene.produce_all().well();
