@@ -85,6 +85,11 @@ impl Daemon {
         self.await_exit(watchdog, STOP_LIMIT).map(drop)
     }
 
+    /// How it ended, if nobody asked it to: it can then be started again.
+    pub(crate) fn ended(&mut self, watchdog: &mut Watchdog) -> Result<Option<ExitStatus>> {
+        self.await_exit(watchdog, Duration::ZERO)
+    }
+
     /// Freezes it (SIGSTOP): connections stay open, and nothing is answered.
     pub(crate) fn pause(&self) -> Result<()> {
         self.signal(Signal::STOP)

@@ -6,6 +6,8 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -18,6 +20,9 @@ use signal_hook::{
     flag::register_conditional_shutdown,
     iterator::Signals,
 };
+
+/// How often to look for a signal and whether the broker still runs.
+const POLL: Duration = Duration::from_millis(100);
 
 /// Real systems to try BatchPipe with.
 #[derive(Parser)]
@@ -118,7 +123,12 @@ fn run_kafka(
         line["authority"] = security.authority().display().to_string().into();
     }
     println!("{line}");
-    signals.forever().next();
+    while signals.pending().next().is_none() {
+        if let Some(status) = kafka.ended()? {
+            anyhow::bail!("the broker ended by itself or was killed: {status}");
+        }
+        thread::sleep(POLL);
+    }
     Ok(kafka.stop()?)
 }
 

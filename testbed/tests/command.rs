@@ -131,6 +131,14 @@ fn a_killed_command_leaves_neither_java_nor_a_folder() {
 }
 
 #[test]
+fn a_command_whose_broker_is_killed_fails() {
+    let mut running = Running::start(&KAFKA);
+    let broker = Pid::from_raw(running.servers[0].cast_signed()).unwrap();
+    kill_process(broker, Signal::KILL).unwrap();
+    assert_eq!(running.command.wait().unwrap().code(), Some(1));
+}
+
+#[test]
 fn a_cluster_prints_its_kubeconfig_and_leaves_nothing_at_sigterm() {
     let mut running = Running::start(&CLUSTER);
     let kubeconfig = PathBuf::from(running.said("kubeconfig"));

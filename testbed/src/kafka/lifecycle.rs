@@ -1,6 +1,6 @@
 //! Starting, stopping, killing and pausing the broker's process.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, process::ExitStatus};
 
 use super::{Kafka, wire};
 use crate::Result;
@@ -21,6 +21,15 @@ impl Kafka {
     /// Kills the broker (SIGKILL), as a power failure would.
     pub fn kill(&mut self) -> Result<()> {
         self.broker.kill(&mut self.watchdog)
+    }
+
+    /// How the broker ended, if nobody asked it to; it can then be started again.
+    ///
+    /// # Errors
+    ///
+    /// When it was stopped or killed by this value before.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.broker.ended(&mut self.watchdog)
     }
 
     /// Freezes the broker (SIGSTOP): connections stay open, and nothing is answered.

@@ -15,7 +15,7 @@ use super::{
     assignment::Assigned,
     dead_letters::DeadLetters,
     group::Context,
-    watch::Watermarks,
+    watermarks::Watermarks,
     worker::{Notice, TICK},
 };
 use crate::{

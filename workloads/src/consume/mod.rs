@@ -20,6 +20,7 @@ mod sequence;
 mod session;
 mod tenure;
 mod watch;
+mod watermarks;
 mod worker;
 mod writing;
 

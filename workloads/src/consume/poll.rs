@@ -25,7 +25,8 @@ use super::{
     group::Context,
     leaving::Left,
     session::{End, Session},
-    watch::{Watch, Watermarks},
+    watch::Watch,
+    watermarks::Watermarks,
     worker::{self, Notice, Stop},
 };
 use crate::{

@@ -19,7 +19,7 @@ use super::{
     commits::Committer,
     group::Context,
     leaving::{self, Leaving, Left, numbers, uncommitted},
-    watch::Watermarks,
+    watermarks::Watermarks,
     worker::{Notice, Stop},
 };
 use crate::{budget::Budget, kafka::fetching::Fetching};

@@ -3,11 +3,7 @@
 //! A thread of its own, because such questions wait for answers.
 
 use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -24,6 +20,7 @@ use super::{
     assignment::{Assigned, UNKNOWN},
     beyond::without_messages,
     group::Context,
+    watermarks::{Marks, Watermarks},
     worker::Notice,
 };
 use crate::{
@@ -39,73 +36,6 @@ use crate::{
 const PERIOD: Duration = Duration::from_secs(2);
 /// How often they are asked how many partitions there are.
 const COUNT_PERIOD: Duration = Duration::from_secs(30);
-
-/// First offset and end of each partition, as last heard.
-#[derive(Debug, Default)]
-pub(super) struct Watermarks {
-    known: Mutex<BTreeMap<i32, Marks>>,
-    /// Where the group goes on in each partition, with the number of the answer.
-    group: Mutex<(u64, BTreeMap<i32, i64>)>,
-    /// Number of answers that were asked for so far.
-    asked: AtomicU64,
-}
-
-/// What the brokers said of one partition.
-#[derive(Clone, Copy, Debug)]
-struct Marks {
-    start: i64,
-    end: i64,
-    /// Number of the answer.
-    answer: u64,
-    /// When it was asked for, milliseconds since the epoch.
-    asked_at_ms: i64,
-}
-
-impl Watermarks {
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<i32, Marks>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A number that answers reach which were asked for after this call.
-    pub(super) fn next_answer(&self) -> u64 {
-        self.asked.load(Ordering::Acquire) + 1
-    }
-
-    /// The offset that the partition's next message will get.
-    pub(super) fn end(&self, partition: i32) -> Option<i64> {
-        self.end_since(partition, 0)
-    }
-
-    /// The same, if it was heard in this answer or a later one.
-    pub(super) fn end_since(&self, partition: i32, answer: u64) -> Option<i64> {
-        self.lock().get(&partition).filter(|marks| marks.answer >= answer).map(|marks| marks.end)
-    }
-
-    /// Where the group goes on in each partition, if it was heard in this answer or a later one.
-    pub(super) fn group_since(&self, answer: u64) -> Option<BTreeMap<i32, i64>> {
-        let (heard, group) = &*self.group.lock().unwrap_or_else(PoisonError::into_inner);
-        (*heard >= answer).then(|| group.clone())
-    }
-
-    fn set_group(&self, answer: u64, group: BTreeMap<i32, i64>) {
-        *self.group.lock().unwrap_or_else(PoisonError::into_inner) = (answer, group);
-    }
-
-    /// When the end was asked for, milliseconds since the epoch.
-    fn asked_at_ms(&self, partition: i32) -> Option<i64> {
-        self.lock().get(&partition).map(|marks| marks.asked_at_ms)
-    }
-
-    /// The offset of the partition's first message.
-    pub(super) fn start(&self, partition: i32) -> Option<i64> {
-        self.start_since(partition, 0)
-    }
-
-    /// The same, if it was heard in this answer or a later one.
-    fn start_since(&self, partition: i32, answer: u64) -> Option<i64> {
-        self.lock().get(&partition).filter(|marks| marks.answer >= answer).map(|marks| marks.start)
-    }
-}
 
 /// Asks until the session ends.
 pub(super) struct Watch {
@@ -124,7 +54,7 @@ impl Watch {
         let mut counted: Option<Instant> = None;
         while !self.consumer.context().is_ended() {
             heartbeat.tick();
-            let number = self.watermarks.asked.fetch_add(1, Ordering::AcqRel) + 1;
+            let number = self.watermarks.begin_answer();
             let assigned = self.consumer.context().assignments.all();
             // Taken before asking: the log's start is then heard later than the leap was made.
             leaps.extend(self.consumer.context().assignments.take_leaps());
@@ -174,10 +104,9 @@ impl Watch {
         let asked_at_ms = unix_ms();
         let starts = ask_offsets(&self.consumer, topic, partitions, Offset::Beginning)?;
         let ends = ask_offsets(&self.consumer, topic, partitions, Offset::End)?;
-        let mut watermarks = self.watermarks.lock();
         for (partition, end) in ends {
             if let Some(start) = starts.get(&partition).copied() {
-                watermarks.insert(partition, Marks { start, end, answer, asked_at_ms });
+                self.watermarks.set(partition, Marks { start, end, answer, asked_at_ms });
             }
         }
         Ok(())
@@ -193,26 +122,10 @@ impl Watch {
     ) -> KafkaResult<()> {
         let committed = ask_committed(&self.consumer, topic, partitions)?;
         let id = self.consumer.context().topic_id();
-        let mut positions: BTreeMap<i32, i64> = BTreeMap::new();
-        for partition in partitions {
-            // One that is not known is not far.
-            let start = self.watermarks.start(*partition).unwrap_or(UNKNOWN);
-            let position = match resume(start, committed.get(partition), id) {
-                Resume::Committed { offset, .. } => offset.max(start),
-                Resume::Start | Resume::Anew => start,
-            };
-            positions.insert(*partition, position);
-        }
+        let mut positions = self.watermarks.positions(partitions, &committed, id);
         // The group of others stands still before the end: there may be nothing left that could be committed.
-        let before = self.watermarks.group_since(0).unwrap_or_default();
-        let mut stuck = positions.clone();
-        stuck.retain(|partition, position| {
-            let is_ours = assigned.iter().any(|it| it.partition == *partition);
-            let is_behind = self.watermarks.end(*partition).is_some_and(|end| *position < end);
-            // Taken for the end before, or at the same place.
-            let stands = before.get(partition).is_some_and(|before| before >= position);
-            !is_ours && is_behind && stands
-        });
+        let ours: Vec<i32> = assigned.iter().map(|assigned| assigned.partition).collect();
+        let stuck = self.watermarks.stuck(&positions, &ours);
         for partition in without_messages(&self.config.cluster, topic, &stuck) {
             if let Some(end) = self.watermarks.end(partition) {
                 positions.insert(partition, end);

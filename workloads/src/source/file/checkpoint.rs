@@ -39,6 +39,16 @@ impl Checkpoint {
         Self { version: VERSION, place, complete: false, left }
     }
 
+    /// The one before anything was read; `left` is what need not be read.
+    pub(super) fn at_first(left: Left) -> Self {
+        Self::new(Place::nowhere(), left)
+    }
+
+    /// The place to go on from; `None` when no file was found so far.
+    pub(super) fn place(&self) -> Option<Place> {
+        (!self.place.is_nowhere()).then_some(self.place)
+    }
+
     /// Reads a checkpoint; `None` when there is none yet.
     pub(super) fn load(path: &Path) -> Result<Option<Self>, SourceError> {
         let text = match std::fs::read(path) {
@@ -100,6 +110,12 @@ impl Saver {
         self.last_try.is_none_or(|last| last.elapsed() >= INTERVAL)
     }
 
+    /// As if enough time had gone by.
+    #[cfg(test)]
+    pub(super) const fn make_due(&mut self) {
+        self.last_try = None;
+    }
+
     /// Whether the last attempt failed, so that something acknowledged is not safe yet.
     pub(super) const fn has_failed(&self) -> bool {
         self.failed
@@ -128,7 +144,7 @@ mod tests {
         let mut head = Head::default();
         head.note(&[b'x'; 5000]);
         let place = |inode, offset| {
-            Place::new(FileId { device: 1, inode }, offset, head.fingerprint(offset), 7)
+            Place::new(FileId { device: 1, inode, born: 0 }, offset, head.fingerprint(offset), 7)
         };
         let left = Left { files: vec![place(1, 4000)], forgotten: 5 };
         Checkpoint::new(place(2, offset), left)

@@ -1,6 +1,7 @@
 //! Finding what has become of a file that was rotated: only looks, opens and warns.
 
 use std::{
+    collections::HashSet,
     fs::DirEntry,
     io,
     os::unix::fs::DirEntryExt,
@@ -36,10 +37,27 @@ pub(super) struct Found {
 pub(super) struct Rotated {
     /// The oldest one that can be read.
     pub(super) next: Option<Found>,
-    /// Those that were compressed before they could be read.
-    pub(super) compressed: Vec<PathBuf>,
-    /// Why others cannot be read.
-    pub(super) unreadable: Vec<SourceError>,
+    /// Those that nobody can read any more, or that we cannot.
+    pub(super) passed_over: Vec<PassedOver>,
+}
+
+/// A rotated file that is not read.
+#[derive(Debug)]
+pub(super) enum PassedOver {
+    /// It was compressed before it could be read. The place is its end.
+    Compressed(PathBuf, Place),
+    /// Why it cannot be read.
+    Unreadable(SourceError),
+}
+
+impl PassedOver {
+    /// Where the file is left, if it is known to be another one than before.
+    pub(super) const fn place(&self) -> Option<Place> {
+        match self {
+            Self::Compressed(_, place) => Some(*place),
+            Self::Unreadable(_) => None,
+        }
+    }
 }
 
 impl Found {
@@ -59,17 +77,37 @@ impl Found {
 
 /// Finds the file of a place under another name in the folder of `path`.
 pub(super) fn find(path: &Path, place: &Place) -> Result<Option<Found>, SourceError> {
-    for entry in entries(&real(path))? {
+    Ok(find_each(path, std::slice::from_ref(place), 1)?.pop())
+}
+
+/// Finds the last `most` of the places whose files are still in the folder of `path`, under whatever name.
+pub(super) fn find_each(
+    path: &Path,
+    places: &[Place],
+    most: usize,
+) -> Result<Vec<Found>, SourceError> {
+    let entries = entries(&real(path))?;
+    let mut found = Vec::new();
+    for place in places.iter().rev() {
         // Other things in the folder, also such as cannot be opened, are not our business.
-        if entry.ino() != place.inode {
-            continue;
+        for entry in entries.iter().filter(|entry| entry.ino() == place.inode) {
+            let Some(input) = Input::open(&entry.path())? else { continue };
+            if let Some(head) = place.head_in(&input)? {
+                found.push(Found { input, offset: place.offset, head });
+                break;
+            }
         }
-        let Some(input) = Input::open(&entry.path())? else { continue };
-        if let Some(head) = place.head_in(&input)? {
-            return Ok(Some(Found { input, offset: place.offset, head }));
+        if found.len() == most {
+            break;
         }
     }
-    Ok(None)
+    found.reverse();
+    Ok(found)
+}
+
+/// The numbers of all that is in the folder of `path`.
+pub(super) fn inodes(path: &Path) -> Result<HashSet<u64>, SourceError> {
+    Ok(entries(&real(path))?.iter().map(DirEntryExt::ino).collect())
 }
 
 /// Finds the copy of a file that was emptied after it was copied: the first rotated file that was written to since the
@@ -98,6 +136,27 @@ pub(super) fn find_copy(
     Ok(oldest.map(|(_, found)| found))
 }
 
+/// Finds the end of what a copy of a file was compressed to, if the file was emptied and the copy is gone: the first
+/// compressed file that was written to since the file was last read, and is not known.
+pub(super) fn find_compressed(
+    path: &Path,
+    place: &Place,
+    known: &[Place],
+) -> Result<Option<Place>, SourceError> {
+    let mut oldest: Option<Place> = None;
+    for input in rotated_files(path)?.into_iter().flatten() {
+        let written = input.written()?;
+        if is_compressed(&input.path)
+            && written >= place.written
+            && oldest.is_none_or(|oldest| written < oldest.written)
+            && read_before(&input, known)?.0 == 0
+        {
+            oldest = Some(Place::at_the_end_of(&input)?);
+        }
+    }
+    Ok(oldest)
+}
+
 /// Finds files that were rotated away from `path` and that nobody has read to their end, but for those that are `open`.
 /// The ages of files say only in which order they are read: somebody may write late to any of them.
 pub(super) fn unread(path: &Path, left: &Left, open: &[FileId]) -> Result<Rotated, SourceError> {
@@ -109,7 +168,7 @@ pub(super) fn unread(path: &Path, left: &Left, open: &[FileId]) -> Result<Rotate
         let input = match input {
             Ok(input) => input,
             Err(error) => {
-                rotated.unreadable.push(error);
+                rotated.passed_over.push(PassedOver::Unreadable(error));
                 continue;
             }
         };
@@ -124,7 +183,8 @@ pub(super) fn unread(path: &Path, left: &Left, open: &[FileId]) -> Result<Rotate
         if is_compressed(&input.path) {
             // It is as old as the file that it was made of, which may have been read before.
             if written > newest_known {
-                rotated.compressed.push(input.path);
+                let place = Place::at_the_end_of(&input)?;
+                rotated.passed_over.push(PassedOver::Compressed(input.path, place));
             }
         } else if oldest.is_none_or(|oldest| written < oldest) {
             oldest = Some(written);
@@ -135,11 +195,12 @@ pub(super) fn unread(path: &Path, left: &Left, open: &[FileId]) -> Result<Rotate
 }
 
 /// What was rotated away before anybody read `path`, as if it had been read: it is not asked for.
-pub(super) fn read_by_others(path: &Path, current: Option<&Input>) -> Result<Left, SourceError> {
+pub(super) fn read_by_others(path: &Path) -> Result<Left, SourceError> {
+    let current = FileId::at(path)?;
     let mut places = Vec::new();
     // What cannot be read is not read later either.
     for input in rotated_files(path)?.into_iter().flatten() {
-        if current.is_none_or(|current| current.id != input.id) {
+        if current != Some(input.id) {
             places.push(Place::at_the_end_of(&input)?);
         }
     }
@@ -148,10 +209,7 @@ pub(super) fn read_by_others(path: &Path, current: Option<&Input>) -> Result<Lef
     for place in places {
         left.remember(place);
     }
-    // What was written to before the first file that is read cannot have followed it.
-    if let Some(current) = current {
-        left.forgotten = left.forgotten.max(current.written()?.saturating_sub(1));
-    }
+    left.forget_some(&inodes(path)?);
     Ok(left)
 }
 
@@ -237,10 +295,12 @@ mod tests {
         assert_eq!((next.input.path, next.offset), (folder.path().join("app.log.2"), 0));
         let rotated = unread(&path, &left(&["app.log.2"], 199), &[]).unwrap();
         assert_eq!(rotated.next.unwrap().input.path, folder.path().join("app.log-2026"));
-        assert_eq!(rotated.compressed, [folder.path().join("app.log.4.gz")]);
+        assert!(
+            matches!(&rotated.passed_over[..], [PassedOver::Compressed(path, _)] if path.ends_with("app.log.4.gz"))
+        );
         let rotated = unread(&path, &left(&["app.log.2", "app.log-2026"], 0), &[]).unwrap();
         assert_eq!(rotated.next.unwrap().input.path, folder.path().join("app.log.3"));
-        assert!(rotated.compressed.is_empty(), "it was read before it was compressed");
+        assert!(rotated.passed_over.is_empty(), "it was read before it was compressed");
     }
 
     /// What is known of a file that was read to its end.
@@ -272,6 +332,6 @@ mod tests {
         std::fs::write(folder.path().join("app.log.2"), "1\n").unwrap();
         let rotated = unread(&path, &Left::default(), &[]).unwrap();
         assert_eq!(rotated.next.unwrap().input.path, folder.path().join("app.log.2"));
-        assert_eq!(rotated.unreadable.len(), 1, "the socket, and not the folder");
+        assert_eq!(rotated.passed_over.len(), 1, "the socket, and not the folder");
     }
 }

@@ -5,6 +5,7 @@ use std::{
     io,
     os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    time::UNIX_EPOCH,
 };
 
 use crate::source::SourceError;
@@ -14,11 +15,15 @@ use crate::source::SourceError;
 pub(super) struct FileId {
     pub(super) device: u64,
     pub(super) inode: u64,
+    /// When it was made, in nanoseconds since the epoch; 0 where the file system does not say.
+    pub(super) born: u64,
 }
 
 impl FileId {
     fn of(metadata: &Metadata) -> Self {
-        Self { device: metadata.dev(), inode: metadata.ino() }
+        let born = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let born = born.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or_default();
+        Self { device: metadata.dev(), inode: metadata.ino(), born }
     }
 
     /// The file that a path leads to now; `None` when there is none.

@@ -2,14 +2,15 @@
 //!
 //! What was acknowledged is remembered in a checkpoint; after a restart, at most what was acknowledged since
 //! the last checkpoint comes again. Without `follow` the end of the file ends the source; a second run then
-//! begins where the first one ended, so it sends only what was added. With `follow`:
+//! begins where the first one ended, so it sends only what was added. In both ways:
 //!
-//! - A file that was renamed or removed is read to its end before the new one of that name. The end is believed
-//!   when the new file has content and the old one did not grow for a while. What is written to the old one later
-//!   is read when it comes. If several rotations happened meanwhile, the files in between (`NAME.1`,
-//!   `NAME-20260102`) come first, oldest first.
+//! - A file that was renamed or removed is read to its end before the new one of that name. Files that were rotated
+//!   in between (`NAME.1`, `NAME-20260102`) come first, oldest first.
 //! - A file that became shorter, or begins with other bytes than before, is read again from its start; a copy of it
 //!   that holds more than was read is read to its end before.
+//!
+//! With `follow`, the end of a renamed file is believed when the new file has content and the old one did not grow for a
+//! while. What is written to the old one later is read when it comes.
 //!
 //! A line that is cut off by the end of a rotated or truncated file is handed over as it is.
 
@@ -28,17 +29,21 @@ mod tests;
 mod trail;
 mod turns;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use rustix::buffer::spare_capacity;
 use tracing::warn;
 
 use self::{
     checkpoint::{Checkpoint, Saver},
-    input::{FileId, Input},
+    input::Input,
     lock::Lock,
     open::Open,
     trail::Trail,
+    turns::Newest,
 };
 pub use self::{
     notices::Notices,
@@ -59,13 +64,15 @@ pub struct FileSource {
     splitter: LineSplitter,
     saver: Saver,
     /// What to go on from, until a file to read was found.
-    resume: Option<Checkpoint>,
+    resume: Checkpoint,
     /// Since when the file is known to be rotated and did not grow.
     quiet_since: Option<Instant>,
     /// Since when the next file is known to wait.
     next_waits_since: Option<Instant>,
     /// The newest file before which there was nothing to read when last looked.
-    nothing_before: Option<FileId>,
+    nothing_before: Option<Newest>,
+    /// Which files were said not to be readable.
+    told: HashSet<String>,
     /// Whether the last look found nothing more in the file.
     is_at_the_end: bool,
     is_missing: bool,
@@ -99,18 +106,24 @@ impl FileSource {
     /// Opens the file and its checkpoint. A file that is to be followed may still be missing.
     pub fn open(options: FileOptions) -> Result<Self, SourceError> {
         let lock = Lock::take(&options.checkpoint)?;
-        let resume = Checkpoint::load(&options.checkpoint)?;
+        let saved = Checkpoint::load(&options.checkpoint)?;
+        let is_first = saved.is_none();
+        let resume = match saved.clone() {
+            Some(saved) => saved,
+            None => Checkpoint::at_first(folder::read_by_others(&options.path)?),
+        };
         let mut source = Self {
             input: None,
             kind: Kind::Newest,
             open: Open::default(),
             trail: Trail::default(),
             splitter: LineSplitter::new(options.max_record_bytes),
-            saver: Saver::new(options.checkpoint.clone(), resume.clone()),
+            saver: Saver::new(options.checkpoint.clone(), saved),
             resume,
             quiet_since: None,
             next_waits_since: None,
             nothing_before: None,
+            told: HashSet::new(),
             is_at_the_end: false,
             is_missing: false,
             has_ended: false,
@@ -122,6 +135,11 @@ impl FileSource {
         if source.is_missing && !source.options.follow {
             let error = rustix::io::Errno::NOENT.into();
             return Err(input::failed("open", &source.options.path, error));
+        }
+        // Before anything is read: whatever is rotated away from now on is known to be ours after a kill, too.
+        if is_first {
+            let first = source.trail.checkpoint().unwrap_or_else(|| source.resume.clone());
+            source.saver.save(first)?;
         }
         Ok(source)
     }
@@ -140,15 +158,10 @@ impl FileSource {
 
     /// Looks for the file to begin with.
     fn begin(&mut self) -> Result<Step, SourceError> {
-        let found = start::begin(&self.options, self.resume.as_ref(), &mut self.notices)?;
+        let found = start::begin(&self.options, &self.resume, &mut self.notices)?;
         self.is_missing = found.is_none();
         let Some(start) = found else { return Ok(Step::Nothing) };
-        let known = match &self.resume {
-            Some(resume) => resume.left.clone(),
-            None => folder::read_by_others(&self.options.path, Some(&start.found.input))?,
-        };
-        self.begin_with(start.found, start.is_rotated, known)?;
-        self.resume = None;
+        self.begin_with(start, self.resume.left.clone())?;
         Ok(Step::Progress)
     }
 
@@ -156,7 +169,13 @@ impl FileSource {
         if self.has_ended {
             return Ok(Step::End);
         }
-        let Some(input) = &self.input else { return self.begin() };
+        if self.input.is_none() {
+            return self.begin();
+        }
+        if let Some(step) = self.look_before()? {
+            return Ok(step);
+        }
+        let Some(input) = &self.input else { return Ok(Step::Nothing) };
         let had_all = self.is_at_the_end;
         // Before each read, never after: what was read is then what followed the bytes before it, and if the
         // file is overwritten in between, it is read from its start again, so nothing is left out.

@@ -2,7 +2,7 @@
 
 use tracing::warn;
 
-use super::folder::Rotated;
+use super::folder::PassedOver;
 use crate::error::chain;
 
 /// What happened to the file so far, as counters.
@@ -17,16 +17,17 @@ pub struct Notices {
 }
 
 impl Notices {
-    /// Notes files that nobody can read any more, or that we cannot.
-    pub(super) fn note_passed_over(&mut self, rotated: &Rotated) {
-        for path in &rotated.compressed {
-            let path = path.display();
-            warn!(%path, "file was rotated and compressed before it could be read; it is lost");
-            self.lost_remainders += 1;
-        }
-        for error in &rotated.unreadable {
-            warn!("{}; passed over, although it may be a rotated file", chain(error));
-            self.lost_remainders += 1;
+    /// Notes a file that nobody can read any more, or that we cannot.
+    pub(super) fn note_passed_over(&mut self, file: &PassedOver) {
+        self.lost_remainders += 1;
+        match file {
+            PassedOver::Compressed(path, _) => {
+                let path = path.display();
+                warn!(%path, "file was rotated and compressed before it could be read; it is lost");
+            }
+            PassedOver::Unreadable(error) => {
+                warn!("{}; passed over, although it may be a rotated file", chain(error));
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::source::SourceError;
 /// How long a file is looked at after it was left. A removed file takes its room on the disk for as long.
 const WATCHED: Duration = Duration::from_mins(5);
 /// How many files are kept open.
-const MOST: usize = 4;
+pub(super) const MOST: usize = 64;
 
 /// A file that was left.
 #[derive(Debug)]
@@ -40,12 +40,16 @@ impl Open {
         self.0.remove(at).map(|file| file.found)
     }
 
-    /// Gives the oldest file back that holds more than was read of it, and forgets those that were watched for long
-    /// enough.
-    pub(super) fn take_grown(&mut self) -> Result<Option<Found>, SourceError> {
+    /// Gives the oldest file back that holds more than was read of it, but not the newest one, and forgets those that
+    /// were watched for long enough.
+    pub(super) fn take_grown(
+        &mut self,
+        newest: Option<FileId>,
+    ) -> Result<Option<Found>, SourceError> {
         let mut grown = None;
         for (at, file) in self.0.iter().enumerate() {
-            if file.found.input.size()? > file.found.offset {
+            let input = &file.found.input;
+            if Some(input.id) != newest && input.size()? > file.found.offset {
                 grown = Some(at);
                 break;
             }
@@ -59,5 +63,34 @@ impl Open {
     /// Those that are open.
     pub(super) fn ids(&self) -> impl Iterator<Item = FileId> {
         self.0.iter().map(|file| file.found.input.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::file::{fingerprint::Head, input::Input};
+
+    #[test]
+    fn the_files_that_were_left_last_are_kept_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut open = Open::default();
+        let mut added = Vec::new();
+        for number in 0..MOST + 3 {
+            let path = folder.path().join(number.to_string());
+            std::fs::write(&path, "1\n").unwrap();
+            let input = Input::open(&path).unwrap().unwrap();
+            added.push(input.id);
+            open.add(Found { input, offset: 2, head: Head::new() });
+        }
+        assert_eq!(open.ids().collect::<Vec<_>>(), added[3..]);
+        assert!(open.take_grown(None).unwrap().is_none(), "none has grown");
+        for number in [0, 3, 5] {
+            std::fs::write(folder.path().join(number.to_string()), "1\n2\n").unwrap();
+        }
+        let mut grown = |newest| open.take_grown(newest).unwrap().map(|found| found.input.id);
+        assert_eq!(grown(Some(added[3])), Some(added[5]), "the newest one is not asked for");
+        assert_eq!(grown(None), Some(added[3]));
+        assert_eq!(grown(None), None, "one that is not kept open is not looked at");
     }
 }

@@ -13,6 +13,9 @@ use crate::source::SourceError;
 pub(super) struct Place {
     device: u64,
     pub(super) inode: u64,
+    /// When the file was made, in nanoseconds since the epoch; 0 where the file system does not say.
+    #[serde(default)]
+    born: u64,
     /// How many bytes of the file were read.
     pub(super) offset: u64,
     pub(super) fingerprint: Fingerprint,
@@ -28,8 +31,18 @@ impl Place {
         fingerprint: Fingerprint,
         written: u64,
     ) -> Self {
-        let FileId { device, inode } = id;
-        Self { device, inode, offset, fingerprint, written }
+        let FileId { device, inode, born } = id;
+        Self { device, inode, born, offset, fingerprint, written }
+    }
+
+    /// A place in no file: none was found so far. No file has the number 0.
+    pub(super) fn nowhere() -> Self {
+        let id = FileId { device: 0, inode: 0, born: 0 };
+        Self::new(id, 0, Head::new().fingerprint(0), 0)
+    }
+
+    pub(super) const fn is_nowhere(&self) -> bool {
+        self.inode == 0
     }
 
     /// A file of which nothing need be read, as it is now.
@@ -44,14 +57,18 @@ impl Place {
         self.fingerprint.fits(self.offset)
     }
 
-    /// The start of the file, if it is the one of this place and was not shortened.
+    /// Whether this is the file, whatever became of what it held.
     ///
-    /// The device is not compared: its number changes when a volume is attached again.
+    /// The device is not compared: its number changes when a volume is attached again. The number of a removed file is
+    /// given to another one, which is born later.
+    pub(super) const fn is_of(&self, input: &Input) -> bool {
+        let is_born_then = self.born == 0 || input.id.born == 0 || self.born == input.id.born;
+        self.inode == input.id.inode && is_born_then
+    }
+
+    /// The start of the file, if it is the one of this place and was not shortened.
     pub(super) fn head_in(&self, input: &Input) -> Result<Option<Head>, SourceError> {
-        if input.id.inode != self.inode {
-            return Ok(None);
-        }
-        self.head_in_copy(input)
+        if self.is_of(input) { self.head_in_copy(input) } else { Ok(None) }
     }
 
     /// The start of a file that holds at least what was read here, whichever file it is.

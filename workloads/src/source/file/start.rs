@@ -5,9 +5,9 @@ use tracing::{info, warn};
 use super::{
     FileOptions, Notices,
     checkpoint::Checkpoint,
-    fingerprint::Head,
     folder::{self, Found},
     input::Input,
+    place::Place,
 };
 use crate::source::SourceError;
 
@@ -15,120 +15,105 @@ use crate::source::SourceError;
 #[derive(Debug)]
 pub(super) struct Start {
     pub(super) found: Found,
-    /// Whether newer files wait behind this one.
-    pub(super) is_rotated: bool,
+    pub(super) way: Way,
+}
+
+/// How reading came to the file that it begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// It is the newest file, and was read before: it goes on where it was left.
+    GoesOn,
+    /// It was rotated away; newer files wait behind it.
+    Rotated,
+    /// It is the newest file, and not the one that was read last: others may have been rotated away in between.
+    Anew,
 }
 
 impl Start {
-    const fn at_the_beginning(input: Input, is_rotated: bool) -> Self {
-        Self { found: Found { input, offset: 0, head: Head::new() }, is_rotated }
+    /// The newest file where it was left for another one, or its start.
+    fn anew(input: Input, checkpoint: &Checkpoint) -> Result<Self, SourceError> {
+        let (offset, head) = folder::read_before(&input, &checkpoint.left.files)?;
+        Ok(Self { found: Found { input, offset, head }, way: Way::Anew })
     }
 
-    /// Where the newest file was left for another one, or its start.
-    fn at_what_is_known(input: Input, checkpoint: &Checkpoint) -> Result<Self, SourceError> {
-        let (offset, head) = folder::read_before(&input, &checkpoint.left.files)?;
-        Ok(Self { found: Found { input, offset, head }, is_rotated: false })
+    const fn rotated(found: Found) -> Self {
+        Self { found, way: Way::Rotated }
     }
 }
 
 /// Looks for the file to begin with; `None` while there is none.
 pub(super) fn begin(
     options: &FileOptions,
-    checkpoint: Option<&Checkpoint>,
+    checkpoint: &Checkpoint,
     notices: &mut Notices,
 ) -> Result<Option<Start>, SourceError> {
     let current = Input::open(&options.path)?;
-    let Some(checkpoint) = checkpoint else {
-        return Ok(current.map(|input| Start::at_the_beginning(input, false)));
+    let Some(place) = &checkpoint.place() else {
+        return current.map(|input| Start::anew(input, checkpoint)).transpose();
     };
-    let offset = checkpoint.place.offset;
-    if let Some(input) = current {
-        if let Some(head) = checkpoint.place.head_in(&input)? {
-            info!(path = %options.path.display(), offset, "going on from the checkpoint");
-            // Of a file of which nothing was read yet, a copy may have been made and not been read either.
-            let older = if offset == 0 && options.follow {
-                folder::unread(&options.path, &checkpoint.left, &[input.id])?.next
-            } else {
-                None
-            };
-            if let Some(found) = older {
-                return Ok(Some(Start { found, is_rotated: true }));
-            }
-            let found = Found { input, offset, head }.at_a_line_start(options.max_record_bytes)?;
-            return Ok(Some(Start { found, is_rotated: false }));
-        }
-        return Ok(Some(begin_elsewhere(options, checkpoint, input, notices)?));
+    let Some(current) = current else { return find_rotated(options, place) };
+    if let Some(head) = place.head_in(&current)? {
+        let offset = place.offset;
+        info!(path = %options.path.display(), offset, "going on from the checkpoint");
+        let found = Found { input: current, offset, head };
+        let found = found.at_a_line_start(options.max_record_bytes)?;
+        // Of a file of which nothing was read yet, a copy may have been made and not been read either.
+        let way = if offset == 0 { Way::Anew } else { Way::GoesOn };
+        return Ok(Some(Start { found, way }));
     }
-    find_rotated(options, checkpoint)
+    if place.is_of(&current) {
+        return begin_after_a_truncation(options, checkpoint, place, current, notices).map(Some);
+    }
+    if let Some(start) = find_rotated(options, place)? {
+        return Ok(Some(start));
+    }
+    begin_after_a_removal(options, checkpoint, place, current, notices).map(Some)
 }
 
-/// The current file is not the one of the checkpoint, or not any more.
-fn begin_elsewhere(
+/// The checkpoint's file, which is not at its path any more; when it is not to be found, nothing.
+fn find_rotated(options: &FileOptions, place: &Place) -> Result<Option<Start>, SourceError> {
+    let Some(found) = folder::find(&options.path, place)? else { return Ok(None) };
+    let (path, offset) = (found.input.path.display(), found.offset);
+    info!(%path, offset, "file was rotated; reading the old one to its end first");
+    Ok(Some(Start::rotated(found.at_a_line_start(options.max_record_bytes)?)))
+}
+
+/// The checkpoint's file does not hold any more what was read of it.
+fn begin_after_a_truncation(
     options: &FileOptions,
     checkpoint: &Checkpoint,
+    place: &Place,
     current: Input,
     notices: &mut Notices,
 ) -> Result<Start, SourceError> {
-    let (path, offset) = (options.path.display(), checkpoint.place.offset);
-    if current.id.inode == checkpoint.place.inode {
-        let size = current.size()?;
-        notices.truncations += 1;
-        let known = &checkpoint.left.files;
-        if let Some(found) = folder::find_copy(&options.path, &checkpoint.place, known)? {
-            let copy = found.input.path.display();
-            warn!(%path, %copy, offset, size, "file was copied and truncated; reading its copy to the end first");
-            return Ok(Start { found, is_rotated: true });
-        }
-        warn!(%path, offset, size, "file was truncated or overwritten; reading it from its start, what was not read before is lost");
-        notices.lost_remainders += 1;
-        return Ok(Start::at_the_beginning(current, false));
+    let (path, offset, size) = (options.path.display(), place.offset, current.size()?);
+    notices.truncations += 1;
+    if let Some(found) = folder::find_copy(&options.path, place, &checkpoint.left.files)? {
+        let copy = found.input.path.display();
+        warn!(%path, %copy, offset, size, "file was copied and truncated; reading its copy to the end first");
+        return Ok(Start::rotated(found));
     }
-    if let Some(start) = find_rotated(options, checkpoint)? {
-        return Ok(start);
-    }
+    warn!(%path, offset, size, "file was truncated or overwritten; reading it from its start, what was not read before is lost");
+    notices.lost_remainders += 1;
+    Start::anew(current, checkpoint)
+}
+
+/// The checkpoint's file is gone, and another one is in its place.
+fn begin_after_a_removal(
+    options: &FileOptions,
+    checkpoint: &Checkpoint,
+    place: &Place,
+    current: Input,
+    notices: &mut Notices,
+) -> Result<Start, SourceError> {
+    let (path, offset) = (options.path.display(), place.offset);
     notices.rotations += 1;
     if checkpoint.complete {
         info!(%path, "another file has taken the place of the one that was read to its end");
-        return Start::at_what_is_known(current, checkpoint);
+    } else {
+        let inode = place.inode;
+        warn!(%path, offset, inode, "file was rotated and removed; what it held after this offset, if anything, is lost");
+        notices.lost_remainders += 1;
     }
-    warn!(
-        %path,
-        offset,
-        inode = checkpoint.place.inode,
-        "file was rotated and removed; what it held after this offset, if anything, is lost"
-    );
-    notices.lost_remainders += 1;
-    begin_after_a_loss(options, checkpoint, current, notices)
-}
-
-/// The checkpoint's file; when it is not to be found, nothing.
-fn find_rotated(
-    options: &FileOptions,
-    checkpoint: &Checkpoint,
-) -> Result<Option<Start>, SourceError> {
-    let Some(found) = folder::find(&options.path, &checkpoint.place)? else { return Ok(None) };
-    let (path, offset) = (found.input.path.display(), found.offset);
-    info!(%path, offset, "file was rotated; reading the old one to its end first");
-    let found = found.at_a_line_start(options.max_record_bytes)?;
-    Ok(Some(Start { found, is_rotated: true }))
-}
-
-/// Files that were rotated later than the lost one are not lost yet.
-fn begin_after_a_loss(
-    options: &FileOptions,
-    checkpoint: &Checkpoint,
-    current: Input,
-    notices: &mut Notices,
-) -> Result<Start, SourceError> {
-    if !options.follow {
-        return Start::at_what_is_known(current, checkpoint);
-    }
-    let mut left = checkpoint.left.clone();
-    left.remember(checkpoint.place);
-    let rotated = folder::unread(&options.path, &left, &[current.id])?;
-    notices.note_passed_over(&rotated);
-    match rotated.next {
-        Some(found) => Ok(Start { found, is_rotated: true }),
-        None => Start::at_what_is_known(current, checkpoint),
-    }
+    Start::anew(current, checkpoint)
 }

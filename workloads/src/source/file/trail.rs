@@ -2,15 +2,19 @@
 //!
 //! Pure: it is told what was opened, read and acknowledged.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::{checkpoint::Checkpoint, fingerprint::Head, input::FileId, place::Place};
+use super::{
+    checkpoint::Checkpoint, fingerprint::Head, folder::PassedOver, input::FileId, place::Place,
+};
 use crate::source::Position;
 
-/// How many files that were left are remembered.
-const REMEMBERED: usize = 64;
+/// From how many remembered files on those are forgotten that are not there any more.
+const MANY: usize = 64;
+/// How many files are remembered at most.
+const MOST: usize = 1024;
 
 /// Everything read so far that is not acknowledged yet, as pieces of files.
 #[derive(Debug, Default)]
@@ -43,25 +47,35 @@ pub(super) struct Left {
     /// Those that were left, as far as they had been read, oldest first.
     #[serde(default)]
     pub(super) files: Vec<Place>,
-    /// The newest time at which one was written to that is not remembered any more: those that were not written to
-    /// since are done. Nanoseconds since the epoch.
+    /// The newest time at which one was written to that is there and not remembered any more: those that were not
+    /// written to since are done. Nanoseconds since the epoch.
     #[serde(default)]
     pub(super) forgotten: u64,
 }
 
 impl Left {
-    /// Remembers a file instead of what was remembered of it, and forgets the oldest of too many.
+    /// Remembers a file instead of what was remembered of it.
     pub(super) fn remember(&mut self, place: Place) {
         self.forget(place.inode);
         self.files.push(place);
-        let excess = self.files.len().saturating_sub(REMEMBERED);
-        for old in self.files.drain(..excess) {
-            self.forgotten = self.forgotten.max(old.written);
-        }
     }
 
     fn forget(&mut self, inode: u64) {
         self.files.retain(|place| place.inode != inode);
+    }
+
+    /// Of too many files, forgets the oldest of those that are not `there` any more, then the oldest.
+    pub(super) fn forget_some(&mut self, there: &HashSet<u64>) {
+        let mut excess = self.files.len().saturating_sub(MANY);
+        self.files.retain(|place| {
+            let is_kept = excess == 0 || there.contains(&place.inode);
+            excess -= usize::from(!is_kept);
+            is_kept
+        });
+        let excess = self.files.len().saturating_sub(MOST);
+        for old in self.files.drain(..excess) {
+            self.forgotten = self.forgotten.max(old.written);
+        }
     }
 }
 
@@ -87,6 +101,25 @@ impl Trail {
             left.remember(known);
         }
         self.begin(id, offset, head, left);
+    }
+
+    /// A file that cannot be read is not looked at again after those that are read before this one.
+    pub(super) fn pass_over(&mut self, file: &PassedOver) {
+        if let (Some(piece), Some(place)) = (self.pieces.back_mut(), file.place()) {
+            piece.left.remember(place);
+        }
+    }
+
+    /// Whether more files are remembered than is thought to be of use.
+    pub(super) fn remembers_many(&self) -> bool {
+        self.pieces.back().is_some_and(|piece| piece.left.files.len() > MANY)
+    }
+
+    /// Forgets files that are not `there` any more.
+    pub(super) fn forget_removed(&mut self, there: &HashSet<u64>) {
+        if let Some(piece) = self.pieces.back_mut() {
+            piece.left.forget_some(there);
+        }
     }
 
     /// What is known of the files that are not being read.
@@ -158,8 +191,8 @@ impl Trail {
 mod tests {
     use super::*;
 
-    const OLD: FileId = FileId { device: 1, inode: 10 };
-    const NEW: FileId = FileId { device: 1, inode: 11 };
+    const OLD: FileId = FileId { device: 1, inode: 10, born: 0 };
+    const NEW: FileId = FileId { device: 1, inode: 11, born: 0 };
 
     fn place(trail: &Trail) -> (u64, u64) {
         let place = trail.checkpoint().unwrap().place;
@@ -226,15 +259,26 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_of_too_many_files_is_forgotten() {
+    fn of_too_many_files_those_that_are_not_there_any_more_are_forgotten_first() {
         let mut trail = Trail::default();
         for inode in 0..70 {
-            trail.go_to(FileId { device: 1, inode }, 0, Head::default());
+            trail.go_to(FileId { device: 1, inode, born: 0 }, 0, Head::default());
             trail.note_written(100 + inode);
         }
-        let left = trail.left();
-        assert_eq!((left.files.len(), left.files[0].inode), (REMEMBERED, 5));
-        assert_eq!(left.forgotten, 104, "what was not written to since is done");
+        assert!(trail.remembers_many());
+        let remembered = |trail: &Trail| -> Vec<u64> {
+            trail.left().files.iter().map(|place| place.inode).collect()
+        };
+        trail.forget_removed(&HashSet::from([0, 2, 4]));
+        assert_eq!(remembered(&trail), [vec![0, 2, 4], (8..69).collect()].concat());
+        assert_eq!(trail.left().forgotten, 0, "what is not there need not be known");
+        for inode in 70..1100 {
+            trail.go_to(FileId { device: 1, inode, born: 0 }, 0, Head::default());
+            trail.note_written(100 + inode);
+        }
+        trail.forget_removed(&(0..2000).collect());
+        assert_eq!(remembered(&trail), (1099 - MOST as u64..1099).collect::<Vec<_>>());
+        assert_eq!(trail.left().forgotten, 100 + 1098 - MOST as u64);
     }
 
     #[test]

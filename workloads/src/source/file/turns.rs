@@ -7,9 +7,11 @@ use tracing::{info, warn};
 use super::{
     FileSource, Kind, Step,
     fingerprint::Head,
-    folder::{self, Found, Rotated},
+    folder::{self, Found, PassedOver, Rotated},
     input::{FileId, Input},
+    open,
     place::Place,
+    start::{Start, Way},
     trail::Left,
 };
 use crate::source::{Block, SourceError};
@@ -31,24 +33,63 @@ impl Next {
     }
 }
 
+/// What is at the path when it is looked for files before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Newest {
+    id: FileId,
+    written: u64,
+    is_empty: bool,
+}
+
+impl Newest {
+    fn of(input: &Input) -> Result<Self, SourceError> {
+        Ok(Self { id: input.id, written: input.written()?, is_empty: input.size()? == 0 })
+    }
+}
+
 impl FileSource {
     /// Begins with a file. `known` are those that were left before a restart.
-    pub(super) fn begin_with(
-        &mut self,
-        found: Found,
-        is_rotated: bool,
-        known: Left,
-    ) -> Result<(), SourceError> {
+    pub(super) fn begin_with(&mut self, start: Start, known: Left) -> Result<(), SourceError> {
+        let Start { found, way } = start;
         if self.options.follow {
-            for place in &known.files {
-                if let Some(found) = folder::find(&self.options.path, place)? {
-                    self.open.add(found);
-                }
+            for found in folder::find_each(&self.options.path, &known.files, open::MOST)? {
+                self.open.add(found);
             }
         }
+        if way == Way::GoesOn {
+            self.nothing_before = Some(Newest::of(&found.input)?);
+        }
         self.trail.begin(found.input.id, found.offset, found.head, known);
-        self.turn_to(found.input, is_rotated);
+        self.turn_to(found.input, way == Way::Rotated);
         Ok(())
+    }
+
+    /// Goes to a file that was rotated away and that nobody has read, before the newest one is read.
+    ///
+    /// A truncation of a file of which nothing was read shows only in that it was written to: what it held may be in a
+    /// copy now.
+    pub(super) fn look_before(&mut self) -> Result<Option<Step>, SourceError> {
+        let Some(input) = &self.input else { return Ok(None) };
+        if self.kind != Kind::Newest {
+            return Ok(None);
+        }
+        let is_known = self.nothing_before.is_some_and(|newest| newest.id == input.id);
+        if is_known && self.trail.offset() > 0 {
+            return Ok(None);
+        }
+        let newest = Newest::of(input)?;
+        if self.nothing_before == Some(newest) {
+            return Ok(None);
+        }
+        let rotated = self.unread(Some(newest))?;
+        let Some(found) = rotated.next else {
+            self.pass_over(&rotated.passed_over);
+            return Ok(None);
+        };
+        info!(path = %found.input.path.display(), "a file was rotated away unread; reading it first");
+        self.go_to(Next { found, is_known: false }, true)?;
+        self.pass_over(&rotated.passed_over);
+        Ok(Some(Step::Progress))
     }
 
     /// There is nothing more in the file now. `had_all` says whether there was nothing more at the look before.
@@ -92,19 +133,19 @@ impl FileSource {
         if self.splitter.pending_bytes() > 0 {
             return Ok(Step::Nothing);
         }
-        let Some(left) = self.open.take_grown()? else { return Ok(Step::Nothing) };
+        let Some(left) = self.open.take_grown(None)? else { return Ok(Step::Nothing) };
         let next = Next::known(left, self.options.max_record_bytes)?;
         let (path, offset) = (next.found.input.path.display(), next.found.offset);
         info!(%path, offset, "a file that was rotated away has grown; reading on in it");
-        self.go_to(next, true);
+        self.go_to(next, true)?;
         Ok(Step::Progress)
     }
 
     /// Goes on from a rotated file to the one after it, if that has begun.
     fn go_on(&mut self, block: &mut Block) -> Result<Step, SourceError> {
         let current = Input::open(&self.options.path)?;
-        let current_id = current.as_ref().map(|input| input.id);
-        let (older, passed_over) = self.older_than_current(current.as_ref())?;
+        let newest = current.as_ref().map(Newest::of).transpose()?;
+        let (older, passed_over) = self.older_than(newest)?;
         let Some(next) = (match (older, current) {
             (Some(older), _) => Some(older),
             (None, Some(current)) => Some(self.current(current)?),
@@ -115,49 +156,60 @@ impl FileSource {
         if self.options.follow && !next.is_known && next.found.input.size()? == 0 {
             return Ok(Step::Nothing); // whoever writes has not noticed yet, and may go on with the old one
         }
-        self.notices.note_passed_over(&passed_over);
         if self.kind != Kind::Late {
             self.notices.rotations += 1;
             info!(to = %next.found.input.path.display(), "file was rotated");
         }
         self.splitter.finish(block);
-        let is_rotated = current_id != Some(next.found.input.id);
-        self.go_to(next, is_rotated);
+        let is_rotated = newest.map(|newest| newest.id) != Some(next.found.input.id);
+        self.go_to(next, is_rotated)?;
+        self.pass_over(&passed_over);
         Ok(Step::Progress)
     }
 
     /// What to read before the newest file: one that was left and has grown, or one that was rotated away meanwhile.
-    fn older_than_current(
+    fn older_than(
         &mut self,
-        current: Option<&Input>,
-    ) -> Result<(Option<Next>, Rotated), SourceError> {
-        let Some(finished) = &self.input else { return Ok((None, Rotated::default())) };
-        if !self.options.follow {
-            return Ok((None, Rotated::default()));
-        }
-        if let Some(left) = self.open.take_grown()? {
+        newest: Option<Newest>,
+    ) -> Result<(Option<Next>, Vec<PassedOver>), SourceError> {
+        if let Some(left) = self.open.take_grown(newest.map(|newest| newest.id))? {
             let next = Next::known(left, self.options.max_record_bytes)?;
-            return Ok((Some(next), Rotated::default()));
+            return Ok((Some(next), Vec::new()));
         }
         // All rotated files would be opened at every look while nobody writes to the new one.
-        let current_id = current.map(|current| current.id);
-        if let Some(current) = current
-            && self.nothing_before == current_id
-            && current.size()? == 0
-        {
-            return Ok((None, Rotated::default()));
+        if newest.is_some_and(|newest| newest.is_empty) && self.nothing_before == newest {
+            return Ok((None, Vec::new()));
         }
-        let mut open = vec![finished.id];
-        open.extend(current_id);
-        open.extend(self.open.ids());
+        let rotated = self.unread(newest)?;
+        let next = rotated.next.map(|found| Next { found, is_known: false });
+        Ok((next, rotated.passed_over))
+    }
+
+    /// Files that were rotated away before the newest one, and that nobody has read to their end.
+    fn unread(&mut self, newest: Option<Newest>) -> Result<Rotated, SourceError> {
+        let mut open: Vec<FileId> = self.open.ids().collect();
+        open.extend(newest.map(|newest| newest.id));
+        open.extend(self.input.as_ref().map(|input| input.id));
         let mut left = self.trail.left();
         if let Some(here) = self.trail.here() {
             left.remember(here);
         }
-        let mut rotated = folder::unread(&self.options.path, &left, &open)?;
-        self.nothing_before = if rotated.next.is_none() { current_id } else { None };
-        let next = rotated.next.take().map(|found| Next { found, is_known: false });
-        Ok((next, rotated))
+        let rotated = folder::unread(&self.options.path, &left, &open)?;
+        self.nothing_before = if rotated.next.is_none() { newest } else { None };
+        Ok(rotated)
+    }
+
+    /// Says once of each file that it is not read, and does not look at it again.
+    fn pass_over(&mut self, files: &[PassedOver]) {
+        for file in files {
+            if let PassedOver::Unreadable(error) = file
+                && !self.told.insert(error.to_string())
+            {
+                continue;
+            }
+            self.notices.note_passed_over(file);
+            self.trail.pass_over(file);
+        }
     }
 
     /// The newest file: at its start, unless it was left for another one.
@@ -182,7 +234,8 @@ impl FileSource {
             return Ok(Step::Nothing);
         };
         let (path, offset, size) = (input.path.display(), here.offset, input.size()?);
-        let copy = folder::find_copy(&self.options.path, &here, &self.trail.left().files)?;
+        let known = &self.trail.left().files;
+        let copy = folder::find_copy(&self.options.path, &here, known)?;
         self.notices.truncations += 1;
         match copy {
             Some(copy) if copy.input.size()? > offset => {
@@ -204,34 +257,40 @@ impl FileSource {
                         let (id, written) = (copy.input.id, copy.input.written()?);
                         Some(Place::new(id, offset, here.fingerprint, written))
                     }
+                    // All of it was read, so nothing is lost by that.
+                    None if had_all => folder::find_compressed(&self.options.path, &here, known)?,
                     None => None,
                 };
                 self.splitter.finish(block);
                 self.trail.turn_to(input.id, 0, Head::new(), copied);
-                self.is_at_the_end = false;
+                (self.is_at_the_end, self.nothing_before) = (false, None);
             }
         }
         Ok(Step::Progress)
     }
 
     /// Leaves this file, which was read to its end for now, and goes on with another one.
-    fn go_to(&mut self, next: Next, is_rotated: bool) {
+    fn go_to(&mut self, next: Next, is_rotated: bool) -> Result<(), SourceError> {
         let (offset, head) = (self.trail.offset(), self.trail.head().cloned());
         let Found { input, offset: start, head: start_of_next } = next.found;
         self.trail.go_to(input.id, start, start_of_next);
+        if self.trail.remembers_many() {
+            self.trail.forget_removed(&folder::inodes(&self.options.path)?);
+        }
         if let Some(input) = self.turn_to(input, is_rotated) {
             self.open.add(Found { input, offset, head: head.unwrap_or_default() });
         }
         if is_rotated && next.is_known {
             self.kind = Kind::Late;
         }
+        Ok(())
     }
 
     /// Reads this file from now on; the trail knows from where. Gives back the one before.
     fn turn_to(&mut self, input: Input, is_rotated: bool) -> Option<Input> {
         self.kind = if is_rotated { Kind::Rotated } else { Kind::Newest };
         (self.quiet_since, self.next_waits_since) = (None, None);
-        (self.is_at_the_end, self.nothing_before) = (false, None);
+        self.is_at_the_end = false;
         self.input.replace(input)
     }
 }

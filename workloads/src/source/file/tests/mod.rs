@@ -11,6 +11,7 @@ use super::*;
 mod late;
 mod rotation;
 mod truncation;
+mod unseen;
 
 /// A folder with the file `app.log`, and a source that is started anew as often as wanted.
 struct Scene {
@@ -268,12 +269,15 @@ fn a_damaged_checkpoint_is_an_error_and_not_a_start_at_zero() {
 #[test]
 fn an_acknowledgement_that_cannot_be_saved_can_be_tried_again() {
     let mut scene = Scene::followed("1\n");
-    scene.options.checkpoint = scene.path("missing").join("checkpoint");
+    fs::create_dir(scene.path("there")).unwrap();
+    scene.options.checkpoint = scene.path("there").join("checkpoint");
     assert_eq!(scene.read(), "1\n");
+    fs::rename(scene.path("there"), scene.path("away")).unwrap();
+    scene.source().saver.make_due();
     let position = scene.position;
     assert!(scene.source().acknowledge(position).is_err());
     assert!(scene.source().acknowledge(position).is_err());
-    fs::create_dir(scene.path("missing")).unwrap();
+    fs::rename(scene.path("away"), scene.path("there")).unwrap();
     scene.source().acknowledge(position).unwrap();
     scene.kill();
     assert_eq!(scene.read(), "");

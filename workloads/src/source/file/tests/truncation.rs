@@ -204,3 +204,77 @@ fn a_copy_made_while_a_late_line_is_read_is_read() {
     got += &s.read_and_acknowledge();
     assert_eq!(sorted(&got), sorted("1\n2\n1b\n3\n4\n"));
 }
+
+#[test]
+fn of_two_copies_made_between_two_looks_the_second_is_read_too() {
+    for is_restarted in [false, true] {
+        let mut s = Scene::followed("1\n");
+        assert_eq!(s.read_and_acknowledge(), "1\n");
+        if is_restarted {
+            s.kill();
+        }
+        tick();
+        copied(&s, "app.log.2"); // all of it was read
+        s.append("app.log", "2\n");
+        tick();
+        copied(&s, "app.log.1");
+        s.append("app.log", "3\n");
+        let got = s.read_and_acknowledge();
+        assert_eq!((got.as_str(), s.notices().2), ("2\n3\n", 0), "restarted: {is_restarted}");
+        s.rename("app.log", "app.log.0");
+        s.append("app.log", "4\n");
+        assert_eq!(s.read(), "4\n", "no copy is read twice");
+    }
+}
+
+#[test]
+fn a_copy_of_a_file_of_which_nothing_was_read_yet_is_read() {
+    for is_empty in [false, true] {
+        let mut s = Scene::followed("1\n");
+        assert_eq!(s.read_and_acknowledge(), "1\n");
+        copied(&s, "app.log.3");
+        assert_eq!(s.read(), "", "now it is at the start of an empty file");
+        for round in 0..3 {
+            tick();
+            s.append("app.log", &format!("{round} copied\n"));
+            copied(&s, &format!("app.log.{}", 2 - round));
+            let mut want = format!("{round} copied\n");
+            if !is_empty {
+                tick();
+                let line = format!("{round} new\n");
+                s.append("app.log", &line);
+                want.push_str(&line);
+            }
+            assert_eq!(s.read_and_acknowledge(), want, "empty: {is_empty}");
+            if !is_empty {
+                copied(&s, &format!("app.log-{round}"));
+                assert_eq!(s.read(), "");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_copy_that_was_read_before_it_was_made_and_compressed_is_no_loss() {
+    let mut s = Scene::followed("1\n");
+    assert_eq!(s.read_and_acknowledge(), "1\n");
+    assert_eq!(s.read(), "");
+    tick();
+    copied(&s, "app.log.1.gz");
+    fs::write(s.path("app.log.1.gz"), "compressed").unwrap();
+    s.append("app.log", "2\n");
+    assert_eq!(s.read_and_acknowledge(), "2\n");
+    assert_eq!(s.notices(), (0, 1, 0));
+    // Of two copies, the second was never read.
+    assert_eq!(s.read(), "");
+    for (line, name) in [("", "app.log.3.gz"), ("3\n", "app.log.2.gz")] {
+        tick();
+        s.append("app.log", line);
+        copied(&s, name);
+        fs::write(s.path(name), "compressed").unwrap();
+    }
+    tick();
+    s.append("app.log", "4\n");
+    assert_eq!(s.read_and_acknowledge(), "4\n");
+    assert_eq!(s.notices(), (0, 2, 1));
+}

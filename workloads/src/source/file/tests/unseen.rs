@@ -1,0 +1,168 @@
+//! Files that come and go between two looks, while nothing runs, or before anything of them was acknowledged.
+
+use super::*;
+
+/// Gives a file an age, in hours.
+fn age(path: &Path, hours: u64) {
+    let file = fs::File::options().append(true).open(path).unwrap();
+    file.set_modified(std::time::SystemTime::now() - Duration::from_hours(hours)).unwrap();
+}
+
+#[test]
+fn a_file_is_known_after_a_kill_before_anything_of_it_was_acknowledged() {
+    for follow in [true, false] {
+        let mut s = Scene::new(follow);
+        s.append("app.log", "1\n2\n");
+        assert_eq!(s.read(), "1\n2\n");
+        s.kill();
+        s.rename("app.log", "app.log.1");
+        s.append("app.log", "3\n");
+        assert_eq!(s.read(), "1\n2\n3\n", "follow: {follow}");
+    }
+}
+
+#[test]
+fn a_place_that_takes_no_checkpoint_is_told_before_anything_is_read() {
+    for follow in [true, false] {
+        let mut s = Scene::new(follow);
+        s.append("app.log", "1\n");
+        s.options.checkpoint = s.path("missing").join("checkpoint");
+        let error = FileSource::open(s.options.clone()).unwrap_err();
+        assert!(error.to_string().starts_with("cannot write checkpoint /"), "{error}");
+    }
+}
+
+#[test]
+fn a_file_that_comes_and_is_rotated_while_the_first_one_is_waited_for_is_read() {
+    for is_restarted in [false, true] {
+        let mut s = Scene::new(true);
+        s.append("app.log.3", "read by others\n");
+        assert_eq!(s.read(), "");
+        if is_restarted {
+            s.kill();
+        }
+        s.append("app.log", "1\n");
+        s.rename("app.log", "app.log.1");
+        tick();
+        s.append("app.log", "2\n");
+        assert_eq!(s.read_and_acknowledge(), "1\n2\n", "restarted: {is_restarted}");
+        s.kill();
+        s.append("app.log", "3\n");
+        assert_eq!(s.read(), "3\n");
+        assert_eq!(s.notices(), (0, 0, 0));
+    }
+}
+
+#[test]
+fn a_kept_file_is_read_although_the_newest_one_has_the_number_of_the_one_before() {
+    let mut s = Scene::followed("1\n");
+    assert_eq!(s.read_and_acknowledge(), "1\n");
+    s.kill();
+    s.append("app.log.1", "2\n");
+    // Written in place, which keeps the number, as a file system does that gives it again.
+    fs::write(s.path("app.log"), "3\n").unwrap();
+    assert_eq!(s.read(), "2\n3\n");
+}
+
+#[test]
+fn a_number_that_was_given_again_does_not_make_a_file_of_the_same_start_another_one() {
+    let mut s = Scene::followed("1\n");
+    assert_eq!(s.read_and_acknowledge(), "1\n");
+    s.kill();
+    let text = fs::read_to_string(&s.options.checkpoint).unwrap();
+    let mut checkpoint: serde_json::Value = serde_json::from_str(&text).unwrap();
+    if checkpoint["born"] == 0 {
+        return assert!(fs::metadata(s.path("app.log")).unwrap().created().is_err());
+    }
+    checkpoint["born"] = serde_json::json!(1);
+    fs::write(&s.options.checkpoint, checkpoint.to_string()).unwrap();
+    assert_eq!(s.read(), "1\n", "made later, so it is another one");
+}
+
+#[test]
+fn a_file_that_is_not_followed_brings_what_was_rotated_between_two_runs() {
+    let mut s = Scene::new(false);
+    s.append("app.log.7", "read by others\n");
+    s.append("app.log", "1\n");
+    assert_eq!(s.read_and_acknowledge(), "1\n");
+    s.kill();
+    s.append("app.log", "1b\n");
+    for (name, text) in [("app.log.3", "2\n"), ("app.log.2", "3\n"), ("app.log.1", "4\n")] {
+        s.rename("app.log", name);
+        tick();
+        s.append("app.log", text);
+    }
+    assert_eq!(s.read_and_acknowledge(), "1b\n2\n3\n4\n");
+    s.kill();
+    assert_eq!(s.read(), "");
+}
+
+#[test]
+fn a_file_that_is_not_followed_brings_what_was_rotated_after_it_was_removed() {
+    let mut s = Scene::new(false);
+    s.append("app.log", "1\n");
+    let _held = fs::File::open(s.path("app.log")).unwrap();
+    assert_eq!(s.read_and_acknowledge(), "1\n");
+    s.source().finish().unwrap();
+    s.kill();
+    fs::remove_file(s.path("app.log")).unwrap();
+    s.append("app.log.1", "2\n");
+    s.append("app.log", "3\n");
+    assert_eq!(s.read(), "2\n3\n");
+}
+
+#[test]
+fn an_old_file_that_was_never_seen_is_read_whatever_its_age() {
+    for is_restarted in [false, true] {
+        let mut s = Scene::followed("1\n");
+        assert_eq!(s.read_and_acknowledge(), "1\n");
+        if is_restarted {
+            s.kill();
+        }
+        s.append("app.log.2", "staged\n");
+        age(&s.path("app.log.2"), 48);
+        s.rename("app.log", "app.log.1");
+        s.append("app.log", "2\n");
+        assert_eq!(s.read(), "staged\n2\n", "restarted: {is_restarted}");
+    }
+}
+
+#[test]
+fn many_kept_files_are_known_one_by_one() {
+    let mut s = Scene::new(true);
+    for number in 0..200 {
+        let name = format!("app.log.{number}");
+        s.append(&name, "read by others\n");
+        age(&s.path(&name), 1000 - number);
+    }
+    s.append("app.log", "1\n");
+    assert_eq!(s.read_and_acknowledge(), "1\n");
+    for number in 200..210 {
+        s.rename("app.log", &format!("app.log.{number}"));
+        s.append("app.log", &format!("{number}\n"));
+        let want = if number == 205 { "staged\n205\n".to_owned() } else { format!("{number}\n") };
+        assert_eq!(s.read_and_acknowledge(), want);
+        if number == 204 {
+            s.append("app.log-0", "staged\n");
+            age(&s.path("app.log-0"), 900);
+            s.kill();
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_read_any_more_is_told_once() {
+    let mut s = Scene::followed("1\n");
+    assert_eq!(s.read_and_acknowledge(), "1\n");
+    tick();
+    s.append("app.log.1.gz", "compressed");
+    std::os::unix::net::UnixListener::bind(s.path("app.log.0")).unwrap();
+    for number in 2..5 {
+        s.rename("app.log", &format!("app.log.{number}"));
+        s.append("app.log", &format!("{number}\n"));
+        assert_eq!(s.read_and_acknowledge(), format!("{number}\n"));
+        assert_eq!(s.notices(), (number - 1, 0, 2));
+        s.append(&format!("app.log.{number}"), "late\n");
+        assert_eq!(s.read_and_acknowledge(), "late\n");
+    }
+}
