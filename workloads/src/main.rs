@@ -1,10 +1,15 @@
-//! The `batchpipe` command: parse and dispatch, nothing else.
+//! The `batchpipe` command, and `kubectl batchpipe`: parse and dispatch, nothing else.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
-use batchpipe_workloads::cli::Cli;
+use batchpipe_workloads::cli::{Cli, Plugin};
 use clap::Parser;
 
 fn main() -> ExitCode {
-    Cli::parse().run()
+    let program = std::env::args_os().next().unwrap_or_default();
+    if Plugin::is_meant_by(Path::new(&program)) {
+        Plugin::parse().run()
+    } else {
+        Cli::parse().run()
+    }
 }

@@ -8,6 +8,7 @@ use crate::{
         Audit,
         scan::{Progress, ScanError, scan},
     },
+    config::ReadingSetup,
     error::chain,
     shutdown::Shutdown,
     signals,
@@ -34,7 +35,14 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> Exit {
-        let audit = match self.scan() {
+        let target = match self.target.find() {
+            Ok(target) => target,
+            Err(error) => {
+                eprintln!("error: {}", chain(&error));
+                return Exit::Usage;
+            }
+        };
+        let audit = match self.scan(&target) {
             Ok(audit) => audit,
             Err(error) => {
                 eprintln!("error: {}", chain(&error));
@@ -44,12 +52,12 @@ impl Args {
         print(&audit, self.json);
         let complaints = audit.complaints(self.expect);
         for complaint in &complaints {
-            eprintln!("error: topic {}: {complaint}", self.target.topic);
+            eprintln!("error: topic {}: {complaint}", target.topic);
         }
         if complaints.is_empty() { Exit::Done } else { Exit::Failed }
     }
 
-    fn scan(&self) -> Result<Audit, ScanError> {
+    fn scan(&self, target: &ReadingSetup) -> Result<Audit, ScanError> {
         let shutdown = Shutdown::new();
         signals::watch(&shutdown).map_err(ScanError::Signals)?;
         let is_terminal = io::stderr().is_terminal();
@@ -58,8 +66,8 @@ impl Args {
                 show(progress);
             }
         };
-        let topic = &self.target.topic;
-        let audit = scan(&self.target.cluster(), topic, &self.target.limits(), &shutdown, tell);
+        let ReadingSetup { cluster, topic } = target;
+        let audit = scan(cluster, topic, &self.target.limits(), &shutdown, tell);
         if is_terminal {
             eprint!("\r\x1b[K");
         }

@@ -7,17 +7,20 @@ mod consume;
 mod demo;
 mod inspect;
 mod outcome;
+mod plugin;
 mod produce;
 mod redrive;
 mod run;
 mod shared;
 mod tap;
 mod target;
+mod top;
 mod tune;
 mod validate;
 
 use std::process::ExitCode;
 
+pub use self::plugin::Plugin;
 use clap::{Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
@@ -54,6 +57,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Check a pipeline against all rules, offline.
     Validate(validate::Args),
+    /// Show all pipelines of a cluster in a live table.
+    Top(top::Args),
 }
 
 /// What a command ends with.
@@ -95,6 +100,7 @@ impl Cli {
             Command::Tune(args) => args.run(),
             Command::Inspect(args) => args.run(),
             Command::Validate(args) => args.run(),
+            Command::Top(args) => args.run(),
         };
         exit.into()
     }

@@ -6,6 +6,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{Exit, target::Target};
 use crate::{
+    config::ReadingSetup,
     error::chain,
     kafka::reader::{self, Start},
     shutdown::Shutdown,
@@ -48,19 +49,25 @@ enum From {
 
 impl Args {
     pub(super) fn run(self) -> Exit {
+        let ReadingSetup { cluster, topic } = match self.target.find() {
+            Ok(target) => target,
+            Err(error) => {
+                eprintln!("error: {}", chain(&error));
+                return Exit::Usage;
+            }
+        };
         let shutdown = Shutdown::new();
         if let Err(error) = signals::watch(&shutdown) {
             eprintln!("error: cannot watch for signals: {error}");
             return Exit::Failed;
         }
-        let topic = &self.target.topic;
         let mut left_out = 0_u64;
         let complain = |what| {
             left_out += 1;
-            eprintln!("{}", describe(topic, what));
+            eprintln!("{}", describe(&topic, what));
         };
         let mut out = Stdout(io::stdout().lock());
-        match tap::run(&self.target.cluster(), &self.options(), &mut out, &shutdown, complain) {
+        match tap::run(&cluster, &self.options(&topic), &mut out, &shutdown, complain) {
             // Whoever reads has seen enough: `tap | head`.
             Err(TapError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => Exit::Done,
             Err(error) => {
@@ -76,14 +83,14 @@ impl Args {
         }
     }
 
-    fn options(&self) -> tap::Options {
+    fn options(&self, topic: &str) -> tap::Options {
         let start = match self.from {
             From::Earliest => Start::Earliest,
             From::Latest => Start::Latest,
         };
         let until_caught_up = self.until_caught_up;
         tap::Options {
-            topic: self.target.topic.clone(),
+            topic: topic.to_owned(),
             reading: reader::Options { start, until_caught_up, ..reader::Options::default() },
             batches: self.batches,
             limit: (self.limit > 0).then_some(self.limit),

@@ -1,11 +1,12 @@
-//! Which topic of which cluster: the arguments of the commands that read one without a pipeline.
+//! Which topic of which cluster: the arguments of the commands that read one without a group.
+
+use std::path::PathBuf;
 
 use batchpipe_api::units::ByteSize;
 
 use crate::{
-    config::{check_brokers, check_topic},
+    config::{self, ConfigError, ReadingSetup},
     decode::Limits,
-    kafka::client::Cluster,
 };
 
 /// The most records that a valid pipeline may put into a batch.
@@ -15,20 +16,27 @@ const MAX_BATCH_RECORDS: u32 = 10_000_000;
 #[derive(clap::Args, Debug)]
 pub(super) struct Target {
     /// Addresses of brokers: host:port, separated by commas
-    #[arg(short, long, value_name = "HOST:PORT,...", env = "KAFKA_BROKER", value_parser = check_brokers)]
-    brokers: String,
-    /// The topic of batches
-    #[arg(short, long, env = "KAFKA_TOPIC", value_parser = check_topic)]
-    pub(super) topic: String,
+    #[arg(short, long, value_name = "HOST:PORT,...", env = "KAFKA_BROKER")]
+    brokers: Option<String>,
+    /// The topic of batches, or of dead letters
+    #[arg(short, long, env = "KAFKA_TOPIC")]
+    topic: Option<String>,
+    /// File with a `BatchPipeline` (its first document), - for standard input; `BATCHPIPE_PIPELINE` may hold the text
+    /// instead. It says where Kafka is, with TLS and SASL, and which topic, where nothing else does
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
     /// Largest batch that is read, after decompression; larger ones count as unreadable
     #[arg(long, value_name = "BYTES", default_value = "64Mi")]
     max_batch_bytes: ByteSize,
 }
 
 impl Target {
-    /// How to reach the cluster.
-    pub(super) fn cluster(&self) -> Cluster {
-        Cluster { bootstrap_servers: self.brokers.clone(), ..Cluster::default() }
+    /// How to reach the cluster, and which topic.
+    pub(super) fn find(&self) -> Result<ReadingSetup, ConfigError> {
+        // An empty variable is what an unset one looks like in many tools.
+        let given = |value: &'_ Option<String>| value.clone().filter(|text| !text.is_empty());
+        let (brokers, topic) = (given(&self.brokers), given(&self.topic));
+        config::reading(self.file.as_deref(), brokers.as_deref(), topic.as_deref())
     }
 
     /// What a batch may be after decompression.

@@ -20,6 +20,14 @@ pub enum ConfigError {
     /// Addresses of brokers that are none.
     #[error("--brokers (KAFKA_BROKER) cannot be used: {0}")]
     Brokers(String),
+    /// There is none, and it is not said either which topic is meant.
+    #[error(
+        "no topic given: name it with --topic (KAFKA_TOPIC), or name a file with a pipeline with -f"
+    )]
+    NoTopic,
+    /// A topic that is none.
+    #[error("--topic (KAFKA_TOPIC) cannot be used: {0}")]
+    Topic(String),
     /// The file cannot be read.
     #[error("cannot read {path}, which -f names")]
     Read {

@@ -7,6 +7,7 @@ mod error;
 mod load;
 mod places;
 mod producer;
+mod reading;
 mod redrive;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub use self::{
     load::{Loaded, Overrides, STANDARD_INPUT, load},
     places::{check_brokers, check_topic},
     producer::{ProducerFlags, ProducerSetup, producer},
+    reading::{ReadingSetup, reading},
     redrive::{RedriveSetup, redrive},
 };
 use crate::kafka::{

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use batchpipe_api::spec::{batch::Batch, compression::Compression};
 
-use super::{ConfigError, Overrides, check_brokers, cluster, load, producer};
+use super::{ConfigError, Overrides, cluster, load, producer, reading::cluster_at};
 use crate::{kafka::client::Cluster, redrive::Batching};
 
 /// What sending back needs beside the letters.
@@ -33,11 +33,8 @@ pub fn redrive(file: Option<&Path>, brokers: Option<&str>) -> Result<RedriveSetu
 }
 
 fn without_pipeline(brokers: Option<&str>) -> Result<RedriveSetup, ConfigError> {
-    let Some(brokers) = brokers else { return Err(ConfigError::NoBrokers) };
-    let bootstrap_servers = check_brokers(brokers).map_err(ConfigError::Brokers)?;
-    let cluster = Cluster { bootstrap_servers, ..Cluster::default() };
     let batching = batching(&Batch::default(), &Compression::default());
-    Ok(RedriveSetup { cluster, batching, dead_letter: None })
+    Ok(RedriveSetup { cluster: cluster_at(brokers)?, batching, dead_letter: None })
 }
 
 fn batching(batch: &Batch, compression: &Compression) -> Batching {

@@ -122,24 +122,34 @@ fn a_log_filter_that_is_none_is_named() {
 fn every_command_tells_its_exit_codes() {
     for command in [
         "produce", "consume", "run", "demo", "tap", "audit", "redrive", "tune", "inspect",
-        "validate",
+        "validate", "top",
     ] {
         assert!(help(command).contains("Exit codes: 0 "), "{command}");
     }
 }
 
 #[test]
-fn commands_without_a_pipeline_refuse_the_same_places() {
+fn commands_that_read_a_topic_refuse_wrong_places() {
     for command in ["tap", "audit"] {
-        for brokers in ["http://h:9092", "h:99999", "h", ""] {
-            run(&mut batchpipe(&[command, "-b", brokers, "-t", "rooms"]))
-                .refused(&["--brokers", "HOST:PORT"]);
+        let with = |more: &[&str]| run(&mut batchpipe(&[&[command], more].concat()));
+        for brokers in ["http://h:9092", "h:99999", "h"] {
+            with(&["-b", brokers, "-t", "rooms"]).refused(&["--brokers", "HOST:PORT"]);
         }
         for topic in ["a b", "..", "a/b"] {
-            run(&mut batchpipe(&[command, "-b", "h:1", "-t", topic]))
-                .refused(&["--topic", "topic name"]);
+            with(&["-b", "h:1", "-t", topic]).refused(&["--topic", "topic name"]);
         }
+        with(&[]).refused(&["--brokers", "KAFKA_BROKER", "-f"]);
+        with(&["-b", "", "-t", "rooms"]).refused(&["--brokers", "KAFKA_BROKER", "-f"]);
+        with(&["-b", "h:1"]).refused(&["--topic", "KAFKA_TOPIC", "-f"]);
+        with(&["-f", "/missing.yaml"]).refused(&["/missing.yaml", "-f"]);
     }
+}
+
+#[test]
+fn a_missing_kubectl_is_named() {
+    let ended = run(batchpipe(&["top"]).env("KUBECTL", "/missing/kubectl"));
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("cannot run /missing/kubectl; install kubectl"), "{ended:?}");
 }
 
 #[test]

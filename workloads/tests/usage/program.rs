@@ -13,7 +13,7 @@ use std::{
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the environment may say to the binary.
-const VARIABLES: [&str; 11] = [
+const VARIABLES: [&str; 12] = [
     "BATCHPIPE_PIPELINE",
     "BATCHPIPE_ADMIN",
     "BATCHPIPE_GRACE_PERIOD",
@@ -25,6 +25,7 @@ const VARIABLES: [&str; 11] = [
     "KAFKA_BROKER",
     "KAFKA_TOPIC",
     "COMPRESSION_CODEC",
+    "KUBECTL",
 ];
 
 /// A process that runs.
