@@ -10,6 +10,7 @@ mod first;
 mod http;
 mod letters;
 mod outage;
+mod plugin;
 mod refusals;
 mod restarts;
 mod rollouts;
