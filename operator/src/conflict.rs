@@ -82,23 +82,20 @@ impl<'a> Rival<'a> {
 /// may be among the others.
 fn conflict(object: &BatchPipeline, world: &impl World) -> Option<Conflict> {
     let held = world.held(object);
-    let (winner, claim, message) = match first(object, &held, world) {
-        Some(Rival { object: other, claim, .. }) => {
-            (other.name().to_owned(), claim.clone(), taken(object, other, &claim))
-        }
-        None => {
-            let (winner, claim) = left(object, &held, world)?;
-            let message = format!(
-                "pods of pipeline {winner}, which is gone or cannot be read, have {claim}; wait until they have \
-                 ended, delete what is left of it, or {}",
-                claim.remedy()
-            );
-            (winner, claim, message)
-        }
+    let (winner, claim, message) = if let Some(rival) = first(object, &held, world) {
+        let message = taken(object, rival.object, &rival.claim);
+        (rival.object.name().to_owned(), rival.claim, message)
+    } else {
+        let (winner, claim) = left(object, &held, world)?;
+        let message = format!(
+            "pods of pipeline {winner}, which is gone or cannot be read, have {claim}; wait until they have ended, \
+             delete what is left of it, or {}",
+            claim.remedy()
+        );
+        (winner, claim, message)
     };
-    let intruding = held.used.into_iter().filter(|(_, used)| *used == claim);
-    let mut intruding: Vec<_> = intruding.map(|(role, _)| role).collect();
-    intruding.dedup();
+    let intrudes = |role: &Role| held.used.iter().any(|(by, used)| by == role && *used == claim);
+    let intruding = [Role::Producer, Role::Consumer].into_iter().filter(intrudes).collect();
     Some(Conflict { winner, message, intruding })
 }
 

@@ -225,7 +225,7 @@ fn a_lease_that_somebody_empties_ends_the_lead_and_is_taken_when_its_time_has_pa
 fn a_label_on_the_lease_costs_the_leader_no_wait() {
     let namespace = Namespace::new(cluster(), "labelled-lease");
     let timing = Timing {
-        duration: Duration::from_secs(60),
+        duration: Duration::from_mins(1),
         renew_deadline: Duration::from_secs(50),
         retry: Duration::from_secs(20),
     };
