@@ -8,12 +8,32 @@ use crate::{
     support::{Namespace, Operator, cluster, wait_for},
 };
 
-/// Something that keeps an object although it was deleted, as a node keeps a pod that is being stopped.
+/// Something that keeps an object although it was deleted.
 const HELD: &str = r#"{"metadata": {"finalizers": ["example.com/held"]}}"#;
 const FREED: &str = r#"{"metadata": {"finalizers": null}}"#;
 
 fn patch(namespace: Namespace<'_>, object: &str, patch: &str) {
     namespace.kubectl(&["patch", object, "--type=merge", "--patch", patch]);
+}
+
+/// Gives a pod to a node that is not there: when it is deleted, it is being stopped until somebody says that it has.
+fn bind(namespace: Namespace<'_>, pod: &str) {
+    let node = format!("node-of-{}", namespace.name);
+    let object = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}});
+    namespace.apply(&object.to_string());
+    let pod = pod.trim_start_matches("pod/");
+    let binding = json!({
+        "apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod},
+        "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+    });
+    let path = format!("/api/v1/namespaces/{}/pods/{pod}/binding", namespace.name);
+    let args = ["create", "--raw", &path, "-f", "-"];
+    namespace.cluster.kubectl_with_input(&args, &binding.to_string()).unwrap();
+}
+
+/// Says in the place of its node that a pod has ended.
+fn end(namespace: Namespace<'_>, pod: &str) {
+    namespace.kubectl(&["delete", pod, "--force", "--grace-period=0"]);
 }
 
 /// Two pipelines that want the same group: `first` has a consumer's pod, which is given, and `second` waits.
@@ -27,6 +47,7 @@ fn rivals(topic: &str) -> (Namespace<'static>, Operator, String) {
         let names = namespace.kubectl(&["get", "pods", "--selector", select, "--output", "name"]);
         names.lines().next().map(str::to_owned)
     });
+    bind(namespace, &pod);
     namespace.apply(&sharing("second", "kafka:9093"));
     namespace.await_reason("second", "Ready", "Conflict");
     (namespace, operator, pod)
@@ -41,49 +62,53 @@ fn await_words(namespace: Namespace<'_>, words: &str) {
     assert!(namespace.find("deployment/second-consumer").is_none());
 }
 
-#[test]
-fn what_a_deleted_pipeline_had_is_free_when_its_last_pod_is_gone() {
-    let (namespace, operator, pod) = rivals("gone");
-    patch(namespace, &pod, HELD);
-    namespace.kubectl(&["delete", "batchpipeline/first"]);
-    await_words(namespace, "pods of pipeline first, which is gone");
-    wait_for("the pod alone", || {
-        namespace.find("deployment/first-consumer").is_none().then_some(())
-    });
-    await_words(namespace, "pods of pipeline first, which is gone");
+/// The first is deleted in this way, and its pod takes its time.
+fn waits_for_the_last_pod(topic: &str, cascade: &str) {
+    const GONE: &str = "pods of pipeline first, which is gone";
+    let (namespace, operator, pod) = rivals(topic);
+    namespace.kubectl(&["delete", "batchpipeline/first", cascade, "--wait=false"]);
+    await_words(namespace, GONE);
+    wait_for("the pod to be stopping", || is_stopping(namespace, &pod));
     // Nobody remembers it who begins now.
     operator.stop();
     let operator = Operator::start(namespace);
     wait_for("a look", || (operator.looks() >= 1).then_some(()));
-    await_words(namespace, "pods of pipeline first, which is gone");
-    patch(namespace, &pod, FREED);
+    await_words(namespace, GONE);
+    end(namespace, &pod);
     namespace.await_children("second");
     operator.stop();
 }
 
+fn is_stopping(namespace: Namespace<'_>, pod: &str) -> Option<()> {
+    (!namespace.get(pod)["metadata"]["deletionTimestamp"].is_null()).then_some(())
+}
+
 #[test]
-fn a_pipeline_that_goes_after_its_pods_has_what_they_work_with_until_then() {
-    let (namespace, operator, pod) = rivals("foreground");
-    patch(namespace, &pod, HELD);
-    namespace.kubectl(&["delete", "batchpipeline/first", "--cascade=foreground", "--wait=false"]);
-    await_words(namespace, "pipeline first, which is being deleted");
-    patch(namespace, &pod, FREED);
-    namespace.await_children("second");
-    operator.stop();
+fn what_a_deleted_pipeline_had_is_free_when_its_last_pod_is_gone() {
+    waits_for_the_last_pod("gone", "--cascade=background");
+}
+
+#[test]
+fn so_it_is_when_what_it_owns_is_deleted_before_it() {
+    waits_for_the_last_pod("foreground", "--cascade=foreground");
 }
 
 #[test]
 fn a_pipeline_that_is_being_deleted_can_be_paused_and_then_keeps_nobody_waiting() {
-    let (namespace, operator, _) = rivals("leaving");
+    let (namespace, operator, pod) = rivals("leaving");
     patch(namespace, "batchpipeline/first", HELD);
     namespace.kubectl(&["delete", "batchpipeline/first", "--wait=false"]);
     await_words(namespace, "pipeline first, which is being deleted");
     patch(namespace, "batchpipeline/first", r#"{"spec": {"state": "Paused"}}"#);
+    wait_for("the pods to be stopped", || {
+        let replicas =
+            |side| namespace.get(&format!("deployment/first-{side}"))["spec"]["replicas"].as_i64();
+        (replicas("producer") == Some(0) && replicas("consumer") == Some(0)).then_some(())
+    });
+    wait_for("the pod to be stopping", || is_stopping(namespace, &pod));
+    assert!(namespace.find("deployment/second-consumer").is_none());
+    end(namespace, &pod);
     namespace.await_children("second");
-    for side in ["producer", "consumer"] {
-        let deployment = namespace.get(&format!("deployment/first-{side}"));
-        assert_eq!(deployment["spec"]["replicas"], 0, "{side}");
-    }
     patch(namespace, "batchpipeline/first", FREED);
     operator.stop();
 }
