@@ -24,10 +24,7 @@ use crate::{
 };
 
 pub use self::{ownership::APPLIED, stop::stop, topics::SeenTopics, written::Written};
-pub(crate) use self::{
-    ownership::{belongs_to, is_ours},
-    written::is_older,
-};
+pub(crate) use self::{ownership::belongs_to, written::is_older};
 
 /// What happened to one child that could not be applied or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]

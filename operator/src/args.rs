@@ -63,7 +63,7 @@ pub struct RunArgs {
         default_value = "batchpipe-operator"
     )]
     lease_name: String,
-    /// Others take over when the Lease was not renewed for so long; whole seconds.
+    /// Others take over when the Lease was not renewed for so long; whole seconds, from 2s to 10m.
     #[arg(long, env = "BATCHPIPE_LEASE_DURATION", value_name = "TIME", default_value = "15s")]
     lease_duration: Timespan,
     /// The leader stops writing when it could not renew for so long; less than the duration.
@@ -88,7 +88,8 @@ pub enum ArgsError {
     /// The times of the Lease do not fit each other.
     #[error(
         "--lease-duration {duration}, --lease-renew-deadline {renew_deadline} and --lease-retry-period {retry} do not \
-         fit; the duration, whole seconds, must be more than the deadline, and the deadline more than twice the period"
+         fit; the duration, whole seconds from 2s to 10m, must be more than the deadline, and the deadline more than \
+         twice the period"
     )]
     Lease {
         /// As given.
@@ -151,7 +152,8 @@ fn timing(
     let of = |span: Timespan| Duration::from_millis(span.as_millis());
     let timing =
         Timing { duration: of(duration), renew_deadline: of(renew_deadline), retry: of(retry) };
-    let fits = timing.duration > timing.renew_deadline
+    let fits = (lease::SHORTEST..=lease::LONGEST).contains(&timing.duration)
+        && timing.duration > timing.renew_deadline
         && timing.renew_deadline > timing.retry * 2
         && timing.duration.subsec_millis() == 0;
     if fits { Ok(timing) } else { Err(ArgsError::Lease { duration, renew_deadline, retry }) }
@@ -204,5 +206,15 @@ mod tests {
         let error = options(&["--lease-renew-deadline", "15s"]).unwrap_err();
         assert!(error.to_string().starts_with("--lease-duration 15s"), "{error}");
         assert!(options(&["--lease-retry-period", "5s"]).is_err());
+    }
+
+    #[test]
+    fn a_lease_that_looks_given_back_or_lasts_for_ever_is_refused() {
+        let lasting = |duration| {
+            let short = ["--lease-renew-deadline", "900ms", "--lease-retry-period", "100ms"];
+            options(&[&["--lease-duration", duration], short.as_slice()].concat())
+        };
+        assert!(lasting("2s").is_ok() && lasting("10m").is_ok());
+        assert!(lasting("1s").is_err() && lasting("601s").is_err());
     }
 }

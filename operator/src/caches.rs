@@ -79,6 +79,11 @@ where
         self.index.names(key).iter().filter_map(|name| self.store.get(&here(name))).collect()
     }
 
+    /// The pipelines of a namespace of which something exists, by its label.
+    pub fn keys(&self, namespace: &str) -> Vec<Key> {
+        self.index.keys(namespace)
+    }
+
     /// Why this kind cannot be seen; absent while it can.
     pub fn refused(&self) -> Option<String> {
         match &*self.health.borrow() {

@@ -4,6 +4,9 @@
 //! others create nothing until it is gone. Who works with it follows from what exists and from what this process is
 //! about to make, never from what a status says of the spec: pods may run that were made for an earlier one. Only
 //! objects of the same namespace are compared: the operator of a namespace may not see more.
+//!
+//! Who is being deleted wants nothing any more, and has what it works with until its last pod is gone. So have the pods
+//! of one that is gone already, or cannot be read.
 
 mod claim;
 mod granted;
@@ -13,7 +16,11 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use batchpipe_api::{pipeline::BatchPipeline, report::Role};
+use batchpipe_api::{
+    conditions::{reasons, types},
+    pipeline::BatchPipeline,
+    report::Role,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 pub use self::granted::{Exists, Granted, note};
@@ -21,6 +28,7 @@ use self::{
     claim::{Claim, claims},
     held::Held,
 };
+use crate::pipeline::accept;
 
 /// Another pipeline has what this one wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +49,9 @@ trait World {
     fn suspects(&self, claims: &[Claim]) -> BTreeSet<String>;
     /// What a pipeline has.
     fn held(&self, object: &BatchPipeline) -> Held;
+    /// What pods may be using of these that are of no pipeline among those, with the name of the pipeline that they
+    /// were made for.
+    fn left(&self, claims: &[Claim]) -> Vec<(String, Claim)>;
 }
 
 /// How firmly a pipeline has something, the firmest first.
@@ -71,15 +82,44 @@ impl<'a> Rival<'a> {
 /// may be among the others.
 fn conflict(object: &BatchPipeline, world: &impl World) -> Option<Conflict> {
     let held = world.held(object);
-    let Rival { object: other, claim, .. } = first(object, &held, world)?;
-    let winner = other.name().to_owned();
+    let (winner, claim, message) = if let Some(rival) = first(object, &held, world) {
+        let message = taken(object, rival.object, &rival.claim);
+        (rival.object.name().to_owned(), rival.claim, message)
+    } else {
+        let (winner, claim) = left(object, &held, world)?;
+        let message = format!(
+            "pods of pipeline {winner}, which is gone or cannot be read, have {claim}; wait until they have ended, \
+             delete what is left of it, or {}",
+            claim.remedy()
+        );
+        (winner, claim, message)
+    };
+    let intrudes = |role: &Role| held.used.iter().any(|(by, used)| by == role && *used == claim);
+    let intruding = [Role::Producer, Role::Consumer].into_iter().filter(intrudes).collect();
+    Some(Conflict { winner, message, intruding })
+}
+
+/// What is said to a pipeline that wants what the other one has.
+fn taken(object: &BatchPipeline, other: &BatchPipeline, claim: &Claim) -> String {
+    let (winner, remedy) = (other.name(), claim.remedy());
+    if is_leaving(other) {
+        return format!(
+            "pipeline {winner}, which is being deleted, has {claim} until its last pod is gone; wait, or {remedy}"
+        );
+    }
     let why = if age(other) < age(object) { "is older" } else { "had it before" };
-    let message = format!(
-        "pipeline {winner}, which {why}, has {claim}; delete one of them, or {}",
-        claim.remedy()
-    );
-    let intruding = held.used.into_iter().filter(|(_, used)| *used == claim);
-    Some(Conflict { winner, message, intruding: intruding.map(|(role, _)| role).collect() })
+    format!("pipeline {winner}, which {why}, has {claim}; delete one of them, or {remedy}")
+}
+
+/// What the object does not have yet, and somebody's pods have that is no pipeline any more.
+fn left(object: &BatchPipeline, held: &Held, world: &impl World) -> Option<(String, Claim)> {
+    let mut wanted = claims(object);
+    wanted.retain(|claim| !held.uses(claim));
+    if wanted.is_empty() {
+        return None;
+    }
+    // Its own name's are in its own way in any case: its children have the same names.
+    world.left(&wanted).into_iter().find(|(name, _)| name != object.name())
 }
 
 /// The first of those that come before the object.
@@ -101,7 +141,10 @@ fn first<'a>(object: &BatchPipeline, held: &Held, world: &'a impl World) -> Opti
         .collect();
     rivals.sort_by(|one, other| one.rank().cmp(&other.rank()));
     // Who waits itself keeps nobody else waiting.
-    let waits = |other| first(other, &world.held(other), world).is_some();
+    let waits = |other| {
+        let held = world.held(other);
+        first(other, &held, world).is_some() || left(other, &held, world).is_some()
+    };
     rivals.into_iter().find(|rival| {
         let ours = hold(object, &wanted, held, &rival.claim).unwrap_or(Hold::Wants);
         let is_before = rival.rank() < (ours, age(object));
@@ -114,18 +157,37 @@ fn hold(object: &BatchPipeline, wanted: &[Claim], held: &Held, claim: &Claim) ->
     if held.uses(claim) {
         return Some(Hold::Uses);
     }
+    if is_leaving(object) || !wanted.contains(claim) {
+        return None;
+    }
     // What its stopped pods were made for is no use to who waits for another one to give it up.
     let is_waiting = object.status.as_ref().is_some_and(|status| status.waits_for.is_some());
-    let keeps = !is_waiting && held.kept.contains(claim);
-    wanted.contains(claim).then_some(if keeps { Hold::Keeps } else { Hold::Wants })
+    if !is_waiting && held.kept.contains(claim) {
+        return Some(Hold::Keeps);
+    }
+    (!is_refused(object)).then_some(Hold::Wants)
 }
 
-/// Whether two objects are two, of the same namespace. What is being deleted has given up its claims.
+/// Whether its newest spec cannot be carried out whoever gives way: by our rules, or by those that only the API server
+/// knows, which its status tells.
+fn is_refused(object: &BatchPipeline) -> bool {
+    let is_said = object.status.as_ref().is_some_and(|status| {
+        let mut said = status.conditions.iter();
+        status.observed_generation == object.metadata.generation
+            && said.any(|it| it.type_ == types::STALLED && it.reason == reasons::INVALID_SPEC)
+    });
+    is_said || accept(object).is_err()
+}
+
+/// Whether two objects are two, of the same namespace.
 fn is_rival(object: &BatchPipeline, other: &BatchPipeline) -> bool {
     let (ours, theirs) = (&object.metadata, &other.metadata);
-    ours.namespace == theirs.namespace
-        && (ours.uid != theirs.uid || ours.name != theirs.name)
-        && theirs.deletion_timestamp.is_none()
+    ours.namespace == theirs.namespace && (ours.uid != theirs.uid || ours.name != theirs.name)
+}
+
+/// Whether it is being deleted.
+const fn is_leaving(object: &BatchPipeline) -> bool {
+    object.metadata.deletion_timestamp.is_some()
 }
 
 /// The oldest first; what has no age yet is the youngest.

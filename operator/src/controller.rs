@@ -137,14 +137,22 @@ impl Controller {
     fn touch(&mut self, touched: &Touched) {
         let now = Instant::now();
         match touched {
-            Touched::Child(key) => self.queue.touch(key, now),
+            Touched::Child(key) => {
+                self.queue.touch(key, now);
+                // Its last pod may be what another one waits for.
+                self.touch_all_of(&self.ctx.memories.waiting_for(key), now);
+            }
             Touched::Pipeline(key) => {
                 self.queue.touch(key, now);
                 // What it gave up or took may be what another one waits for.
-                for other in self.ctx.memories.waiting_beside(key) {
-                    self.queue.touch(&other, now);
-                }
+                self.touch_all_of(&self.ctx.memories.waiting_beside(key), now);
             }
+        }
+    }
+
+    fn touch_all_of(&mut self, keys: &[Key], now: Instant) {
+        for key in keys {
+            self.queue.touch(key, now);
         }
     }
 

@@ -14,6 +14,11 @@ use std::time::Duration;
 
 pub use self::{elector::Elector, leadership::Leadership};
 
+/// The shortest [`Timing::duration`]: what lasts shorter was given back.
+pub const SHORTEST: Duration = Duration::from_secs(2);
+/// The longest [`Timing::duration`]. A Lease that says more is taken when it has not changed for so long.
+pub const LONGEST: Duration = Duration::from_mins(10);
+
 /// How long leadership lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {

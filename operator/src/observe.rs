@@ -15,7 +15,10 @@ use k8s_openapi::jiff::Timestamp;
 
 #[cfg(test)]
 pub(crate) use self::blocked::blocked;
-pub(crate) use self::{credible::MOST, side::REVISION};
+pub(crate) use self::{
+    credible::MOST,
+    side::{REVISION, has_ended},
+};
 pub use self::{
     lag::{Measured, Partitions},
     reports::{Answer, Answers, Reports},

@@ -1,15 +1,18 @@
-{{/* Base of all names. At most 47 characters, so that suffixes keep names a label's length. */}}
+{{/* Base of all names. At most 47 characters, so that suffixes keep names a label's length; of dots, which a release's
+     name may have, a label has none. */}}
 {{- define "batchpipe.fullname" -}}
-{{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 47 | trimSuffix "-" -}}
-{{- else -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
-{{- if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 47 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 47 | trimSuffix "-" -}}
+{{- $full := .Values.fullnameOverride -}}
+{{- if and (not $full) (contains $name .Release.Name) -}}
+{{- $full = .Release.Name -}}
 {{- end -}}
+{{- $full | default (printf "%s-%s" .Release.Name $name) | replace "." "-" | trunc 47 | trimAll "-" -}}
 {{- end -}}
+
+{{/* The Service's name, which no digit may begin. */}}
+{{- define "batchpipe.serviceName" -}}
+{{- $fullname := include "batchpipe.fullname" . -}}
+{{- ternary (printf "metrics-%s" $fullname) (printf "%s-metrics" $fullname) (regexMatch "^[0-9]" $fullname) -}}
 {{- end -}}
 
 {{/* Base of cluster-wide names: releases of the same name in two namespaces do not meet. */}}
@@ -21,7 +24,7 @@
      pipelines let in pods of this name. */}}
 {{- define "batchpipe.selectorLabels" -}}
 app.kubernetes.io/name: batchpipe-operator
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: operator
 {{- end -}}
 
@@ -29,7 +32,7 @@ app.kubernetes.io/component: operator
 {{ include "batchpipe.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: batchpipe
-app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
@@ -60,7 +63,9 @@ app.kubernetes.io/managed-by: batchpipe-operator
 {{/* Namespaces that are looked after, comma separated; empty: all. */}}
 {{- define "batchpipe.watchNamespaces" -}}
 {{- if not .Values.clusterWide -}}
-{{- .Values.watchNamespaces | default (list .Release.Namespace) | uniq | join "," -}}
+{{- .Values.watchNamespaces | default (list .Release.Namespace) | join "," -}}
+{{- else if .Values.watchNamespaces -}}
+{{- printf "watchNamespaces: %s is set, and clusterWide looks after all namespaces; leave one of them out, for example by --set watchNamespaces=null" (.Values.watchNamespaces | toJson) | fail -}}
 {{- end -}}
 {{- end -}}
 
@@ -68,6 +73,6 @@ app.kubernetes.io/managed-by: batchpipe-operator
 {{- define "batchpipe.subjects" -}}
 subjects:
   - kind: ServiceAccount
-    name: {{ include "batchpipe.serviceAccountName" . }}
-    namespace: {{ .Release.Namespace }}
+    name: {{ include "batchpipe.serviceAccountName" . | quote }}
+    namespace: {{ .Release.Namespace | quote }}
 {{- end -}}

@@ -46,7 +46,7 @@ pub(crate) fn belongs_to<K: Resource>(live: &K) -> Option<&str> {
 }
 
 /// Whether an object is this pipeline's.
-pub(crate) fn is_ours<K: Resource>(live: &K, uid: &str) -> bool {
+pub(super) fn is_ours<K: Resource>(live: &K, uid: &str) -> bool {
     standing(live, uid) == Standing::Ours
 }
 

@@ -25,6 +25,9 @@ pub const OPERATOR: &str = "batchpipe-operator";
 /// Annotation with the pipeline that a child was made for: names can be used again, uids cannot. It tells our children
 /// from those of a namesake, also after their owner reference was removed.
 pub const PIPELINE_UID: &str = "batchpipe.dev/pipeline-uid";
+/// Annotation of a Deployment and of its pods with what they may have for themselves, in JSON. On a Deployment: what its
+/// template is for, and until the last pod of an earlier template is gone also what that was for.
+pub const CLAIMS: &str = "batchpipe.dev/claims";
 
 /// The labels of a child.
 pub fn common(pipeline: &str, component: &str) -> BTreeMap<String, String> {

@@ -12,7 +12,7 @@ use k8s_openapi::{
 use kube::{Resource, ResourceExt, api::ObjectMeta, core::PartialObjectMeta};
 
 use crate::{
-    build::labels::{COMPONENT, INSTANCE, NAME, PIPELINE_UID},
+    build::labels::{CLAIMS, COMPONENT, INSTANCE, NAME, PIPELINE_UID},
     observe::REVISION,
     settings::FIELD_MANAGER,
 };
@@ -22,7 +22,7 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// The labels of pods and their owners that are read.
 const LABELS: [&str; 3] = [NAME, INSTANCE, COMPONENT];
 /// The annotations of them that are read.
-const ANNOTATIONS: [&str; 2] = [PIPELINE_UID, REVISION];
+const ANNOTATIONS: [&str; 3] = [PIPELINE_UID, REVISION, CLAIMS];
 /// The conditions of pods that are read.
 const CONDITIONS: [&str; 2] = ["Ready", "PodScheduled"];
 /// So much is kept of what Kubernetes says, and of the end of what a container says, in bytes.
@@ -57,6 +57,8 @@ pub(super) fn pod(pod: &mut Pod) {
 /// Keeps of a `ReplicaSet` whose it is and which one.
 pub(super) fn replica_set(set: &mut PartialObjectMeta<ReplicaSet>) {
     set.metadata = identity(std::mem::take(&mut set.metadata));
+    // Copied from its Deployment, where it is read.
+    set.annotations_mut().remove(CLAIMS);
 }
 
 fn identity(meta: ObjectMeta) -> ObjectMeta {
@@ -183,8 +185,9 @@ mod tests {
 
     /// A pod as it is, and with everything that a pipeline or a container may add to it.
     fn large() -> Pod {
-        let notes: BTreeMap<String, String> =
+        let mut notes: BTreeMap<String, String> =
             (0..31).map(|note| (format!("example.com/{note}"), "x".repeat(4096))).collect();
+        notes.insert(CLAIMS.to_owned(), "[]".to_owned());
         let long = "y".repeat(4096);
         serde_json::from_value(serde_json::json!({
             "metadata": {
@@ -218,6 +221,7 @@ mod tests {
         let kept = serde_json::to_string(&found).unwrap();
         assert!(kept.len() < 2 * MOST_WORDS, "{} bytes: {kept}", kept.len());
         assert_eq!(found.labels()[INSTANCE], "demo");
+        assert_eq!(found.annotations()[CLAIMS], "[]");
         assert_eq!(found.owner_references()[0].uid, "r");
         let status = found.status.unwrap();
         assert_eq!(
@@ -242,6 +246,7 @@ mod tests {
         let mut set = PartialObjectMeta::<ReplicaSet>::default();
         set.annotations_mut().insert(REVISION.to_owned(), "3".to_owned());
         set.annotations_mut().insert("example.com/note".to_owned(), "x".repeat(4096));
+        set.annotations_mut().insert(CLAIMS.to_owned(), "[]".to_owned());
         replica_set(&mut set);
         assert_eq!(set.annotations().len(), 1);
         assert_eq!(set.annotations()[REVISION], "3");

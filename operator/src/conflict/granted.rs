@@ -9,7 +9,7 @@ use std::{
 };
 
 use batchpipe_api::{pipeline::BatchPipeline, report::Role};
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
 use kube::{Resource as _, ResourceExt, core::DeserializeGuard};
 
 use super::{
@@ -19,9 +19,13 @@ use super::{
     held::{self, Held},
 };
 use crate::{
-    apply::{Written, belongs_to, is_ours},
-    build::{Resources, names},
-    caches::CacheSet,
+    apply::{Written, belongs_to},
+    build::{
+        Resources,
+        labels::{COMPONENT, INSTANCE},
+        names,
+    },
+    caches::{CacheSet, Key, is_applied_by_us},
 };
 
 const ROLES: [Role; 2] = [Role::Producer, Role::Consumer];
@@ -75,21 +79,32 @@ impl Granted {
     }
 }
 
-/// Notes on the Deployments that are to be written what their pods may have.
+/// Notes on the Deployments that are to be written, and on their pods, what the pods may have.
 pub fn note(resources: &mut Resources, object: &BatchPipeline, exists: Exists<'_>) {
+    let pods = exists.pods(&Key::of(object));
     for desired in &mut resources.deployments {
         let name = desired.name_any();
         let role = ROLES.into_iter().find(|role| names::side(object.name(), *role) == name);
         let wants = role.map(|role| claims_of(object, role)).unwrap_or_default();
-        held::note(desired, exists.deployment(object, &name).as_deref(), wants);
+        let side = desired.labels().get(COMPONENT);
+        let pods: Vec<_> =
+            pods.iter().filter(|pod| pod.labels().get(COMPONENT) == side).cloned().collect();
+        held::note(desired, exists.deployment(object, &name).as_deref(), &pods, &wants);
     }
 }
 
 impl Exists<'_> {
-    /// The newest of a pipeline's Deployment that is known, if it is the pipeline's.
+    /// The newest of a pipeline's Deployment that is known, if it is the pipeline's; also one that is being deleted, for
+    /// its pods go on until then.
     fn deployment(&self, object: &BatchPipeline, name: &str) -> Option<Arc<Deployment>> {
-        let uid = object.uid().unwrap_or_default();
-        self.written.newest_of(self.set, object, name).filter(|it| is_ours(&**it, &uid))
+        let newest = self.written.newest_of(self.set, object, name);
+        let uid = object.metadata.uid.as_deref();
+        newest.filter(|it| is_applied_by_us(&**it) && belongs_to(&**it) == uid)
+    }
+
+    /// The pods that have the label of a pipeline.
+    fn pods(&self, key: &Key) -> Vec<Arc<Pod>> {
+        self.set.children.pods.of(key)
     }
 }
 
@@ -108,7 +123,7 @@ impl World for Known<'_> {
 
     fn suspects(&self, claims: &[Claim]) -> BTreeSet<String> {
         let texts = held::texts(claims);
-        let here = self.pipelines.first().and_then(|it| it.meta().namespace.as_ref());
+        let here = self.namespace();
         let may_name =
             |it: &Deployment| it.metadata.namespace.as_ref() == here && held::may_name(it, &texts);
         let heard = self.exists.set.children.deployments.store().state_filter(may_name);
@@ -129,6 +144,61 @@ impl World for Known<'_> {
                 held.add(role, &deployment, claims_of(object, role));
             }
         }
+        for pod in self.exists.pods(&Key::of(object)) {
+            held.add_pod(&pod);
+        }
         held
+    }
+
+    fn left(&self, claims: &[Claim]) -> Vec<(String, Claim)> {
+        let deployments = self.deployments_left(claims).into_iter();
+        let mut left: Vec<_> = deployments.chain(self.pods_left()).collect();
+        left.retain(|(_, claim)| claims.contains(claim));
+        left.sort();
+        left
+    }
+}
+
+impl Known<'_> {
+    /// What the Deployments have whose pipeline is gone, or cannot be read.
+    fn deployments_left(&self, claims: &[Claim]) -> Vec<(String, Claim)> {
+        let texts = held::texts(claims);
+        let is_readable =
+            |uid: &str| self.pipelines().iter().any(|it| it.metadata.uid.as_deref() == Some(uid));
+        let here = self.namespace();
+        let is_left = |it: &Deployment| {
+            it.metadata.namespace.as_ref() == here
+                && held::may_name(it, &texts)
+                && held::may_have_pods(it)
+                && is_applied_by_us(it)
+                && belongs_to(it).is_some_and(|uid| !is_readable(uid))
+        };
+        let left = self.exists.set.children.deployments.store().state_filter(is_left);
+        let of = |it: &Arc<Deployment>| {
+            let name = it.labels().get(INSTANCE).cloned().unwrap_or_else(|| it.name_any());
+            let claims = held::noted(&**it).unwrap_or_default();
+            claims.into_iter().map(move |claim| (name.clone(), claim)).collect::<Vec<_>>()
+        };
+        left.iter().flat_map(of).collect()
+    }
+
+    /// What the pods have whose pipeline is gone, or cannot be read: they outlive their Deployment.
+    fn pods_left(&self) -> Vec<(String, Claim)> {
+        let Some(namespace) = self.namespace() else { return Vec::new() };
+        let pipelines = self.exists.set.pipelines.store();
+        let is_readable = |key: &Key| pipelines.get(&key.object()).is_some_and(|it| it.0.is_ok());
+        let keys = self.exists.set.children.pods.keys(namespace).into_iter();
+        let left = keys.filter(|key| !is_readable(key));
+        let of = |key: Key| {
+            let pods = self.exists.pods(&key);
+            let claims: Vec<_> = pods.iter().flat_map(|pod| held::in_use(pod)).collect();
+            claims.into_iter().map(move |claim| (key.name.clone(), claim))
+        };
+        left.flat_map(of).collect()
+    }
+
+    /// That of all pipelines here.
+    fn namespace(&self) -> Option<&String> {
+        self.pipelines.first().and_then(|it| it.meta().namespace.as_ref())
     }
 }

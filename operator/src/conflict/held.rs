@@ -1,18 +1,21 @@
-//! What a pipeline's Deployments have of what only one can have: read from a note on them, and written there. Pure.
+//! What a pipeline's Deployments and pods have of what only one can have: read from a note on them, and written there.
+//! Pure.
 //!
 //! The spec says only what is wanted. What runs may be older: while a change is refused or rolled out, pods go on with
 //! what they were made for.
 
 use batchpipe_api::report::Role;
-use k8s_openapi::api::apps::v1::Deployment;
-use kube::ResourceExt;
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
+use kube::{Resource, ResourceExt};
 
 use super::claim::Claim;
-use crate::build::{CONTAINER, PIPELINE};
-
-/// Annotation of a Deployment with what its pods may have for themselves, in JSON: what its template is for, and until
-/// the last pod of an earlier template is gone also what that was for.
-const CLAIMS: &str = "batchpipe.dev/claims";
+use crate::{
+    build::{
+        CONTAINER, PIPELINE,
+        labels::{CLAIMS, COMPONENT},
+    },
+    observe::has_ended,
+};
 
 /// What a pipeline has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,11 +46,27 @@ impl Held {
             self.kept.extend(claims);
         }
     }
+
+    /// Adds what one of the pipeline's pods has until it has ended, also when its Deployment does not count it any more.
+    pub(super) fn add_pod(&mut self, pod: &Pod) {
+        let Some(role) = role_of(pod) else { return };
+        self.used.extend(in_use(pod).into_iter().map(|claim| (role, claim)));
+    }
 }
 
-/// What is noted on a Deployment.
-pub(super) fn noted(deployment: &Deployment) -> Option<Vec<Claim>> {
-    serde_json::from_str(deployment.annotations().get(CLAIMS)?).ok()
+/// What a pod may be using; one without a note is known by its Deployment alone.
+pub(super) fn in_use(pod: &Pod) -> Vec<Claim> {
+    if has_ended(pod) { Vec::new() } else { noted(pod).unwrap_or_default() }
+}
+
+fn role_of(pod: &Pod) -> Option<Role> {
+    let side = pod.labels().get(COMPONENT)?;
+    [Role::Producer, Role::Consumer].into_iter().find(|role| role.name() == side)
+}
+
+/// What is noted on a Deployment or a pod.
+pub(super) fn noted(object: &impl Resource) -> Option<Vec<Claim>> {
+    serde_json::from_str(object.annotations().get(CLAIMS)?).ok()
 }
 
 /// Whether a note names one of these claims, or there is none that could tell. Cheap: it is asked of every Deployment.
@@ -61,20 +80,43 @@ pub(super) fn texts(claims: &[Claim]) -> Vec<String> {
     claims.iter().filter_map(|claim| serde_json::to_string(claim).ok()).collect()
 }
 
-/// Notes on a Deployment that is to be written what its pods may have: what its side `wants`, and what the pods of
-/// `live` have that are not replaced yet.
-pub(super) fn note(desired: &mut Deployment, live: Option<&Deployment>, wants: Vec<Claim>) {
-    let mut claims = wants;
+/// Notes on a Deployment that is to be written what its pods may have: what its side `wants`, what the pods of `live`
+/// have that are not replaced yet, and what `pods` have of which it does not count all. On its template: what it wants.
+pub(super) fn note(
+    desired: &mut Deployment,
+    live: Option<&Deployment>,
+    pods: &[impl std::borrow::Borrow<Pod>],
+    wants: &[Claim],
+) {
+    let mut claims = wants.to_vec();
     if let Some(live) = live.filter(|live| !is_carried_out(live, desired)) {
         claims.extend(noted(live).unwrap_or_default());
     }
-    claims.sort();
-    claims.dedup();
-    let text = serde_json::to_string(&claims).expect("claims of plain text are valid JSON");
+    claims.extend(pods.iter().flat_map(|pod| in_use(pod.borrow())));
+    let text = text(claims);
     desired.annotations_mut().insert(CLAIMS.to_owned(), text);
+    note_on_pods(desired, wants);
 }
 
-fn may_have_pods(deployment: &Deployment) -> bool {
+/// A pod outlives its Deployment, and then nothing else tells what it has.
+fn note_on_pods(desired: &mut Deployment, wants: &[Claim]) {
+    let metadata = desired.spec.template.metadata.get_or_insert_default();
+    if wants.is_empty() {
+        // Whoever it is from, it would be taken for true.
+        metadata.annotations.as_mut().and_then(|all| all.remove(CLAIMS));
+    } else {
+        let text = text(wants.to_vec());
+        metadata.annotations.get_or_insert_default().insert(CLAIMS.to_owned(), text);
+    }
+}
+
+fn text(mut claims: Vec<Claim>) -> String {
+    claims.sort();
+    claims.dedup();
+    serde_json::to_string(&claims).expect("claims of plain text are valid JSON")
+}
+
+pub(super) fn may_have_pods(deployment: &Deployment) -> bool {
     let counted = deployment.status.as_ref().and_then(|status| status.replicas).unwrap_or(0);
     deployment.spec.replicas != Some(0) || counted != 0 || !is_seen(deployment)
 }
@@ -102,7 +144,11 @@ fn told(deployment: &Deployment) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::apps::v1::DeploymentStatus;
+    use k8s_openapi::{
+        api::{apps::v1::DeploymentStatus, core::v1::PodStatus},
+        apimachinery::pkg::apis::meta::v1::Time,
+        jiff::Timestamp,
+    };
 
     use super::*;
     use crate::{
@@ -138,6 +184,53 @@ mod tests {
         let mut held = Held::default();
         held.add(Role::Consumer, deployment, Vec::new());
         held
+    }
+
+    /// Notes without looking at pods.
+    fn note(desired: &mut Deployment, live: Option<&Deployment>, wants: Vec<Claim>) {
+        super::note(desired, live, &[] as &[Pod], &wants);
+    }
+
+    /// A pod of this Deployment.
+    fn pod(desired: &Deployment) -> Pod {
+        let metadata = desired.spec.template.metadata.clone().unwrap();
+        Pod { metadata, ..Pod::default() }
+    }
+
+    #[test]
+    fn a_pod_has_what_it_was_made_for_until_it_has_ended() {
+        let (wants, mut desired) = consumer("one:1");
+        note(&mut desired, None, wants.clone());
+        let mut pod = pod(&desired);
+        let uses = |pod: &Pod| {
+            let mut held = Held::default();
+            held.add_pod(pod);
+            held.used == [(Role::Consumer, wants[0].clone())]
+        };
+        pod.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+        assert!(uses(&pod), "it is only being stopped");
+        pod.status = Some(PodStatus { phase: Some("Failed".to_owned()), ..PodStatus::default() });
+        assert!(!uses(&pod));
+    }
+
+    #[test]
+    fn what_an_earlier_pod_has_is_noted_also_when_it_is_not_counted_any_more() {
+        let ((before, mut first), (after, mut second)) = (consumer("one:1"), consumer("two:1"));
+        note(&mut first, None, before.clone());
+        let carried_out = live(&second, 1, 1);
+        super::note(&mut second, Some(&carried_out), &[pod(&first)], &after);
+        assert_eq!(noted(&second), Some([before, after.clone()].concat()));
+        assert_eq!(noted(&pod(&second)), Some(after), "the new pods have what is new");
+    }
+
+    #[test]
+    fn nobody_but_us_notes_what_pods_have() {
+        let (_, mut desired) = consumer("one:1");
+        let metadata = desired.spec.template.metadata.as_mut().unwrap();
+        let forged = [(CLAIMS.to_owned(), "[]".to_owned())];
+        metadata.annotations.get_or_insert_default().extend(forged);
+        note(&mut desired, None, Vec::new());
+        assert_eq!(noted(&pod(&desired)), None);
     }
 
     #[test]

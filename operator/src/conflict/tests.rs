@@ -32,6 +32,7 @@ fn of_group(name: &str, second: u8, group: &str) -> BatchPipeline {
 struct Place {
     pipelines: Vec<BatchPipeline>,
     held: BTreeMap<String, Held>,
+    left: Vec<(String, Claim)>,
 }
 
 impl Place {
@@ -55,6 +56,13 @@ impl Place {
         self
     }
 
+    /// Pods run that were made for this spec, and there is no such pipeline.
+    fn left_of(mut self, made_for: &BatchPipeline) -> Self {
+        let name = made_for.name().to_owned();
+        self.left.extend(claims(made_for).into_iter().map(|claim| (name.clone(), claim)));
+        self
+    }
+
     fn winner_over(&self, object: &BatchPipeline) -> Option<String> {
         conflict(object, self).map(|conflict| conflict.winner)
     }
@@ -72,6 +80,16 @@ impl World for Place {
     fn held(&self, object: &BatchPipeline) -> Held {
         self.held.get(object.name()).cloned().unwrap_or_default()
     }
+
+    fn left(&self, claims: &[Claim]) -> Vec<(String, Claim)> {
+        self.left.iter().filter(|(_, claim)| claims.contains(claim)).cloned().collect()
+    }
+}
+
+/// Somebody has deleted it, and something keeps it.
+fn leaving(mut object: BatchPipeline) -> BatchPipeline {
+    object.metadata.deletion_timestamp = object.metadata.creation_timestamp.clone();
+    object
 }
 
 /// Its status says that it waits for another one.
@@ -186,11 +204,59 @@ fn of_the_same_age_the_lesser_uid_wins_unless_the_other_one_runs() {
 }
 
 #[test]
-fn what_is_being_deleted_has_nothing() {
-    let (mut old, young) = (consumer("a", 1), consumer("b", 2));
-    old.metadata.deletion_timestamp = old.metadata.creation_timestamp.clone();
-    let place = Place::of(&[&old, &young]).running("a", &old);
-    assert_eq!(place.winner_over(&young), None);
+fn what_is_being_deleted_has_what_its_pods_work_with_and_nothing_else() {
+    let (old, young) = (leaving(consumer("a", 1)), consumer("b", 2));
+    let place = || Place::of(&[&old, &young]);
+    let message = conflict(&young, &place().running("a", &old)).unwrap().message;
+    assert!(message.starts_with("pipeline a, which is being deleted, has"), "{message}");
+    assert_eq!(place().winner_over(&young), None);
+    assert_eq!(place().stopped("a", &old).winner_over(&young), None);
+}
+
+#[test]
+fn the_pods_of_a_pipeline_that_is_gone_are_waited_for() {
+    let (gone, new) = (consumer("a", 1), consumer("b", 2));
+    let found = conflict(&new, &Place::of(&[&new]).left_of(&gone)).unwrap();
+    assert_eq!(found.winner, "a");
+    assert_eq!(
+        found.message,
+        "pods of pipeline a, which is gone or cannot be read, have consumer group g on topic t of Kafka cluster \
+         kafka:9093; wait until they have ended, delete what is left of it, or choose another group"
+    );
+    let other = of_group("b", 2, "other");
+    assert_eq!(Place::of(&[&other]).left_of(&gone).winner_over(&other), None);
+    let running = Place::of(&[&new]).left_of(&gone).running("b", &new);
+    assert_eq!(running.winner_over(&new), None, "it was there before");
+    let namesake = consumer("a", 2);
+    let place = Place::of(&[&namesake]).left_of(&gone);
+    assert_eq!(place.winner_over(&namesake), None, "its children have to wait in any case");
+}
+
+#[test]
+fn an_invalid_pipeline_that_has_nothing_wants_nothing() {
+    let young = consumer("b", 2);
+    let mut by_us = consumer("a", 1);
+    by_us.spec.batch.max_records = 0;
+    let mut by_others = consumer("a", 1);
+    by_others.metadata.generation = Some(2);
+    by_others.status = serde_json::from_value(serde_json::json!({
+        "observedGeneration": 2,
+        "conditions": [{"type": "Stalled", "status": "True", "reason": "InvalidSpec", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+    }))
+    .unwrap();
+    for invalid in [&by_us, &by_others] {
+        let place = || Place::of(&[invalid, &young]);
+        assert_eq!(place().winner_over(&young), None);
+        let runs = place().running("a", invalid);
+        assert_eq!(runs.winner_over(&young).as_deref(), Some("a"), "its pods go on");
+        let is_paused = place().stopped("a", invalid);
+        assert_eq!(is_paused.winner_over(&young).as_deref(), Some("a"), "it goes on with them");
+    }
+    let mut corrected = by_others;
+    corrected.metadata.generation = Some(3);
+    let place = Place::of(&[&corrected, &young]);
+    assert_eq!(place.winner_over(&young).as_deref(), Some("a"), "nobody has looked at it yet");
 }
 
 #[test]

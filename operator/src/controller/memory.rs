@@ -78,11 +78,21 @@ impl Memories {
 
     /// The other pipelines of this namespace that wait for something that another one has.
     pub fn waiting_beside(&self, of: &Key) -> Vec<Key> {
+        self.waiting(of, |_| true)
+    }
+
+    /// Those of them that wait for this one.
+    pub fn waiting_for(&self, of: &Key) -> Vec<Key> {
+        self.waiting(of, |winner| winner == of.name)
+    }
+
+    fn waiting(&self, of: &Key, is_such: impl Fn(&str) -> bool) -> Vec<Key> {
         let all = self.lock();
         let waits = |(key, memory): &(&Key, &Memory)| {
+            let status = memory.status.as_ref();
             key.namespace == of.namespace
                 && *key != of
-                && memory.status.as_ref().is_some_and(|status| status.waits_for.is_some())
+                && status.and_then(|it| it.waits_for.as_deref()).is_some_and(&is_such)
         };
         all.iter().filter(waits).map(|(key, _)| key.clone()).collect()
     }
@@ -124,5 +134,7 @@ mod tests {
         memories.keep(&key("b", "elsewhere"), waiting_for(Some("x")));
         assert_eq!(memories.waiting_beside(&key("a", "gone")), [key("a", "waiting")]);
         assert_eq!(memories.waiting_beside(&key("a", "waiting")), []);
+        assert_eq!(memories.waiting_for(&key("a", "x")), [key("a", "waiting")]);
+        assert_eq!(memories.waiting_for(&key("a", "other")), []);
     }
 }

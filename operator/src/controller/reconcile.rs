@@ -59,14 +59,29 @@ pub(super) async fn reconcile(ctx: &Context, key: &Key) -> Looked {
         Err(unreadable) => return unreadable::report(ctx, key, unreadable).await,
     };
     if object.metadata.deletion_timestamp.is_some() {
-        // Kubernetes removes what it owns; anything made now would be in the way.
-        return Looked::new("leaving", Next::After(OTHERWISE));
+        return leave(ctx, key, object).await;
     }
     let uid = object.uid().unwrap_or_default();
     let mut memory = ctx.memories.of(key, &uid);
     let object = memory.refresh(object);
     let pass = Box::pin(look(ctx, set, &object, &mut memory)).await;
     conclude(ctx, key, &object, &pass, memory).await
+}
+
+/// Kubernetes removes what it owns, and anything made now would be in the way. But that may not be soon: until then its
+/// pods can be stopped.
+async fn leave(ctx: &Context, key: &Key, object: &BatchPipeline) -> Looked {
+    // What is remembered is forgotten when it is gone.
+    ctx.remember(key, ctx.memories.of(key, &object.uid().unwrap_or_default()));
+    let roles: &[Role] = match object.spec.state {
+        DesiredState::Paused => &[Role::Producer, Role::Consumer],
+        DesiredState::Drained => &[Role::Producer],
+        DesiredState::Running => &[],
+    };
+    let stopped = stop(ctx, object, roles).await;
+    note_applied(ctx, key, &stopped);
+    let next = if stopped.failures.is_empty() { Next::After(OTHERWISE) } else { Next::Retry };
+    Looked::new("leaving", next)
 }
 
 /// What was found out and done.
@@ -127,6 +142,8 @@ fn to_stop<'a>(object: &BatchPipeline, outcome: &'a Outcome) -> &'a [Role] {
     match outcome {
         _ if object.spec.state == DesiredState::Paused => &[Role::Producer, Role::Consumer],
         Outcome::Conflict(conflict) => &conflict.intruding,
+        // As when it is the API server that refuses the pods.
+        Outcome::Unfit(_) if object.spec.state == DesiredState::Drained => &[Role::Producer],
         _ => &[],
     }
 }
@@ -244,6 +261,10 @@ fn note(ctx: &Context, key: &Key, pass: &Pass) {
         Outcome::Applied(applied, _) => applied,
         _ => &pass.stopped,
     };
+    note_applied(ctx, key, applied);
+}
+
+fn note_applied(ctx: &Context, key: &Key, applied: &Applied) {
     if !applied.written.is_empty() || !applied.deleted.is_empty() {
         let (written, deleted) = (applied.written.join(", "), applied.deleted.join(", "));
         tracing::info!(pipeline = %key, written, deleted, "children changed");

@@ -1,9 +1,14 @@
 //! What to do about the Lease as it was seen last. Pure.
 //!
 //! The times that other processes write into the Lease are never compared with a clock of ours: what counts is how
-//! long it has not changed before our eyes, so that clocks may differ.
+//! long it has not changed before our eyes, so that clocks may differ. That it is gone, or names nobody, does not mean
+//! that nobody leads: whoever held it learns that only with the next renewal.
 
 use std::time::{Duration, Instant};
+
+/// How long a Lease lasts that its holder has given back: shorter than any that is held, and by that told from one that
+/// was emptied by hand.
+pub(super) const GIVEN_BACK: Duration = Duration::from_secs(1);
 
 /// What the Lease says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +21,13 @@ pub struct Record {
     pub renewed: Option<String>,
 }
 
+impl Record {
+    /// Whether its last holder says that it writes no more.
+    fn is_given_back(&self) -> bool {
+        self.holder.is_empty() && self.duration <= GIVEN_BACK
+    }
+}
+
 /// The Lease as it was seen, and since when it is like that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sight {
@@ -23,6 +35,8 @@ pub struct Sight {
     pub record: Option<Record>,
     /// When it was first seen like that, by our own clock.
     pub since: Instant,
+    /// How long from then on somebody may still lead.
+    pub reserved: Duration,
 }
 
 /// What to do.
@@ -34,7 +48,7 @@ pub enum Action {
     Take,
     /// We hold it: say so again.
     Renew,
-    /// Somebody else leads.
+    /// Somebody else leads, or may do so.
     Wait,
 }
 
@@ -43,21 +57,30 @@ impl Sight {
     pub fn next(before: Option<&Self>, record: Option<Record>, now: Instant) -> Self {
         match before {
             Some(before) if before.record == record => before.clone(),
-            _ => Self { record, since: now },
+            _ => Self { reserved: reserved(before, record.as_ref()), record, since: now },
         }
+    }
+}
+
+/// How long somebody may lead by what is seen, and by what was seen before that.
+fn reserved(before: Option<&Sight>, record: Option<&Record>) -> Duration {
+    let before = before.map_or(Duration::ZERO, |sight| sight.reserved);
+    match record {
+        None => before,
+        Some(record) if record.is_given_back() => Duration::ZERO,
+        Some(record) if record.holder.is_empty() => record.duration.max(before),
+        Some(record) => record.duration,
     }
 }
 
 /// What to do about the Lease.
 pub fn decide(sight: &Sight, identity: &str, now: Instant) -> Action {
-    let Some(record) = &sight.record else { return Action::Create };
-    let is_over = now.saturating_duration_since(sight.since) >= record.duration;
-    if record.holder == identity {
-        Action::Renew
-    } else if record.holder.is_empty() || is_over {
-        Action::Take
-    } else {
-        Action::Wait
+    let is_over = now.saturating_duration_since(sight.since) >= sight.reserved;
+    match &sight.record {
+        Some(record) if record.holder == identity => Action::Renew,
+        _ if !is_over => Action::Wait,
+        Some(_) => Action::Take,
+        None => Action::Create,
     }
 }
 
@@ -73,8 +96,20 @@ mod tests {
     }
 
     fn decided(record: impl Into<Option<Record>>, age: Duration) -> Action {
-        let since = Instant::now();
-        decide(&Sight { record: record.into(), since }, "me", since + age)
+        after(&[record.into()], age)
+    }
+
+    /// What is decided so long after the last of these was seen for the first time.
+    fn after(seen: &[Option<Record>], age: Duration) -> Action {
+        let start = Instant::now();
+        let see = |before: Option<Sight>, record: &Option<Record>| {
+            Some(Sight::next(before.as_ref(), record.clone(), start))
+        };
+        decide(&seen.iter().fold(None, see).unwrap(), "me", start + age)
+    }
+
+    fn given_back() -> Record {
+        Record { duration: GIVEN_BACK, ..held_by("", "2") }
     }
 
     #[test]
@@ -84,7 +119,37 @@ mod tests {
 
     #[test]
     fn a_released_lease_is_taken_at_once() {
-        assert_eq!(decided(held_by("", "1"), Duration::ZERO), Action::Take);
+        assert_eq!(decided(given_back(), Duration::ZERO), Action::Take);
+        let seen = [Some(held_by("other", "1")), Some(given_back())];
+        assert_eq!(after(&seen, Duration::ZERO), Action::Take);
+        let seen = [Some(held_by("other", "1")), Some(given_back()), None];
+        assert_eq!(after(&seen, Duration::ZERO), Action::Create);
+    }
+
+    #[test]
+    fn a_lease_that_vanished_while_it_was_held_is_made_when_its_duration_has_passed() {
+        let almost = DURATION.checked_sub(Duration::from_millis(1)).unwrap();
+        for holder in ["other", "me"] {
+            let seen = [Some(held_by(holder, "1")), None];
+            assert_eq!(after(&seen, almost), Action::Wait, "{holder}");
+            assert_eq!(after(&seen, DURATION), Action::Create, "{holder}");
+        }
+    }
+
+    #[test]
+    fn a_lease_that_was_emptied_and_not_given_back_is_taken_when_its_duration_has_passed() {
+        let almost = DURATION.checked_sub(Duration::from_millis(1)).unwrap();
+        let emptied = |seconds| Record {
+            duration: Duration::from_secs(seconds),
+            renewed: None,
+            ..held_by("", "1")
+        };
+        let held = || Some(held_by("other", "1"));
+        for seen in [vec![Some(emptied(15))], vec![held(), Some(emptied(3))]] {
+            assert_eq!(after(&seen, almost), Action::Wait, "{seen:?}");
+            assert_eq!(after(&seen, DURATION), Action::Take, "{seen:?}");
+        }
+        assert_eq!(after(&[held(), Some(emptied(3)), None], almost), Action::Wait);
     }
 
     #[test]

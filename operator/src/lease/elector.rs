@@ -13,6 +13,15 @@ use super::{
 };
 use crate::{error::chain, settings::FIELD_MANAGER};
 
+/// What comes after a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// The next one, when its time comes.
+    Wait,
+    /// Another one at once, to learn what became of the Lease that we held.
+    Look,
+}
+
 /// Keeps [`Leadership`] true to the Lease.
 #[derive(Debug)]
 pub struct Elector {
@@ -44,18 +53,26 @@ impl Elector {
     /// Asks for the Lease and renews it until it is stopped. It is not given back: see [`Self::release`].
     pub async fn run(&mut self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
-            let patience = self.settings.timing.renew_deadline / 2;
-            match tokio::time::timeout(patience, self.step()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => self.failed(&chain(&error)),
-                Err(_) => self.failed("the API server does not answer"),
-            }
+            let next = self.attempt().await;
             self.tell();
+            if next == Next::Look {
+                continue;
+            }
             tokio::select! {
                 () = tokio::time::sleep(self.settings.timing.retry) => {}
                 () = stop.cancelled() => {}
             }
         }
+    }
+
+    async fn attempt(&mut self) -> Next {
+        let patience = self.settings.timing.renew_deadline / 2;
+        match tokio::time::timeout(patience, self.step()).await {
+            Ok(Ok(next)) => return next,
+            Ok(Err(error)) => self.failed(&chain(&error)),
+            Err(_) => self.failed("the API server does not answer"),
+        }
+        Next::Wait
     }
 
     /// Gives the Lease back, so that another process can lead at once; not while a write may still be carried out. The
@@ -100,7 +117,7 @@ impl Elector {
         }
     }
 
-    async fn step(&mut self) -> Result<(), kube::Error> {
+    async fn step(&mut self) -> Result<Next, kube::Error> {
         let lease = self.latest().await?;
         let now = Instant::now();
         let record = lease.as_ref().map(|lease| record(lease, self.settings.timing.duration));
@@ -116,37 +133,56 @@ impl Elector {
             Action::Wait => {
                 self.leadership.end();
                 self.tell_waiting();
-                return Ok(());
+                return Ok(Next::Wait);
             }
         };
-        self.answered(answer, now)
-    }
-
-    fn answered(&mut self, answer: kube::Result<Lease>, sent: Instant) -> Result<(), kube::Error> {
         match answer {
             Ok(lease) => {
                 self.lease = Some(lease);
-                self.leadership.hold(sent, self.settings.timing);
-                Ok(())
+                self.awaited = None;
+                self.leadership.hold(now, self.settings.timing);
+                Ok(Next::Wait)
             }
-            // Somebody else was quicker; who that was is read next time. Until then the term that we have goes on.
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+            Err(kube::Error::Api(status)) if is_changed(action, status.code) => Ok(self.lose()),
             Err(error) => Err(error),
         }
     }
 
+    /// The Lease is not as it was seen: somebody else was quicker, or has changed or deleted what we held. Who holds it
+    /// now is read next; until then nobody knows, so that the term that we have must not go on.
+    fn lose(&self) -> Next {
+        let led = self.leadership.is_leader(Instant::now());
+        self.leadership.end();
+        if !led {
+            return Next::Wait;
+        }
+        let lease = &self.settings.name;
+        tracing::warn!(
+            lease,
+            "the lease was changed or deleted by somebody else while it was held"
+        );
+        Next::Look
+    }
+
     /// Says whom we wait for, once.
     fn tell_waiting(&mut self) {
-        let record = self.sight.as_ref().and_then(|it| it.record.as_ref());
-        let Some(record) = record.filter(|it| self.awaited.as_ref() != Some(&it.holder)) else {
+        let Some(sight) = &self.sight else { return };
+        let holder = sight.record.as_ref().map(|it| it.holder.clone()).unwrap_or_default();
+        if self.awaited.as_ref() == Some(&holder) {
             return;
-        };
-        let seconds = record.duration.as_secs();
-        tracing::info!(
-            holder = record.holder,
-            "waiting for the lease: it is given back, or taken when it was not renewed for {seconds} s"
-        );
-        self.awaited = Some(record.holder.clone());
+        }
+        let seconds = sight.reserved.as_secs();
+        if holder.is_empty() {
+            tracing::warn!(
+                "the lease was deleted or emptied without being given back; it is taken in {seconds} s"
+            );
+        } else {
+            tracing::info!(
+                holder,
+                "waiting for the lease: it is given back, or taken when it was not renewed for {seconds} s"
+            );
+        }
+        self.awaited = Some(holder);
     }
 
     fn failed(&self, why: &str) {
@@ -166,6 +202,12 @@ impl Elector {
         }
         self.was_leader = is_leader;
     }
+}
+
+/// Whether this answer says that there is another Lease than the one that was seen, or none.
+fn is_changed(action: Action, code: u16) -> bool {
+    // Where nothing can be made at all, such as in a namespace that is gone, is another matter.
+    code == 409 || (code == 404 && action != Action::Create)
 }
 
 fn write() -> PostParams {

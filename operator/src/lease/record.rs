@@ -9,15 +9,19 @@ use k8s_openapi::{
 };
 use kube::api::ObjectMeta;
 
-use super::{Settings, decision::Record};
+use super::{
+    LONGEST, Settings,
+    decision::{GIVEN_BACK, Record},
+};
 
-/// What a Lease says. One without a duration counts as held for `fallback`.
+/// What a Lease says. One without a duration counts as held for `fallback`, and none for longer than [`LONGEST`]: a
+/// number that was mistyped would keep everybody from leading for years.
 pub(super) fn record(lease: &Lease, fallback: Duration) -> Record {
     let spec = lease.spec.clone().unwrap_or_default();
     let seconds = spec.lease_duration_seconds.and_then(|it| u64::try_from(it).ok());
     Record {
         holder: spec.holder_identity.unwrap_or_default(),
-        duration: seconds.map_or(fallback, Duration::from_secs),
+        duration: seconds.map_or(fallback, Duration::from_secs).min(LONGEST),
         renewed: spec.renew_time.map(|time| time.0.to_string()),
     }
 }
@@ -27,11 +31,10 @@ pub(super) fn record(lease: &Lease, fallback: Duration) -> Record {
 pub(super) fn held(before: Option<&Lease>, settings: &Settings, now: Timestamp) -> Lease {
     let old = before.and_then(|lease| lease.spec.clone()).unwrap_or_default();
     let is_ours = old.holder_identity.as_deref() == Some(&settings.identity);
-    let seconds = i32::try_from(settings.timing.duration.as_secs()).unwrap_or(i32::MAX);
     let transitions = old.lease_transitions.unwrap_or_default();
     let spec = LeaseSpec {
         holder_identity: Some(settings.identity.clone()),
-        lease_duration_seconds: Some(seconds),
+        lease_duration_seconds: Some(seconds(settings.timing.duration)),
         acquire_time: old.acquire_time.filter(|_| is_ours).or(Some(MicroTime(now))),
         renew_time: Some(MicroTime(now)),
         lease_transitions: Some(if is_ours || before.is_none() {
@@ -49,11 +52,15 @@ pub(super) fn released(before: &Lease, settings: &Settings, now: Timestamp) -> L
     let old = before.spec.clone().unwrap_or_default();
     let spec = LeaseSpec {
         holder_identity: Some(String::new()),
-        lease_duration_seconds: Some(1),
+        lease_duration_seconds: Some(seconds(GIVEN_BACK)),
         renew_time: Some(MicroTime(now)),
         ..old
     };
     with_spec(Some(before), settings, spec)
+}
+
+fn seconds(duration: Duration) -> i32 {
+    i32::try_from(duration.as_secs()).unwrap_or(i32::MAX)
 }
 
 fn with_spec(before: Option<&Lease>, settings: &Settings, spec: LeaseSpec) -> Lease {
@@ -114,5 +121,12 @@ mod tests {
         assert_eq!(record(&lease, fallback).holder, "a");
         let released = released(&lease, &settings("a"), Timestamp::now());
         assert_eq!(record(&released, fallback).holder, "");
+    }
+
+    #[test]
+    fn nobody_holds_a_lease_for_years_because_of_a_number() {
+        let mut lease = held(None, &settings("a"), Timestamp::UNIX_EPOCH);
+        lease.spec.as_mut().unwrap().lease_duration_seconds = Some(i32::MAX);
+        assert_eq!(record(&lease, Timing::default().duration).duration, LONGEST);
     }
 }

@@ -118,7 +118,7 @@ fn revision(metadata: &ObjectMeta) -> Option<i64> {
 }
 
 /// A pod that has ended does nothing any more, and its address may already be another's.
-pub(super) fn has_ended(pod: &Pod) -> bool {
+pub(crate) fn has_ended(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     matches!(phase, Some("Succeeded" | "Failed"))
 }

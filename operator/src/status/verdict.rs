@@ -85,12 +85,23 @@ fn go_on(facts: &Facts<'_>) -> String {
         "; it is paused all the same"
     } else if matches!(facts.outcome, Outcome::Conflict(it) if !it.intruding.is_empty()) {
         "; its own pods that work with it are stopped"
+    } else if is_drained_all_the_same(facts) {
+        "; its producer is stopped all the same, and the rest stays as it is until then"
     } else if has_pods(&facts.observed.producer) || has_pods(&facts.observed.consumer) {
         "; until then everything stays as it is"
     } else {
         ""
     };
     text.to_owned()
+}
+
+/// Whether draining has begun although the spec cannot be carried out: to stop a producer needs no more than its
+/// Deployment, however wrong its new template is.
+fn is_drained_all_the_same(facts: &Facts<'_>) -> bool {
+    let producer = facts.observed.producer.deployment.as_ref();
+    facts.object.spec.state == DesiredState::Drained
+        && matches!(facts.outcome, Outcome::Unfit(_))
+        && producer.is_some_and(|it| it.desired_replicas == 0)
 }
 
 fn failed(applied: &Applied, is_passing: bool) -> Option<Verdict> {

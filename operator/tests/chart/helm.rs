@@ -49,22 +49,27 @@ pub(crate) fn helm(args: &[&str]) -> Output {
     command.args(args).output().unwrap()
 }
 
-/// `helm template` as a release named like the chart. Settings are `KEY=VALUE`; a value that is JSON is taken as such.
-fn template(settings: &[&str]) -> Output {
+/// `helm template` as a release of this name and namespace. Settings are `KEY=VALUE`; a value that is JSON is taken as
+/// such.
+fn template([release, namespace]: [&str; 2], settings: &[&str]) -> Output {
+    let quoted: Vec<String> = settings.iter().map(|setting| as_json(setting)).collect();
     let folder = chart();
-    let mut args =
-        vec!["template", "batchpipe", folder.to_str().unwrap(), "--namespace", NAMESPACE];
-    for setting in settings {
+    let mut args = vec!["template", release, folder.to_str().unwrap(), "--namespace", namespace];
+    for setting in &quoted {
         args.extend(["--set-json", setting]);
     }
     helm(&args)
 }
 
-/// What settings are rendered to, as text.
+/// What settings are rendered to, as text, for a release named like the chart.
 #[track_caller]
 pub(crate) fn rendered(settings: &[&str]) -> String {
-    let quoted: Vec<String> = settings.iter().map(|setting| as_json(setting)).collect();
-    let output = template(&quoted.iter().map(String::as_str).collect::<Vec<_>>());
+    rendered_as(["batchpipe", NAMESPACE], settings)
+}
+
+#[track_caller]
+fn rendered_as(release: [&str; 2], settings: &[&str]) -> String {
+    let output = template(release, settings);
     assert!(output.status.success(), "{settings:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
@@ -72,15 +77,20 @@ pub(crate) fn rendered(settings: &[&str]) -> String {
 /// What settings are rendered to.
 #[track_caller]
 pub(crate) fn render(settings: &[&str]) -> Objects {
-    let text = rendered(settings);
+    render_as(["batchpipe", NAMESPACE], settings)
+}
+
+/// The same for a release of this name and namespace.
+#[track_caller]
+pub(crate) fn render_as(release: [&str; 2], settings: &[&str]) -> Objects {
+    let text = rendered_as(release, settings);
     Objects(serde_saphyr::from_multiple(&text).unwrap())
 }
 
 /// Why settings are refused.
 #[track_caller]
 pub(crate) fn refusal(settings: &[&str]) -> String {
-    let quoted: Vec<String> = settings.iter().map(|setting| as_json(setting)).collect();
-    let output = template(&quoted.iter().map(String::as_str).collect::<Vec<_>>());
+    let output = template(["batchpipe", NAMESPACE], settings);
     assert!(!output.status.success(), "{settings:?} was not refused");
     String::from_utf8(output.stderr).unwrap()
 }

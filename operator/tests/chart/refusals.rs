@@ -61,6 +61,25 @@ fn values_of_the_wrong_form_are_refused() {
 }
 
 #[test]
+fn names_that_are_no_labels_are_refused() {
+    refused("fullnameOverride=a.b", "fullnameOverride");
+    refused("nameOverride=a.b", "nameOverride");
+}
+
+#[test]
+fn a_namespace_is_named_once() {
+    refused(r#"watchNamespaces=["a","b","a"]"#, "watchNamespaces");
+}
+
+#[test]
+fn all_namespaces_and_some_cannot_both_be_meant() {
+    let text = refusal(&["clusterWide=true", r#"watchNamespaces=["a"]"#]);
+    for word in ["watchNamespaces", r#"["a"]"#, "clusterWide", "leave one of them out"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}
+
+#[test]
 fn variables_that_the_chart_sets_cannot_be_set_twice() {
     refused(r#"extraEnv=[{"name":"BATCHPIPE_ADMIN","value":"x"}]"#, "extraEnv");
 }

@@ -118,7 +118,7 @@ fn the_younger_of_two_pipelines_with_one_topic_waits_for_the_older_to_go() {
 }
 
 /// A pipeline that consumes the group `shared` of the topic `shared`.
-fn sharing(name: &str, address: &str) -> String {
+pub(crate) fn sharing(name: &str, address: &str) -> String {
     manifest(name, "  topic: {name: shared}")
         .replace("consumer: {", "consumer: {group: shared, ")
         .replace("kafka:9093", address)

@@ -8,9 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use batchpipe_operator::lease::Timing;
+use batchpipe_operator::{
+    client::Verb,
+    lease::{Leadership, Timing},
+};
 
-use crate::support::{Fault, Faults, Namespace, Operator, cluster, options, wait_for, within};
+use crate::support::{
+    Fault, Faults, Namespace, Operator, cluster, kubeconfig, options, wait_for, within,
+};
 
 fn timing(namespace: Namespace<'_>) -> Timing {
     options(namespace.name, "any").lease.timing
@@ -83,16 +88,17 @@ fn a_write_that_was_given_up_long_before_the_stop_is_remembered() {
     assert_eq!(holder(namespace), "first", "that write may still be carried out");
 }
 
-/// Looks at both all the time, from before something happens to the first until the second leads.
-fn never_both(topic: &str, happens: fn(Operator)) {
-    let namespace = Namespace::new(cluster(), topic);
-    let (first, second) = pair(namespace);
-    let leads = [&first, &second].map(|it| it.instruments.leadership.clone());
+fn leaderships(first: &Operator, second: &Operator) -> [Leadership; 2] {
+    [first, second].map(|it| it.instruments.leadership.clone())
+}
+
+/// Whether both lead at some moment of what happens meanwhile.
+fn lead_both(leads: &[Leadership; 2], happens: impl FnOnce()) -> bool {
     let is_over = AtomicBool::new(false);
-    let both = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let watched = scope.spawn(|| {
             // Longer than anything is waited for: a failure elsewhere must not make this endless.
-            let end = Instant::now() + Duration::from_secs(100);
+            let end = Instant::now() + Duration::from_secs(150);
             while !is_over.load(Ordering::Relaxed) && Instant::now() < end {
                 let now = Instant::now();
                 if leads.iter().all(|it| it.is_leader(now)) {
@@ -102,10 +108,19 @@ fn never_both(topic: &str, happens: fn(Operator)) {
             }
             false
         });
-        happens(first);
-        wait_for("the second to lead", || second.leads().then_some(()));
+        happens();
         is_over.store(true, Ordering::Relaxed);
         watched.join().unwrap()
+    })
+}
+
+/// Looks at both all the time, from before something happens to the first until the second leads.
+fn never_both(topic: &str, happens: fn(Operator)) {
+    let namespace = Namespace::new(cluster(), topic);
+    let (first, second) = pair(namespace);
+    let both = lead_both(&leaderships(&first, &second), || {
+        happens(first);
+        wait_for("the second to lead", || second.leads().then_some(()));
     });
     assert!(!both, "two led at the same time");
     second.stop();
@@ -149,6 +164,78 @@ fn two_operators_never_lead_at_the_same_time_when_one_cannot_renew() {
     wait_for("the second to speak of it", || (phases(&second) == 1).then_some(()));
     first.crash();
     second.stop();
+}
+
+/// An operator with these times.
+fn with_timing(namespace: Namespace<'_>, identity: &str, timing: Timing) -> Operator {
+    let mut options = options(namespace.name, identity);
+    options.lease.timing = timing;
+    Operator::at(&kubeconfig(namespace), options, Faults::none())
+}
+
+/// Whether this was asked of the Lease and answered with this code.
+fn is_answered(operator: &Operator, verb: Verb, code: u16) -> Option<()> {
+    let is_it = |(request, answer): &(crate::support::Request, u16)| {
+        request.path.contains("/leases/") && request.verb == verb && *answer == code
+    };
+    operator.faults.answered().iter().any(is_it).then_some(())
+}
+
+/// Somebody takes the Lease away from the leader, who is not told, while another one waits for it.
+fn taken_away(topic: &str, take_away: fn(Namespace<'_>)) {
+    let namespace = Namespace::new(cluster(), topic);
+    // Much longer than a try takes on a busy machine: nobody loses it for any other reason.
+    let timing = Timing {
+        duration: Duration::from_secs(8),
+        renew_deadline: Duration::from_secs(7),
+        retry: Duration::from_millis(500),
+    };
+    let first = with_timing(namespace, "first", timing);
+    wait_for("the first to lead", || first.leads().then_some(()));
+    let second = with_timing(namespace, "second", timing);
+    wait_for("the second to know who leads", || is_answered(&second, Verb::Get, 200));
+    let begun = Instant::now();
+    let both = lead_both(&leaderships(&first, &second), || {
+        take_away(namespace);
+        wait_for("the first to stop", || (!first.leads()).then_some(()));
+        wait_for("one to lead", || (first.leads() || second.leads()).then_some(()));
+    });
+    assert!(!both, "two led at the same time");
+    assert!(begun.elapsed() >= timing.duration, "{:?}: too soon", begun.elapsed());
+    first.stop();
+    second.stop();
+}
+
+#[test]
+fn a_lease_that_somebody_deletes_ends_the_lead_and_is_made_when_its_time_has_passed() {
+    taken_away("deleted-lease", |namespace| {
+        namespace.kubectl(&["delete", "lease/batchpipe-operator"]);
+    });
+}
+
+#[test]
+fn a_lease_that_somebody_empties_ends_the_lead_and_is_taken_when_its_time_has_passed() {
+    taken_away("emptied-lease", |namespace| {
+        let patch = ["--type=merge", "--patch", r#"{"spec": {"holderIdentity": null}}"#];
+        namespace.kubectl(&[&["patch", "lease/batchpipe-operator"], patch.as_slice()].concat());
+    });
+}
+
+#[test]
+fn a_label_on_the_lease_costs_the_leader_no_wait() {
+    let namespace = Namespace::new(cluster(), "labelled-lease");
+    let timing = Timing {
+        duration: Duration::from_mins(1),
+        renew_deadline: Duration::from_secs(50),
+        retry: Duration::from_secs(20),
+    };
+    let operator = with_timing(namespace, "only", timing);
+    wait_for("it to lead", || operator.leads().then_some(()));
+    namespace.kubectl(&["label", "lease/batchpipe-operator", "example.com/note=x"]);
+    wait_for("a renewal that is refused", || is_answered(&operator, Verb::Update, 409));
+    within(timing.retry / 2, "it to lead again", || operator.leads().then_some(()));
+    assert_eq!(namespace.get("lease/batchpipe-operator")["spec"]["leaseTransitions"], 0);
+    operator.stop();
 }
 
 /// How many pipelines an operator speaks of.

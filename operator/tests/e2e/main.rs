@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod children;
+mod claims;
 mod conflicts;
 mod contests;
 mod crashes;

@@ -52,6 +52,11 @@ fn of_a_spec_whose_pods_are_refused_nothing_is_carried_out_and_it_can_be_paused_
 
     set(namespace, &json!({"state": "Drained"}));
     await_replicas(namespace, "producer", 0);
+    wait_for("the truth about the producer", || {
+        let stalled = namespace.condition("demo", "Stalled")?["message"].to_string();
+        stalled.contains("its producer is stopped all the same").then_some(())
+    });
+    assert_eq!(namespace.get("deployment/demo-consumer")["spec"], before[1]);
     set(namespace, &json!({"state": "Paused"}));
     await_replicas(namespace, "consumer", 0);
     let message = namespace.await_reason("demo", "Stalled", "InvalidSpec");

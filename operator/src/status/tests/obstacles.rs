@@ -210,3 +210,19 @@ fn the_fix_of_a_bad_image_is_not_stuck_because_of_the_pods_that_it_replaces() {
         "Pending Ready=False/Progressing Reconciling=Progressing Stalled=-"
     );
 }
+
+#[test]
+fn a_producer_that_is_stopped_for_draining_does_not_stay_as_it_is() {
+    let said = |outcome: fn(Invalid) -> Outcome, producers| {
+        let mut scene = Scene::settled();
+        ran_before(&mut scene);
+        scene.object.spec.state = DesiredState::Drained;
+        scene.outcome = outcome(Invalid { violations: Vec::new() });
+        scene.observed.producer.deployment = Some(deployment(producers));
+        condition(&scene.pass(), types::READY).message.clone()
+    };
+    let expected = "; its producer is stopped all the same, and the rest stays as it is until then";
+    assert_eq!(said(Outcome::Unfit, 0), expected);
+    assert_eq!(said(Outcome::Unfit, 1), "; until then everything stays as it is");
+    assert_eq!(said(Outcome::Invalid, 0), "; until then everything stays as it is");
+}

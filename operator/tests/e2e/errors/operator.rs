@@ -3,7 +3,7 @@
 
 use std::{
     thread::{scope, sleep},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use batchpipe_operator::client::Verb;
@@ -114,17 +114,24 @@ fn a_lease_that_cannot_be_written_makes_it_stand_by_until_it_can() {
         switch.set(false);
         make(place, &plain());
         await_producer(place, what);
-        let before = operator.faults.count();
         switch.set(true);
-        within(WINDOW, what, || (!operator.leads()).then_some(()));
+        let (before, begun) = (operator.faults.count(), Instant::now());
+        let tries = || operator.faults.seen().split_off(before).iter().filter(|it| HIT(it)).count();
+        // One try ends before the next begins: after this, none is under way that could still succeed.
+        within(RECOVERY, what, || (tries() >= 2).then_some(()));
+        // Its looks have ended too: what they sent before is counted.
+        within(RECOVERY, what, || (!operator.leads() && !operator.is_at_work()).then_some(()));
         let writes = operator.faults.writes().len();
+        let failed = tries();
         place.delete("deployments", "demo-producer");
-        sleep(Duration::from_secs(5));
+        within(RECOVERY, what, || (tries() >= failed + 8).then_some(()));
         assert_eq!(operator.faults.writes().len(), writes, "{what}: it writes without the lease");
-        let tries = operator.faults.seen().split_off(before).iter().filter(|it| HIT(it)).count();
-        assert!(tries <= 40, "{what}: {tries} tries");
+        // One for each period, one more when it lost the Lease, and one that may just have begun.
+        let retry = options(&place.namespace, "operator").lease.timing.retry;
+        let most = begun.elapsed().as_millis() / retry.as_millis() + 3;
+        assert!(tries() as u128 <= most, "{what}: {} tries, at most {most}", tries());
         switch.set(false);
-        within(Duration::from_secs(10), what, || operator.leads().then_some(()));
+        within(RECOVERY, what, || operator.leads().then_some(()));
         await_producer(place, what);
     });
 }

@@ -70,6 +70,12 @@ impl Operator {
         self.instruments.leadership.is_leader(Instant::now())
     }
 
+    /// Whether it looks after pipelines, or is about to stop: looks may be under way.
+    pub(crate) fn is_at_work(&self) -> bool {
+        let scrape = self.instruments.metrics.scrape().unwrap();
+        scrape.lines().any(|line| line == "batchpipe_operator_leader 1")
+    }
+
     /// How often it has looked at a pipeline and come to an end.
     pub(crate) fn looks(&self) -> usize {
         let scrape = self.instruments.metrics.scrape().unwrap();
