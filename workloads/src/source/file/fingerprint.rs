@@ -23,6 +23,11 @@ pub(super) struct Fingerprint {
 }
 
 impl Fingerprint {
+    /// Whether it covers as many bytes as any can.
+    pub(super) const fn is_full(self) -> bool {
+        self.bytes == HEAD_BYTES
+    }
+
     /// Whether it can belong to a file of which `offset` bytes were read.
     pub(super) fn fits(self, offset: u64) -> bool {
         self.bytes == relevant(offset)

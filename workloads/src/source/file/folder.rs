@@ -20,7 +20,7 @@ use super::{
 use crate::source::SourceError;
 
 /// Endings of files that cannot be read as lines any more.
-const COMPRESSED: [&str; 6] = ["gz", "zst", "bz2", "xz", "lz4", "zip"];
+const COMPRESSED: [&str; 10] = ["gz", "zst", "bz2", "xz", "lz4", "zip", "lzma", "Z", "br", "7z"];
 
 /// A file that was found, and where to read on.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ pub(super) fn find_each(
     places: &[Place],
     most: usize,
 ) -> Result<Vec<Found>, SourceError> {
-    let entries = entries(&real(path))?;
+    let entries = entries(path)?;
     let mut found = Vec::new();
     for place in places.iter().rev() {
         // Other things in the folder, also such as cannot be opened, are not our business.
@@ -107,33 +107,43 @@ pub(super) fn find_each(
 
 /// The numbers of all that is in the folder of `path`.
 pub(super) fn inodes(path: &Path) -> Result<HashSet<u64>, SourceError> {
-    Ok(entries(&real(path))?.iter().map(DirEntryExt::ino).collect())
+    Ok(entries(path)?.iter().map(DirEntryExt::ino).collect())
 }
 
-/// Finds the copy of a file that was emptied after it was copied: the first rotated file that was written to since the
-/// file was last read, and begins as the file did up to there.
-pub(super) fn find_copy(
+/// What was copied of a file before it was emptied.
+#[derive(Debug, Default)]
+pub(super) struct Copies {
+    /// Those that hold nothing but what was read, at their ends.
+    pub(super) read: Vec<Place>,
+    /// The first one that holds more, after what was read.
+    pub(super) next: Option<Found>,
+}
+
+/// Finds the copies of a file that was emptied after it was copied: rotated files that nobody knows and that begin as the
+/// file did. One that holds more must have been written to since the file was last read.
+pub(super) fn find_copies(
     path: &Path,
     place: &Place,
     known: &[Place],
-) -> Result<Option<Found>, SourceError> {
-    let mut oldest: Option<(u64, Found)> = None;
+) -> Result<Copies, SourceError> {
+    let mut copies = Copies::default();
+    let mut oldest = None;
     // What cannot be opened cannot be the copy that is wanted.
     for input in rotated_files(path)?.into_iter().flatten() {
-        let written = input.written()?;
-        let is_older = written < place.written;
-        if is_older || oldest.as_ref().is_some_and(|(oldest, _)| *oldest <= written) {
-            continue;
-        }
         // The number of a file that was removed is given to another one.
         if input.id.inode == place.inode || read_before(&input, known)?.0 > 0 {
             continue;
         }
-        if let Some(head) = place.head_in_copy(&input)? {
-            oldest = Some((written, Found { input, offset: place.offset, head }));
+        let Some((offset, head)) = place.copied_to(&input)? else { continue };
+        let written = input.written()?;
+        if input.size()? == offset {
+            copies.read.push(Place::new(input.id, offset, head.fingerprint(offset), written));
+        } else if written >= place.written && oldest.is_none_or(|oldest| written < oldest) {
+            oldest = Some(written);
+            copies.next = Some(Found { input, offset, head });
         }
     }
-    Ok(oldest.map(|(_, found)| found))
+    Ok(copies)
 }
 
 /// Finds the end of what a copy of a file was compressed to, if the file was emptied and the copy is gone: the first
@@ -225,23 +235,38 @@ pub(super) fn read_before(input: &Input, known: &[Place]) -> Result<(u64, Head),
 
 /// The files that were rotated away from `path`, or why one cannot be opened.
 fn rotated_files(path: &Path) -> Result<Vec<Result<Input, SourceError>>, SourceError> {
-    let path = real(path);
-    let is_rotated = |entry: &DirEntry| is_rotated_name(&path, entry) && !is_folder(entry);
-    let rotated = entries(&path)?.into_iter().filter(is_rotated);
+    let is_rotated = |entry: &DirEntry| is_rotated_name(path, entry) && !is_folder(entry);
+    let rotated = entries(path)?.into_iter().filter(is_rotated);
     Ok(rotated.filter_map(|entry| Input::open(&entry.path()).transpose()).collect())
 }
 
-/// The path without links: rotated files are where the file really is.
-fn real(path: &Path) -> PathBuf {
-    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+/// The path as it is written, and the one that it leads to, if that is another one: rotated files are beside either.
+fn places(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let is_another = real.file_name() != path.file_name() || !is_same_folder(&real, path);
+    [is_another.then_some(real), Some(path.to_owned())].into_iter().flatten()
 }
 
-/// Rotation adds a number or a date: `app.log.1`, `app.log-20260102`. Copies by hand (`app.log.bak`) are not
-/// taken for it.
+fn is_same_folder(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(folder_of(path)).ok();
+    real(one) == real(other)
+}
+
+/// Rotation adds a number or a date: `app.log.1`, `app.log-20260102`, `app.log_2026-01-02T15:04.gz`. Copies by hand
+/// (`app.log.bak`) and other logs (`app.log_404.log`) are not taken for it.
 fn is_rotated_name(path: &Path, entry: &DirEntry) -> bool {
-    let (name, entry) = (path.file_name().unwrap_or_default(), entry.file_name());
-    let added = entry.as_encoded_bytes().strip_prefix(name.as_encoded_bytes());
-    matches!(added, Some([b'.' | b'-' | b'_', b'0'..=b'9', ..]))
+    places(path).any(|path| {
+        let (name, entry) = (path.file_name().unwrap_or_default(), entry.file_name());
+        let Some(added) = entry.as_encoded_bytes().strip_prefix(name.as_encoded_bytes()) else {
+            return false;
+        };
+        let ending = COMPRESSED.iter().find_map(|ending| {
+            added.strip_suffix(ending.as_bytes()).and_then(|added| added.strip_suffix(b"."))
+        });
+        let is_of_a_date = |byte: &u8| byte.is_ascii_digit() || b".-_:+TZ".contains(byte);
+        let added = ending.unwrap_or(added);
+        matches!(added, [b'.' | b'-' | b'_', b'0'..=b'9', rest @ ..] if rest.iter().all(is_of_a_date))
+    })
 }
 
 fn is_folder(entry: &DirEntry) -> bool {
@@ -252,13 +277,23 @@ fn is_compressed(path: &Path) -> bool {
     path.extension().is_some_and(|ending| COMPRESSED.iter().any(|known| ending == *known))
 }
 
+/// All that is in the folders in which rotated files may be.
 fn entries(path: &Path) -> Result<Vec<DirEntry>, SourceError> {
-    let folder = folder_of(path);
-    match std::fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<DirEntry>>>) {
-        // The volume may not be there yet.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        list => list.map_err(|error| failed("list", folder, error)),
+    let mut folders: Vec<PathBuf> = Vec::new();
+    let mut all = Vec::new();
+    for path in places(path) {
+        let folder = folder_of(&path);
+        if folders.iter().any(|known| is_same_folder(&known.join("."), &path)) {
+            continue;
+        }
+        folders.push(folder.to_owned());
+        match std::fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<DirEntry>>>) {
+            // The volume may not be there yet.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            list => all.extend(list.map_err(|error| failed("list", folder, error))?),
+        }
     }
+    Ok(all)
 }
 
 #[cfg(test)]
@@ -274,10 +309,11 @@ mod tests {
         for (name, seconds) in [
             ("app.log", 900),
             ("app.log.bak", 500),
+            ("app.log_404.log", 260),
             ("app.log.3", 100),
             ("app.log.2", 200),
             ("app.log-2026", 300),
-            ("app.log.4.gz", 250),
+            ("app.log_2026-01-02T15:04.lzma", 250),
             ("app.log.5", 400),
             ("application.log.1", 350),
         ] {
@@ -296,7 +332,7 @@ mod tests {
         let rotated = unread(&path, &left(&["app.log.2"], 199), &[]).unwrap();
         assert_eq!(rotated.next.unwrap().input.path, folder.path().join("app.log-2026"));
         assert!(
-            matches!(&rotated.passed_over[..], [PassedOver::Compressed(path, _)] if path.ends_with("app.log.4.gz"))
+            matches!(&rotated.passed_over[..], [PassedOver::Compressed(path, _)] if path.ends_with("app.log_2026-01-02T15:04.lzma"))
         );
         let rotated = unread(&path, &left(&["app.log.2", "app.log-2026"], 0), &[]).unwrap();
         assert_eq!(rotated.next.unwrap().input.path, folder.path().join("app.log.3"));

@@ -50,6 +50,7 @@ pub use self::{
     options::{CHECKPOINT_SUFFIX, FileOptions},
 };
 use super::{Block, Position, Read, Source, SourceError, lines::LineSplitter};
+use crate::error::chain;
 
 /// The source of a pipeline with `source.file`.
 #[derive(Debug)]
@@ -161,7 +162,11 @@ impl FileSource {
         let found = start::begin(&self.options, &self.resume, &mut self.notices)?;
         self.is_missing = found.is_none();
         let Some(start) = found else { return Ok(Step::Nothing) };
-        self.begin_with(start, self.resume.left.clone())?;
+        let mut left = self.resume.left.clone();
+        for place in &start.known {
+            left.remember(*place);
+        }
+        self.begin_with(start, left)?;
         Ok(Step::Progress)
     }
 
@@ -177,14 +182,14 @@ impl FileSource {
         }
         let Some(input) = &self.input else { return Ok(Step::Nothing) };
         let had_all = self.is_at_the_end;
-        // Before each read, never after: what was read is then what followed the bytes before it, and if the
-        // file is overwritten in between, it is read from its start again, so nothing is left out.
+        // Before each read, so that nothing is left out, and after it, so that nothing is put together that was not.
         if let Some(head) = self.trail.head()
             && !head.is_start_of(&input.file).map_err(|error| input.failed("read", error))?
         {
             return self.start_anew(block, had_all);
         }
-        self.is_at_the_end = self.fill(block)? == 0;
+        let Some(count) = self.fill(block)? else { return self.start_anew(block, had_all) };
+        self.is_at_the_end = count == 0;
         if self.is_at_the_end {
             return self.at_the_end(block, had_all);
         }
@@ -192,24 +197,36 @@ impl FileSource {
         Ok(Step::Progress)
     }
 
-    /// Reads once; tells how many bytes there were.
-    fn fill(&mut self, block: &mut Block) -> Result<usize, SourceError> {
-        let Some(input) = &self.input else { return Ok(0) };
+    /// Reads once; tells how many bytes there were. None when the file was overwritten meanwhile: what was read then does
+    /// not follow the bytes before it.
+    fn fill(&mut self, block: &mut Block) -> Result<Option<usize>, SourceError> {
+        let Some(input) = &self.input else { return Ok(Some(0)) };
         let trail = &mut self.trail;
+        let mut is_overwritten = false;
         let outcome = self.splitter.fill(block, |text| {
             let before = text.len();
             let count = rustix::io::retry_on_intr(|| {
                 rustix::io::pread(&input.file, spare_capacity(text), trail.offset())
             })?;
+            if count > 0
+                && !trail.head().is_none_or(|head| head.is_start_of(&input.file).unwrap_or(true))
+            {
+                is_overwritten = true;
+                text.truncate(before);
+                return Ok(0);
+            }
             trail.note(&text[before..]);
             Ok(count)
         });
         let count =
             outcome.map_err(|error: rustix::io::Errno| input.failed("read", error.into()))?;
+        if is_overwritten {
+            return Ok(None);
+        }
         if count > 0 {
             self.trail.note_written(input.written()?);
         }
-        Ok(count)
+        Ok(Some(count))
     }
 
     fn end(&mut self, block: &mut Block) -> Step {
@@ -229,7 +246,7 @@ impl FileSource {
             && let Err(error) = self.checkpoint_now()
         {
             // Told to the caller when it acknowledges or finishes; reading does not depend on it.
-            warn!(error = &error as &dyn std::error::Error, "checkpoint is tried again");
+            warn!("{}; trying again", chain(&error));
         }
     }
 }

@@ -71,11 +71,23 @@ impl Place {
         if self.is_of(input) { self.head_in_copy(input) } else { Ok(None) }
     }
 
-    /// The start of a file that holds at least what was read here, whichever file it is.
-    pub(super) fn head_in_copy(&self, input: &Input) -> Result<Option<Head>, SourceError> {
-        if input.size()? < self.offset {
+    /// How far another file holds what was read here, and its start up to there; `None` when it begins with other bytes.
+    /// A shorter one is compared by its first bytes alone, and only when there are many of them.
+    pub(super) fn copied_to(&self, input: &Input) -> Result<Option<(u64, Head)>, SourceError> {
+        let size = input.size()?;
+        if size < self.offset && !(self.fingerprint.is_full() && self.fingerprint.fits(size)) {
             return Ok(None);
         }
+        let offset = size.min(self.offset);
+        Ok(self.load_head(input)?.map(|head| (offset, head)))
+    }
+
+    /// The start of a file that holds at least what was read here, whichever file it is.
+    fn head_in_copy(&self, input: &Input) -> Result<Option<Head>, SourceError> {
+        if input.size()? < self.offset { Ok(None) } else { self.load_head(input) }
+    }
+
+    fn load_head(&self, input: &Input) -> Result<Option<Head>, SourceError> {
         Head::load(&input.file, self.fingerprint).map_err(|error| input.failed("read", error))
     }
 }

@@ -16,6 +16,8 @@ use crate::source::SourceError;
 pub(super) struct Start {
     pub(super) found: Found,
     pub(super) way: Way,
+    /// Further files that need not be read, as far as said.
+    pub(super) known: Vec<Place>,
 }
 
 /// How reading came to the file that it begins with.
@@ -31,13 +33,19 @@ pub(super) enum Way {
 
 impl Start {
     /// The newest file where it was left for another one, or its start.
-    fn anew(input: Input, checkpoint: &Checkpoint) -> Result<Self, SourceError> {
+    fn anew(
+        options: &FileOptions,
+        input: Input,
+        checkpoint: &Checkpoint,
+        known: Vec<Place>,
+    ) -> Result<Self, SourceError> {
         let (offset, head) = folder::read_before(&input, &checkpoint.left.files)?;
-        Ok(Self { found: Found { input, offset, head }, way: Way::Anew })
+        let found = Found { input, offset, head }.at_a_line_start(options.max_record_bytes)?;
+        Ok(Self { found, way: Way::Anew, known })
     }
 
-    const fn rotated(found: Found) -> Self {
-        Self { found, way: Way::Rotated }
+    const fn rotated(found: Found, known: Vec<Place>) -> Self {
+        Self { found, way: Way::Rotated, known }
     }
 }
 
@@ -49,7 +57,9 @@ pub(super) fn begin(
 ) -> Result<Option<Start>, SourceError> {
     let current = Input::open(&options.path)?;
     let Some(place) = &checkpoint.place() else {
-        return current.map(|input| Start::anew(input, checkpoint)).transpose();
+        return current
+            .map(|input| Start::anew(options, input, checkpoint, Vec::new()))
+            .transpose();
     };
     let Some(current) = current else { return find_rotated(options, place) };
     if let Some(head) = place.head_in(&current)? {
@@ -59,7 +69,7 @@ pub(super) fn begin(
         let found = found.at_a_line_start(options.max_record_bytes)?;
         // Of a file of which nothing was read yet, a copy may have been made and not been read either.
         let way = if offset == 0 { Way::Anew } else { Way::GoesOn };
-        return Ok(Some(Start { found, way }));
+        return Ok(Some(Start { found, way, known: Vec::new() }));
     }
     if place.is_of(&current) {
         return begin_after_a_truncation(options, checkpoint, place, current, notices).map(Some);
@@ -75,7 +85,7 @@ fn find_rotated(options: &FileOptions, place: &Place) -> Result<Option<Start>, S
     let Some(found) = folder::find(&options.path, place)? else { return Ok(None) };
     let (path, offset) = (found.input.path.display(), found.offset);
     info!(%path, offset, "file was rotated; reading the old one to its end first");
-    Ok(Some(Start::rotated(found.at_a_line_start(options.max_record_bytes)?)))
+    Ok(Some(Start::rotated(found.at_a_line_start(options.max_record_bytes)?, Vec::new())))
 }
 
 /// The checkpoint's file does not hold any more what was read of it.
@@ -88,14 +98,19 @@ fn begin_after_a_truncation(
 ) -> Result<Start, SourceError> {
     let (path, offset, size) = (options.path.display(), place.offset, current.size()?);
     notices.truncations += 1;
-    if let Some(found) = folder::find_copy(&options.path, place, &checkpoint.left.files)? {
+    let copies = folder::find_copies(&options.path, place, &checkpoint.left.files)?;
+    if let Some(found) = copies.next {
         let copy = found.input.path.display();
         warn!(%path, %copy, offset, size, "file was copied and truncated; reading its copy to the end first");
-        return Ok(Start::rotated(found));
+        return Ok(Start::rotated(found, copies.read));
     }
-    warn!(%path, offset, size, "file was truncated or overwritten; reading it from its start, what was not read before is lost");
-    notices.lost_remainders += 1;
-    Start::anew(current, checkpoint)
+    if copies.read.is_empty() {
+        warn!(%path, offset, size, "file was truncated or overwritten; reading it from its start, what was not read before is lost");
+        notices.lost_remainders += 1;
+    } else {
+        warn!(%path, offset, size, "file was copied and truncated; reading it from its start");
+    }
+    Start::anew(options, current, checkpoint, copies.read)
 }
 
 /// The checkpoint's file is gone, and another one is in its place.
@@ -115,5 +130,6 @@ fn begin_after_a_removal(
         warn!(%path, offset, inode, "file was rotated and removed; what it held after this offset, if anything, is lost");
         notices.lost_remainders += 1;
     }
-    Start::anew(current, checkpoint)
+    // Or what it is compressed to would be taken for something else.
+    Start::anew(options, current, checkpoint, vec![*place])
 }

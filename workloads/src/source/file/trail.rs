@@ -89,16 +89,16 @@ impl Trail {
     /// Goes on with another file; the one that is left is remembered as far as it was read.
     pub(super) fn go_to(&mut self, id: FileId, offset: u64, head: Head) {
         let here = self.here();
-        self.turn_to(id, offset, head, here);
+        self.turn_to(id, offset, head, here.as_slice());
     }
 
     /// Goes on at another place of this file, or with another one, because what was read here is not here any more.
-    /// `known` is another file of which as much need not be read again.
-    pub(super) fn turn_to(&mut self, id: FileId, offset: u64, head: Head, known: Option<Place>) {
+    /// `known` are other files of which as much need not be read again.
+    pub(super) fn turn_to(&mut self, id: FileId, offset: u64, head: Head, known: &[Place]) {
         let mut left = self.left();
         left.forget(id.inode);
-        if let Some(known) = known {
-            left.remember(known);
+        for known in known {
+            left.remember(*known);
         }
         self.begin(id, offset, head, left);
     }
@@ -225,7 +225,7 @@ mod tests {
         trail.go_to(OLD, 0, Head::default());
         trail.note(b"abc");
         trail.acknowledge(Position(3));
-        trail.turn_to(OLD, 0, Head::default(), None);
+        trail.turn_to(OLD, 0, Head::default(), &[]);
         assert_eq!(place(&trail), (10, 0));
         assert!(trail.left().files.is_empty());
     }

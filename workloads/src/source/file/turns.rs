@@ -7,10 +7,9 @@ use tracing::{info, warn};
 use super::{
     FileSource, Kind, Step,
     fingerprint::Head,
-    folder::{self, Found, PassedOver, Rotated},
+    folder::{self, Copies, Found, PassedOver, Rotated},
     input::{FileId, Input},
     open,
-    place::Place,
     start::{Start, Way},
     trail::Left,
 };
@@ -50,7 +49,7 @@ impl Newest {
 impl FileSource {
     /// Begins with a file. `known` are those that were left before a restart.
     pub(super) fn begin_with(&mut self, start: Start, known: Left) -> Result<(), SourceError> {
-        let Start { found, way } = start;
+        let Start { found, way, .. } = start;
         if self.options.follow {
             for found in folder::find_each(&self.options.path, &known.files, open::MOST)? {
                 self.open.add(found);
@@ -194,7 +193,9 @@ impl FileSource {
         if let Some(here) = self.trail.here() {
             left.remember(here);
         }
-        let rotated = folder::unread(&self.options.path, &left, &open)?;
+        let mut rotated = folder::unread(&self.options.path, &left, &open)?;
+        let most = self.options.max_record_bytes;
+        rotated.next = rotated.next.map(|found| found.at_a_line_start(most)).transpose()?;
         self.nothing_before = if rotated.next.is_none() { newest } else { None };
         Ok(rotated)
     }
@@ -235,37 +236,29 @@ impl FileSource {
         };
         let (path, offset, size) = (input.path.display(), here.offset, input.size()?);
         let known = &self.trail.left().files;
-        let copy = folder::find_copy(&self.options.path, &here, known)?;
+        let Copies { mut read, next } = folder::find_copies(&self.options.path, &here, known)?;
         self.notices.truncations += 1;
-        match copy {
-            Some(copy) if copy.input.size()? > offset => {
-                let copy_path = copy.input.path.display();
-                warn!(%path, copy = %copy_path, offset, size, "file was copied and truncated; reading its copy to the end first");
-                // A line that was begun goes on in the copy.
-                self.trail.turn_to(copy.input.id, offset, copy.head, None);
-                self.turn_to(copy.input, true);
-            }
-            copy => {
-                if copy.is_some() {
-                    warn!(%path, offset, size, "file was copied and truncated; reading it from its start");
-                } else {
-                    warn!(%path, offset, size, "file was truncated or overwritten; reading it from its start, what was not read before is lost");
-                    self.notices.lost_remainders += u64::from(!had_all);
-                }
-                let copied = match copy {
-                    Some(copy) => {
-                        let (id, written) = (copy.input.id, copy.input.written()?);
-                        Some(Place::new(id, offset, here.fingerprint, written))
-                    }
-                    // All of it was read, so nothing is lost by that.
-                    None if had_all => folder::find_compressed(&self.options.path, &here, known)?,
-                    None => None,
-                };
-                self.splitter.finish(block);
-                self.trail.turn_to(input.id, 0, Head::new(), copied);
-                (self.is_at_the_end, self.nothing_before) = (false, None);
-            }
+        if let Some(copy) = next {
+            let copy_path = copy.input.path.display();
+            warn!(%path, copy = %copy_path, offset, size, "file was copied and truncated; reading its copy to the end first");
+            // A line that was begun goes on in the copy.
+            self.trail.turn_to(copy.input.id, offset, copy.head, &read);
+            self.turn_to(copy.input, true);
+            return Ok(Step::Progress);
         }
+        if read.is_empty() {
+            warn!(%path, offset, size, "file was truncated or overwritten; reading it from its start, what was not read before is lost");
+            self.notices.lost_remainders += u64::from(!had_all);
+            if had_all {
+                // All of it was read, so nothing is lost by that.
+                read.extend(folder::find_compressed(&self.options.path, &here, known)?);
+            }
+        } else {
+            warn!(%path, offset, size, "file was copied and truncated; reading it from its start");
+        }
+        self.splitter.finish(block);
+        self.trail.turn_to(input.id, 0, Head::new(), &read);
+        (self.is_at_the_end, self.nothing_before) = (false, None);
         Ok(Step::Progress)
     }
 

@@ -278,3 +278,29 @@ fn a_copy_that_was_read_before_it_was_made_and_compressed_is_no_loss() {
     assert_eq!(s.read_and_acknowledge(), "4\n");
     assert_eq!(s.notices(), (0, 2, 1));
 }
+
+#[test]
+fn a_copy_that_holds_less_than_was_read_is_not_sent_again() {
+    for is_restarted in [false, true] {
+        let text: String = (0..2000).fold(String::new(), |mut text, number| {
+            text.push_str(&number.to_string());
+            text.push('\n');
+            text
+        });
+        let mut s = Scene::followed(&text);
+        let mut got = s.read_and_acknowledge();
+        fs::copy(s.path("app.log"), s.path("app.log.1")).unwrap();
+        tick();
+        s.append("app.log", "written before the truncation\n");
+        got.push_str(&s.read_and_acknowledge());
+        if is_restarted {
+            s.kill();
+        }
+        fs::File::options().write(true).open(s.path("app.log")).unwrap().set_len(0).unwrap();
+        s.append("app.log", "new\n");
+        got.push_str(&s.read_and_acknowledge());
+        let want = format!("{text}written before the truncation\nnew\n");
+        assert!(got == want, "restarted: {is_restarted}, {} lines", got.lines().count());
+        assert_eq!(s.notices(), (0, 1, 0));
+    }
+}

@@ -166,3 +166,77 @@ fn what_cannot_be_read_any_more_is_told_once() {
         assert_eq!(s.read_and_acknowledge(), "late\n");
     }
 }
+
+#[test]
+fn the_late_half_of_a_line_of_a_file_that_is_not_kept_open_brings_the_whole_line() {
+    let mut s = Scene::new(false);
+    s.append("app.log", "1\n");
+    assert_eq!(s.read_and_acknowledge(), "1\n");
+    s.kill();
+    s.rename("app.log", "app.log.1");
+    s.append("app.log.1", "{\"half\":\"A");
+    s.append("app.log", "2\n");
+    assert_eq!(s.read_and_acknowledge(), "{\"half\":\"A\n2\n");
+    s.kill();
+    s.append("app.log.1", "B\"}\n");
+    tick();
+    s.rename("app.log", "app.log.0");
+    s.append("app.log", "3\n");
+    assert_eq!(s.read(), "{\"half\":\"AB\"}\n3\n");
+}
+
+#[test]
+fn what_was_read_and_then_compressed_while_nothing_ran_is_no_loss() {
+    for follow in [false, true] {
+        let mut s = Scene::new(follow);
+        s.append("app.log", "1\n");
+        let _held = fs::File::open(s.path("app.log")).unwrap();
+        let written = fs::metadata(s.path("app.log")).unwrap().modified().unwrap();
+        assert_eq!(s.read_and_acknowledge(), "1\n");
+        s.source().finish().unwrap();
+        s.kill();
+        fs::remove_file(s.path("app.log")).unwrap();
+        s.append("app.log.1.gz", "compressed");
+        let file = fs::File::options().append(true).open(s.path("app.log.1.gz")).unwrap();
+        file.set_modified(written).unwrap();
+        tick();
+        s.append("app.log", "2\n");
+        assert_eq!(s.read(), "2\n");
+        // Of a followed file nobody knows whether more came before it was removed.
+        assert_eq!(s.notices(), (1, 0, u64::from(follow)));
+    }
+}
+
+#[test]
+fn another_log_whose_name_begins_alike_is_left_alone() {
+    let mut s = Scene::followed("1\n");
+    assert_eq!(s.read_and_acknowledge(), "1\n");
+    s.append("app.log_404.log", "foreign\n");
+    s.append("app.log.2.bak", "foreign\n");
+    s.rename("app.log", "app.log.1");
+    s.append("app.log", "2\n");
+    assert_eq!(s.read(), "2\n");
+}
+
+#[test]
+fn files_that_a_link_led_to_between_two_looks_are_read() {
+    for is_restarted in [false, true] {
+        let mut s = Scene::new(true);
+        let link = |s: &Scene, name: &str| {
+            let _ = fs::remove_file(s.path("app.log"));
+            std::os::unix::fs::symlink(name, s.path("app.log")).unwrap();
+        };
+        s.append("app.log-1", "1\n");
+        link(&s, "app.log-1");
+        assert_eq!(s.read_and_acknowledge(), "1\n");
+        if is_restarted {
+            s.kill();
+        }
+        tick();
+        s.append("app.log-2", "2\n");
+        tick();
+        s.append("app.log-3", "3\n");
+        link(&s, "app.log-3");
+        assert_eq!(s.read(), "2\n3\n", "restarted: {is_restarted}");
+    }
+}
