@@ -187,8 +187,8 @@ mod tests {
     }
 
     /// Notes without looking at pods.
-    fn note(desired: &mut Deployment, live: Option<&Deployment>, wants: Vec<Claim>) {
-        super::note(desired, live, &[] as &[Pod], &wants);
+    fn note(desired: &mut Deployment, live: Option<&Deployment>, wants: &[Claim]) {
+        super::note(desired, live, &[] as &[Pod], wants);
     }
 
     /// A pod of this Deployment.
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn a_pod_has_what_it_was_made_for_until_it_has_ended() {
         let (wants, mut desired) = consumer("one:1");
-        note(&mut desired, None, wants.clone());
+        note(&mut desired, None, &wants);
         let mut pod = pod(&desired);
         let uses = |pod: &Pod| {
             let mut held = Held::default();
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn what_an_earlier_pod_has_is_noted_also_when_it_is_not_counted_any_more() {
         let ((before, mut first), (after, mut second)) = (consumer("one:1"), consumer("two:1"));
-        note(&mut first, None, before.clone());
+        note(&mut first, None, &before);
         let carried_out = live(&second, 1, 1);
         super::note(&mut second, Some(&carried_out), &[pod(&first)], &after);
         assert_eq!(noted(&second), Some([before, after.clone()].concat()));
@@ -229,31 +229,31 @@ mod tests {
         let metadata = desired.spec.template.metadata.as_mut().unwrap();
         let forged = [(CLAIMS.to_owned(), "[]".to_owned())];
         metadata.annotations.get_or_insert_default().extend(forged);
-        note(&mut desired, None, Vec::new());
+        note(&mut desired, None, &[]);
         assert_eq!(noted(&pod(&desired)), None);
     }
 
     #[test]
     fn a_change_is_noted_beside_what_it_replaces_until_the_last_earlier_pod_is_gone() {
         let ((before, mut first), (after, second)) = (consumer("one:1"), consumer("two:1"));
-        note(&mut first, None, before.clone());
+        note(&mut first, None, &before);
         assert_eq!(noted(&first), Some(before.clone()));
         let mut desired = second.clone();
-        note(&mut desired, Some(&live(&first, 1, 1)), after.clone());
+        note(&mut desired, Some(&live(&first, 1, 1)), &after);
         assert!(held(&desired).uses(&before[0]) && held(&desired).uses(&after[0]));
         let mut again = second.clone();
-        note(&mut again, Some(&live(&desired, 2, 1)), after.clone());
+        note(&mut again, Some(&live(&desired, 2, 1)), &after);
         assert_eq!(noted(&again), noted(&desired), "one is left");
-        note(&mut again, Some(&live(&desired, 1, 1)), after.clone());
+        note(&mut again, Some(&live(&desired, 1, 1)), &after);
         let mut done = second;
-        note(&mut done, Some(&live(&desired, 1, 1)), after.clone());
+        note(&mut done, Some(&live(&desired, 1, 1)), &after);
         assert_eq!(noted(&done), Some(after));
     }
 
     #[test]
     fn what_the_controller_has_not_seen_may_still_have_pods() {
         let (wants, mut desired) = consumer("one:1");
-        note(&mut desired, None, wants.clone());
+        note(&mut desired, None, &wants);
         let mut stopped = live(&desired, 0, 0);
         stopped.spec.replicas = Some(0);
         assert_eq!((held(&stopped).uses(&wants[0]), held(&stopped).kept), (false, wants.clone()));
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn a_note_is_searched_for_claims_as_text() {
         let (wants, mut desired) = consumer("one:1");
-        note(&mut desired, None, wants.clone());
+        note(&mut desired, None, &wants);
         assert!(may_name(&desired, &texts(&wants)));
         assert!(!may_name(&desired, &texts(&consumer("two:1").0)));
     }
