@@ -19,7 +19,8 @@ const LOGGING: &str = include_str!("../assets/log4j2.properties");
 const CLASSES: &str = "kafka.jsa";
 
 /// Only the plugin's version is fixed here; which jars there are is the pom's matter.
-pub(crate) const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+pub(crate) const COPY: &str =
+    "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
 
 /// The smallest settings that the storage tool accepts.
 const TO_FORMAT: &str = "process.roles=broker,controller\nnode.id=1\n\

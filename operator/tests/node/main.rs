@@ -16,5 +16,6 @@ mod rollouts;
 mod scaling;
 mod secrets;
 mod states;
+mod strimzi;
 mod support;
 mod upgrade;

@@ -53,8 +53,7 @@ impl Strimzi {
 
 /// What files have, as a List.
 fn read(cluster: &ControlPlane, files: &[String]) -> Result<Value> {
-    let mut args =
-        vec!["apply", "--dry-run=client", "--output=json", "--namespace", NAMESPACE];
+    let mut args = vec!["apply", "--dry-run=client", "--output=json", "--namespace", NAMESPACE];
     for file in files {
         args.extend(["--filename", file.as_str()]);
     }

@@ -80,7 +80,8 @@ mod tests {
     #[test]
     fn the_operator_is_told_whom_to_look_after() {
         let from = json!({"fieldRef": {"fieldPath": "metadata.namespace"}});
-        let env = json!([{"name": "STRIMZI_NAMESPACE", "valueFrom": from}, {"name": "A", "value": "1"}]);
+        let env =
+            json!([{"name": "STRIMZI_NAMESPACE", "valueFrom": from}, {"name": "A", "value": "1"}]);
         let containers = json!([{"image": "quay.io/strimzi/operator:latest", "env": env}]);
         let spec = json!({"template": {"spec": {"containers": containers}}});
         let adapted = adapted_one(&json!({"kind": "Deployment", "spec": spec}));
@@ -94,7 +95,9 @@ mod tests {
     fn roles_are_bound_in_both_namespaces() {
         let subjects = json!([{"kind": "ServiceAccount", "name": "op", "namespace": "myproject"}]);
         let metadata = json!({"name": "op", "namespace": NAMESPACE});
-        let adapted = adapted_one(&json!({"kind": "RoleBinding", "metadata": metadata, "subjects": subjects}));
+        let adapted = adapted_one(
+            &json!({"kind": "RoleBinding", "metadata": metadata, "subjects": subjects}),
+        );
         let places: Vec<_> = adapted.iter().map(|it| &it["metadata"]["namespace"]).collect();
         assert_eq!(places, ["here", NAMESPACE]);
         assert!(adapted.iter().all(|it| it["subjects"][0]["namespace"] == NAMESPACE));
