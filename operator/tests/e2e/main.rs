@@ -21,6 +21,7 @@ mod rbac;
 mod refused;
 mod scaling;
 mod stale;
+mod strimzi;
 mod support;
 mod thousand;
 mod unreadable;
