@@ -1,6 +1,10 @@
 //! Installing Strimzi's Cluster Operator on a node, as its users do: by `kubectl apply` of its own manifests.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 
@@ -14,6 +18,8 @@ use crate::{ControlPlane, Error, Node, Result, error::Context};
 const KINDS: &str = "04";
 const DEPLOYMENT: &str = "deployment/strimzi-cluster-operator";
 const PATIENCE: &str = "--timeout=5m";
+const KINDS_LIMIT: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(200);
 
 impl Strimzi {
     /// Gives the node the images, installs the kinds and the Cluster Operator, which looks after one namespace, and
@@ -27,7 +33,7 @@ impl Strimzi {
         for file in kinds {
             cluster.kubectl(&["apply", "--server-side", "--filename", &file])?;
         }
-        cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", PATIENCE])?;
+        await_kinds(cluster)?;
         cluster.kubectl(&["create", "namespace", NAMESPACE])?;
         let list = read(cluster, &others)?;
         let adapted = adapted(&list, watched).to_string();
@@ -48,6 +54,18 @@ impl Strimzi {
         let (kinds, others): (Vec<_>, Vec<_>) = files.into_iter().partition(is_of_kinds);
         let names = |files: Vec<PathBuf>| files.iter().map(|it| it.display().to_string()).collect();
         Ok((names(kinds), names(others)))
+    }
+}
+
+/// Waits until the kinds are served. kubectl gives up when it asks before the first condition is there.
+fn await_kinds(cluster: &ControlPlane) -> Result<()> {
+    let wait = ["wait", "--for=condition=Established", "crd", "--all", PATIENCE];
+    let deadline = Instant::now() + KINDS_LIMIT;
+    loop {
+        match cluster.kubectl(&wait) {
+            Err(_) if Instant::now() < deadline => thread::sleep(POLL),
+            other => return other.map(drop),
+        }
     }
 }
 

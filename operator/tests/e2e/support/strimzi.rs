@@ -3,6 +3,8 @@
 use batchpipe_testbed::{ControlPlane, strimzi_crds};
 use serde_json::{Value, json};
 
+use super::wait_for;
+
 /// Installs the kinds of `Kafka`, `KafkaTopic` and `KafkaUser`.
 pub(crate) fn install_strimzi(cluster: &ControlPlane) {
     let folder = strimzi_crds().unwrap().display().to_string();
@@ -10,7 +12,8 @@ pub(crate) fn install_strimzi(cluster: &ControlPlane) {
     let kinds =
         ["kafkas", "kafkatopics", "kafkausers"].map(|it| format!("crd/{it}.kafka.strimzi.io"));
     for kind in kinds {
-        cluster.kubectl(&["wait", "--for=condition=Established", "--timeout=1m", &kind]).unwrap();
+        // kubectl gives up when it asks before the first condition is there.
+        wait_for(&kind, || cluster.kubectl(&["wait", "--for=condition=Established", &kind]).ok());
     }
 }
 
