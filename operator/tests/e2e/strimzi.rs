@@ -181,6 +181,26 @@ fn a_kafka_that_is_not_ready_any_more_keeps_its_pipeline_and_is_told_of() {
     operator.stop();
 }
 
+/// The first document is the pipeline, the second the user that it needs.
+#[test]
+fn the_example_is_taken_as_it_is() {
+    let (namespace, operator) = begin("example");
+    namespace.apply(include_str!("../../../examples/strimzi.yaml"));
+    let mut kafka = tls();
+    kafka["metadata"]["name"] = "my-cluster".into();
+    namespace.strimzi(&kafka, &kafka_status(&[("tls", ADDRESS)]));
+    namespace.set_status("kafkauser/strimzi", &user_status("CN=strimzi", "strimzi"));
+    within(PATIENCE, "the example's topics", || {
+        namespace.find("kafkatopic/strimzi")?;
+        namespace.find("kafkatopic/strimzi.dlq")
+    });
+    within(PATIENCE, "the example to be carried out", || {
+        let ready = namespace.condition("strimzi", "Ready")?;
+        (ready["reason"] == "AsDesired").then_some(())
+    });
+    operator.stop();
+}
+
 /// Everything that names a Secret names it, and nothing that the operator does reads one.
 #[test]
 fn the_operator_asks_for_no_secret() {

@@ -11,6 +11,7 @@ mod http;
 mod letters;
 mod outage;
 mod refusals;
+mod renewals;
 mod restarts;
 mod rollouts;
 mod scaling;
