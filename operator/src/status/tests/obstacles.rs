@@ -50,6 +50,8 @@ fn a_topic_that_pods_miss_is_explained_by_what_strimzi_says_of_it() {
         let mut scene = Scene::settled();
         let pods = vec![waiting("c1", reason, "topic t", 5), waiting("c2", reason, "topic t", 5)];
         scene.observed.consumer = settled(pods);
+        scene.observed.consumer.deployment =
+            Some(ObservedDeployment { ready_replicas: 0, ..deployment(2) });
         scene.outcome =
             applied(Applied { unfit_topics: unfit_topics.clone(), ..Applied::default() });
         condition(&scene.summary(), types::CONSUMER_READY).message.clone()
