@@ -5,7 +5,7 @@ CARGO ?= cargo
 CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 
-.PHONY: help demo up down kind check test test-long lint generate bench bench-quick bench-curves bench-operator needs
+.PHONY: help demo up down kind check test test-long test-strimzi lint generate bench bench-quick bench-curves bench-operator needs
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -34,6 +34,12 @@ test: needs ## All tests, also those against a real Kafka
 
 test-long: needs ## Crash the operator at every request of a dozen scenarios, and take each of its rights away in turn
 	$(CARGO) test --locked -p batchpipe-operator --test e2e -- --ignored --nocapture crashes:: rbac::
+
+test-strimzi: needs ## Run pipelines against the real Strimzi, as root; STRIMZI_GIT and KAFKA_GIT are git folders of its sources and of Apache Kafka's
+	@if [ -z "$(STRIMZI_GIT)" ] || [ -z "$(KAFKA_GIT)" ]; then \
+		echo "usage: make test-strimzi STRIMZI_GIT=FOLDER KAFKA_GIT=FOLDER, git folders of both sources" >&2; exit 2; fi
+	STRIMZI_GIT=$(abspath $(STRIMZI_GIT)) KAFKA_GIT=$(abspath $(KAFKA_GIT)) \
+		$(CARGO) test --workspace --locked --test node strimzi:: -- --ignored --nocapture
 
 lint: ## Format, lints, docs, scripts and the rules of this project
 	$(CARGO) fmt --all --check

@@ -175,6 +175,7 @@ fn every_example_is_accepted_and_runs_in_a_cluster_and_without() {
         "kafka-source",
         "logs",
         "seed",
+        "strimzi",
         "telemetry",
         "ticks",
         "vitals",

@@ -48,6 +48,10 @@ pub struct Applied {
     pub deleted: Vec<String>,
     /// What did not work; the other children were applied all the same.
     pub failures: Vec<Failure>,
+    /// What is wrong with topics that are there: why pods may not find them.
+    pub unfit_topics: Vec<String>,
+    /// What Strimzi complains of although Kafka is known.
+    pub complaint: Option<String>,
 }
 
 impl Applied {
@@ -63,7 +67,7 @@ pub async fn apply(
     pipeline: &Pipeline,
     resources: &Resources,
 ) -> Result<Applied, Invalid> {
-    let mut applied = Applied::default();
+    let mut applied = Applied { complaint: pipeline.kafka.complaint.clone(), ..Applied::default() };
     let Some(set) = ctx.caches.of(&pipeline.namespace) else { return Ok(applied) };
     trial::try_all(ctx, set, pipeline, &resources.deployments).await?;
     let mut writer = child::Writer { ctx, pipeline, set, applied: &mut applied };

@@ -20,6 +20,10 @@ use kube::{
 };
 
 pub use self::recent::Recent;
+pub(crate) use self::{
+    kafka::{described, is_ready},
+    user::CLUSTER_LABEL,
+};
 
 /// Strimzi's API group.
 pub const STRIMZI_GROUP: &str = "kafka.strimzi.io";
@@ -41,6 +45,8 @@ pub struct ResolvedKafka {
     /// What tells one cluster from another when claims are compared: the Strimzi cluster's name, or the sorted
     /// set of bootstrap addresses.
     pub cluster: String,
+    /// What Strimzi complains of although address and credentials are known; it may explain what pods meet.
+    pub complaint: Option<String>,
 }
 
 /// Why Kafka is not known. It may become known without a change of the pipeline.
@@ -101,6 +107,7 @@ pub async fn resolve(
             tls: kafka.tls.clone(),
             sasl: kafka.sasl.clone(),
             cluster: cluster::of(kafka),
+            complaint: None,
         }));
     };
     let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
@@ -124,14 +131,18 @@ async fn read(
 ) -> Result<ResolvedKafka, Obstacle> {
     let kafka = get(client, namespace, ("Kafka", "kafkas"), &strimzi.cluster).await?;
     let listener = kafka::listener(strimzi, &kafka.data)?;
+    let mut complaints = vec![described("Kafka", &strimzi.cluster, &kafka.data)];
     let credentials = match &strimzi.user {
         Some(name) => {
             let object = get(client, namespace, ("KafkaUser", "kafkausers"), name).await?;
+            complaints.push(described("KafkaUser", name, &object.data));
             Some(user::credentials(strimzi, &object)?)
         }
         None => None,
     };
-    Ok(strimzi::combine(strimzi, listener, credentials)?)
+    let complaint = complaints.into_iter().flatten().reduce(|one, other| format!("{one}; {other}"));
+    let resolved = strimzi::combine(strimzi, listener, credentials)?;
+    Ok(ResolvedKafka { complaint, ..resolved })
 }
 
 async fn get(

@@ -19,7 +19,8 @@ const LOGGING: &str = include_str!("../assets/log4j2.properties");
 const CLASSES: &str = "kafka.jsa";
 
 /// Only the plugin's version is fixed here; which jars there are is the pom's matter.
-const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+pub(crate) const COPY: &str =
+    "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
 
 /// The smallest settings that the storage tool accepts.
 const TO_FORMAT: &str = "process.roles=broker,controller\nnode.id=1\n\
@@ -96,11 +97,9 @@ impl Jars {
     }
 
     fn build(&self) -> Result<()> {
-        self.write("pom.xml", POM)?;
+        let pom = self.write("pom.xml", POM)?;
         self.write("log4j2.properties", LOGGING)?;
-        let mut maven = Command::new("mvn");
-        maven.args(["-q", "-B", COPY, "-DoutputDirectory=libs", "-DincludeScope=runtime"]);
-        process::run(maven.arg("-f").arg(self.folder.join("pom.xml")))?;
+        copy_dependencies(&pom)?;
         self.format()
     }
 
@@ -118,6 +117,13 @@ impl Jars {
         fs::write(&path, text).context("write", &path)?;
         Ok(path)
     }
+}
+
+/// Downloads the jars that a pom names, and those that they need, into the folder `libs` beside it.
+pub(crate) fn copy_dependencies(pom: &Path) -> Result<()> {
+    let mut maven = Command::new("mvn");
+    maven.args(["-q", "-B", COPY, "-DoutputDirectory=libs", "-DincludeScope=runtime"]);
+    process::run(maven.arg("-f").arg(pom)).map(drop)
 }
 
 /// The program `java`: that of `JAVA_HOME`, else the one on `PATH`.

@@ -48,6 +48,7 @@ mod processes;
 mod python;
 mod space;
 mod stage;
+mod strimzi;
 mod watchdog;
 mod workspace;
 
@@ -62,6 +63,7 @@ pub use kafka::{Builder, Kafka, Operation, Resource, Security};
 pub use node::{Node, node_hindrance};
 pub use python::{python, python_with};
 pub use stage::{Stage, restricted_namespace, serve};
+pub use strimzi::{Strimzi, strimzi_crds};
 pub use workspace::workspace_program;
 
 /// The result of everything here.

@@ -47,6 +47,7 @@ pub(crate) fn resolved(object: &BatchPipeline) -> ResolvedKafka {
             tls: kafka.tls.clone(),
             sasl: kafka.sasl.clone(),
             cluster,
+            complaint: None,
         };
     };
     let secret = format!("{cluster}-cluster-ca-cert");
@@ -60,6 +61,7 @@ pub(crate) fn resolved(object: &BatchPipeline) -> ResolvedKafka {
         tls: Some(Tls { ca: Some(CaKey { secret, key: "ca.crt".to_owned() }), certificate }),
         sasl: None,
         cluster,
+        complaint: None,
     }
 }
 

@@ -41,6 +41,17 @@ pub(super) fn complaint(object: &Value) -> Option<&str> {
     condition["message"].as_str().or_else(|| condition["reason"].as_str())
 }
 
+/// The same with the object that says it.
+pub(crate) fn described(kind: &str, name: &str, object: &Value) -> Option<String> {
+    complaint(object).map(|text| format!("{kind} {name} is not ready: {text}"))
+}
+
+/// Whether one of Strimzi's objects is as asked for.
+pub(crate) fn is_ready(object: &Value) -> bool {
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().any(|it| it["type"] == "Ready" && it["status"] == "True")
+}
+
 fn named<'a>(listeners: Option<&'a Value>, name: &str) -> Option<&'a Value> {
     listeners?.as_array()?.iter().find(|listener| listener["name"] == name)
 }

@@ -77,7 +77,7 @@ mod tests {
 
     fn answer(address: &str) -> ResolvedKafka {
         let (bootstrap_servers, cluster) = (address.to_owned(), "lab".to_owned());
-        ResolvedKafka { bootstrap_servers, tls: None, sasl: None, cluster }
+        ResolvedKafka { bootstrap_servers, tls: None, sasl: None, cluster, complaint: None }
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub(super) fn combine(
         tls: listener.is_encrypted.then(|| Tls { ca: Some(ca(strimzi)), certificate }),
         sasl,
         cluster: strimzi.cluster.clone(),
+        complaint: None,
     })
 }
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{Unresolved, kafka::complaint};
 
 /// Which cluster one of Strimzi's objects belongs to.
-pub(super) const CLUSTER_LABEL: &str = "strimzi.io/cluster";
+pub(crate) const CLUSTER_LABEL: &str = "strimzi.io/cluster";
 
 /// How a user logs in.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,10 +15,13 @@ use super::{
     health::{Health, Kind},
     verdict::{Verdict, why_unready},
 };
-use crate::clean::clean;
+use crate::{apply::Applied, clean::clean};
 
 /// The longest message, in bytes: pods and sinks may say whole pages.
 const MAX_MESSAGE: usize = 1024;
+
+/// What is said of Kafka when nothing is wrong with it.
+const KNOWN: &str = "address and credentials are known";
 
 /// One condition, before its time.
 struct Said {
@@ -117,8 +120,11 @@ fn kafka_resolved(facts: &Facts<'_>) -> Said {
         {
             unknown(type_, reasons::UNKNOWN, "looked for when nothing else is in the way")
         }
+        Outcome::Applied(Applied { complaint: Some(complaint), .. }, _) => {
+            Said::new(type_, true, reasons::RESOLVED, format!("{KNOWN}, but {complaint}"))
+        }
         Outcome::Applied(..) | Outcome::Unfit(_) | Outcome::Conflict(_) | Outcome::Invalid(_) => {
-            Said::new(type_, true, reasons::RESOLVED, "address and credentials are known")
+            Said::new(type_, true, reasons::RESOLVED, KNOWN)
         }
     }
 }

@@ -1,9 +1,11 @@
 //! How one side is, compared with what was decided. Pure; conditions and phase follow from it.
 
-use batchpipe_api::{pipeline::DesiredState, report::Role, spec::consumer::Scaling};
+use batchpipe_api::{
+    conditions::reasons, pipeline::DesiredState, report::Role, spec::consumer::Scaling,
+};
 
 use super::{
-    Facts,
+    Facts, Outcome,
     trouble::{Trouble, trouble},
 };
 use crate::observe::{ObservedDeployment, ObservedSide};
@@ -51,7 +53,7 @@ impl Health {
         let deployment = side.deployment.as_ref();
         let decided = facts.decision().map(|decision| decision.replicas.of(role));
         let wanted = decided.unwrap_or_else(|| undecided(role, facts));
-        let trouble = trouble(side);
+        let trouble = trouble(side).map(|trouble| explained(trouble, facts));
         let kind = if facts.asks_for(role) {
             kind(side, wanted, trouble.as_ref())
         } else {
@@ -73,6 +75,17 @@ impl Health {
     pub(super) fn is_short(&self) -> bool {
         let has_lasted = self.trouble.as_ref().is_some_and(|trouble| trouble.has_lasted);
         self.kind == Kind::Unready && self.ready > 0 && has_lasted
+    }
+}
+
+/// A topic that pods miss is one that Strimzi may have said something about.
+fn explained(trouble: Trouble, facts: &Facts<'_>) -> Trouble {
+    match facts.outcome {
+        Outcome::Applied(applied, _) if trouble.reason == reasons::TOPIC_MISSING => {
+            let parts = [trouble.message].into_iter().chain(applied.unfit_topics.iter().cloned());
+            Trouble { message: parts.collect::<Vec<_>>().join("; "), ..trouble }
+        }
+        _ => trouble,
     }
 }
 

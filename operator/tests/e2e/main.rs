@@ -22,6 +22,7 @@ mod rbac;
 mod refused;
 mod scaling;
 mod stale;
+mod strimzi;
 mod support;
 mod thousand;
 mod unreadable;

@@ -25,7 +25,7 @@ pub(crate) use self::{
     place::Place,
     rights::{Pair, Rights, kubeconfig},
     server::Server,
-    strimzi::install_strimzi,
+    strimzi::{complaint, install_strimzi, kafka, kafka_status, user, user_status},
 };
 
 /// How long anything may take on a busy machine.

@@ -1,4 +1,4 @@
-//! The OCI archive (pure): one uncompressed layer, its configuration, and what names them. The same files give
+//! The OCI archive (pure): uncompressed layers, their configuration, and what names them. The same files give
 //! the same bytes, so an image that did not change is not unpacked again.
 
 use std::{fs, io, path::Path};
@@ -61,19 +61,27 @@ impl Blob {
 
 /// The archive of an image with these files, run as `config` says. Paths in the image have no leading slash.
 pub(crate) fn assemble(name: &str, config: &Value, files: &[(String, Content)]) -> Result<Vec<u8>> {
-    let layer = Blob::new(pack(files).context("pack", name)?);
+    stack(name, config, vec![pack(files).context("pack", name)?])
+}
+
+/// The same of tar archives, each laid over those before.
+pub(crate) fn stack(name: &str, config: &Value, layers: Vec<Vec<u8>>) -> Result<Vec<u8>> {
+    let layers: Vec<Blob> = layers.into_iter().map(Blob::new).collect();
+    let contents: Vec<String> =
+        layers.iter().map(|layer| format!("sha256:{}", layer.digest)).collect();
+    let history = vec![json!({"created_by": "batchpipe-testbed"}); layers.len()];
     let configuration = Blob::json(&json!({
         "architecture": architecture(),
         "os": "linux",
         "config": config,
-        "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", layer.digest)]},
-        "history": [{"created_by": "batchpipe-testbed"}],
+        "rootfs": {"type": "layers", "diff_ids": contents},
+        "history": history,
     }));
     let manifest = Blob::json(&json!({
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "config": configuration.descriptor(CONFIG),
-        "layers": [layer.descriptor(LAYER)],
+        "layers": layers.iter().map(|layer| layer.descriptor(LAYER)).collect::<Vec<_>>(),
     }));
     let mut named = manifest.descriptor(MANIFEST);
     named["annotations"] = json!({ NAME: name });
@@ -82,7 +90,8 @@ pub(crate) fn assemble(name: &str, config: &Value, files: &[(String, Content)]) 
         ("oci-layout".to_owned(), Content::text(r#"{"imageLayoutVersion":"1.0.0"}"#)),
         ("index.json".to_owned(), Content::text(&index)),
     ];
-    parts.extend([configuration, layer, manifest].map(|blob| {
+    let blobs = [configuration, manifest].into_iter().chain(layers);
+    parts.extend(blobs.map(|blob| {
         (format!("blobs/sha256/{}", blob.digest), Content { bytes: blob.bytes, mode: 0o644 })
     }));
     pack(&parts).context("pack", name)
@@ -153,6 +162,23 @@ mod tests {
         assert_eq!(configuration["rootfs"]["diff_ids"][0], manifest["layers"][0]["digest"]);
         let layer = unpack(&follow(&parts, &manifest["layers"][0]));
         assert_eq!(layer["etc/greeting"], b"hello");
+    }
+
+    #[test]
+    fn layers_keep_their_order() {
+        let layers = vec![pack(&files()).unwrap(), pack(&[]).unwrap()];
+        let digests = layers.iter().map(|layer| Blob::new(layer.clone()).digest);
+        let digests: Vec<String> = digests.map(|digest| format!("sha256:{digest}")).collect();
+        let parts = unpack(&stack("a.b/c:1", &json!({}), layers).unwrap());
+        let index = json(&parts["index.json"]);
+        let manifest = json(&follow(&parts, &index["manifests"][0]));
+        let configuration = json(&follow(&parts, &manifest["config"]));
+        assert_eq!(configuration["rootfs"]["diff_ids"], json!(digests));
+        assert_eq!(configuration["history"].as_array().unwrap().len(), 2);
+        for (layer, digest) in manifest["layers"].as_array().unwrap().iter().zip(&digests) {
+            assert_eq!(layer["digest"], **digest);
+            follow(&parts, layer);
+        }
     }
 
     #[test]

@@ -4,7 +4,10 @@ mod archive;
 mod files;
 mod pause;
 
-use std::path::Path;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Value, json};
 
@@ -40,6 +43,13 @@ impl Image {
     fn new(name: String, config: &Value, files: &[(String, Content)]) -> Result<Self> {
         let archive = archive::assemble(&name, config, files)?;
         Ok(Self { name, archive })
+    }
+
+    /// An image of tar archives, each laid over those before.
+    pub(crate) fn of_layers(name: &str, config: &Value, layers: &[PathBuf]) -> Result<Self> {
+        let read = layers.iter().map(|layer| fs::read(layer).context("read", layer));
+        let archive = archive::stack(name, config, read.collect::<Result<_>>()?)?;
+        Ok(Self { name: name.to_owned(), archive })
     }
 }
 

@@ -25,6 +25,43 @@ fn kafka_is_called_resolved_only_when_somebody_has_looked() {
     assert_eq!(resolved(Outcome::Unanswered("cannot read".to_owned())), "Unknown/ApiError");
 }
 
+/// Applied, with what Strimzi says of it.
+fn applied(applied: Applied) -> Outcome {
+    match decided(1, 2) {
+        Outcome::Applied(_, decision) => Outcome::Applied(applied, decision),
+        other => other,
+    }
+}
+
+#[test]
+fn a_kafka_that_is_known_and_not_well_is_no_obstacle_and_is_told_of() {
+    let complaint = Some("Kafka lab is not ready: no space".to_owned());
+    let status = with_strimzi(applied(Applied { complaint, ..Applied::default() }));
+    let condition = condition(&status, types::KAFKA_RESOLVED);
+    assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("True", "Resolved"));
+    assert!(condition.message.ends_with("but Kafka lab is not ready: no space"), "{status:?}");
+    assert_eq!(in_short(&status), "Running Ready=True/AsDesired Reconciling=- Stalled=-");
+}
+
+#[test]
+fn a_topic_that_pods_miss_is_explained_by_what_strimzi_says_of_it() {
+    let unfit_topics = vec!["KafkaTopic t is not ready: replication factor: 3".to_owned()];
+    let with = |reason| {
+        let mut scene = Scene::settled();
+        let pods = vec![waiting("c1", reason, "topic t", 5), waiting("c2", reason, "topic t", 5)];
+        scene.observed.consumer = settled(pods);
+        scene.observed.consumer.deployment =
+            Some(ObservedDeployment { ready_replicas: 0, ..deployment(2) });
+        scene.outcome =
+            applied(Applied { unfit_topics: unfit_topics.clone(), ..Applied::default() });
+        condition(&scene.summary(), types::CONSUMER_READY).message.clone()
+    };
+    let said = with("TopicMissing");
+    assert!(said.contains("topic t; KafkaTopic t is not ready: replication"), "{said}");
+    let said = with("GroupNotJoined");
+    assert!(!said.contains("KafkaTopic"), "{said}");
+}
+
 #[test]
 fn an_api_server_that_does_not_say_what_kafka_is_reaches_the_user() {
     let status = with_strimzi(Outcome::Unanswered("cannot read Kafka lab: timed out".to_owned()));

@@ -63,12 +63,7 @@ pub(super) fn clear(place: &Place) {
 }
 
 pub(super) fn strimzi(place: &Place) {
-    let listener = json!({"name": "plain", "bootstrapServers": "lab-kafka-bootstrap:9092"});
-    place.create("kafkas", &json!({
-        "apiVersion": "kafka.strimzi.io/v1", "kind": "Kafka", "metadata": {"name": "lab"},
-        "spec": {"kafka": {"listeners": [{"name": "plain", "port": 9092, "type": "internal", "tls": false}]}},
-        "status": {"listeners": [listener]},
-    }));
+    place.create_kafka("lab");
 }
 
 pub(super) fn with_strimzi(place: &Place) {

@@ -63,7 +63,7 @@ impl Subject {
     fn make(&self, place: &Place) {
         let mut object = pipeline(&self.name);
         if self.is_late() {
-            place.create("kafkas", &kafka(&self.name));
+            place.create_kafka(&self.name);
             object["spec"]["kafka"] =
                 json!({"strimzi": {"cluster": self.name, "listener": "plain"}});
         }
@@ -93,15 +93,6 @@ fn pipeline(name: &str) -> Value {
             "kafka": {"bootstrapServers": "kafka:9093"},
             "producer": {"source": {"generator": {}}}, "consumer": {"sink": {"blackhole": {}}},
         },
-    })
-}
-
-fn kafka(name: &str) -> Value {
-    let listener = json!({"name": "plain", "port": 9092, "type": "internal", "tls": false});
-    json!({
-        "apiVersion": "kafka.strimzi.io/v1", "kind": "Kafka", "metadata": {"name": name},
-        "spec": {"kafka": {"listeners": [listener]}},
-        "status": {"listeners": [{"name": "plain", "bootstrapServers": "lab:9092"}]},
     })
 }
 

@@ -159,15 +159,7 @@ fn an_event_that_cannot_be_written_is_no_reason_to_do_anything_again() {
 fn a_topic_that_cannot_be_created_is_said_and_created_later() {
     const HIT: Hit = |it| it.verb == Verb::Create && it.path.ends_with("/kafkatopics");
     with_each("create", HIT, |place, switch, operator, what| {
-        let listener = json!({"name": "plain", "port": 9092, "type": "internal", "tls": false});
-        place.create(
-            "kafkas",
-            &json!({
-                "apiVersion": "kafka.strimzi.io/v1", "kind": "Kafka", "metadata": {"name": "lab"},
-                "spec": {"kafka": {"listeners": [listener]}},
-                "status": {"listeners": [{"name": "plain", "bootstrapServers": "lab:9092"}]},
-            }),
-        );
+        place.create_kafka("lab");
         make(place, &json!({"strimzi": {"cluster": "lab", "listener": "plain"}}));
         sleep(WINDOW);
         assert_few(operator, HIT, what);

@@ -1,10 +1,10 @@
-//! As much of Strimzi as the operator looks at: kinds that take any content, and objects as Strimzi leaves them.
+//! As much of Strimzi as the operator looks at: its kinds, and objects as Strimzi leaves them.
 
 use std::sync::Once;
 
-use serde_json::json;
-
-use crate::support::{Namespace, cluster, install_strimzi, manifest};
+use crate::support::{
+    Namespace, cluster, install_strimzi, kafka, kafka_status, manifest, user, user_status,
+};
 
 /// Installs the kinds, once.
 pub(super) fn install() {
@@ -14,21 +14,11 @@ pub(super) fn install() {
 
 /// A Kafka, its user, and a pipeline with both.
 pub(super) fn provoke(namespace: Namespace<'_>) {
-    let server = "lab-kafka-bootstrap:9093";
-    let kafka = json!({
-        "apiVersion": "kafka.strimzi.io/v1", "kind": "Kafka", "metadata": {"name": "lab"},
-        "spec": {"kafka": {"listeners": [{"name": "tls", "port": 9093, "type": "internal",
-            "tls": true, "authentication": {"type": "tls"}}]}},
-        "status": {"listeners": [{"name": "tls", "bootstrapServers": server}]},
-    });
-    let user = json!({
-        "apiVersion": "kafka.strimzi.io/v1", "kind": "KafkaUser",
-        "metadata": {"name": "me", "labels": {"strimzi.io/cluster": "lab"}},
-        "spec": {"authentication": {"type": "tls"}},
-        "status": {"username": "CN=me", "secret": "me"},
-    });
-    namespace.apply(&kafka.to_string());
-    namespace.apply(&user.to_string());
+    namespace.strimzi(
+        &kafka("lab", &[("tls", true, Some("tls"))]),
+        &kafka_status(&[("tls", "lab:9093")]),
+    );
+    namespace.strimzi(&user("me", "tls"), &user_status("CN=me", "me"));
     let pipeline = manifest("demo", "");
     let strimzi = "strimzi: {cluster: lab, listener: tls, user: me}";
     namespace.apply(&pipeline.replace("bootstrapServers: 'kafka:9093'", strimzi));

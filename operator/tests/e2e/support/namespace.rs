@@ -49,6 +49,21 @@ impl<'a> Namespace<'a> {
         self.cluster.kubectl_with_input(&args, manifest).unwrap();
     }
 
+    /// Applies one of Strimzi's objects, and writes its status as Strimzi does.
+    pub(crate) fn strimzi(&self, object: &Value, status: &Value) {
+        self.apply(&object.to_string());
+        let (kind, name) =
+            (object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap());
+        self.set_status(&format!("{kind}/{name}"), status);
+    }
+
+    /// Writes a status over.
+    pub(crate) fn set_status(&self, object: &str, status: &Value) {
+        let patch =
+            serde_json::json!([{"op": "add", "path": "/status", "value": status}]).to_string();
+        self.kubectl(&["patch", object, "--subresource=status", "--type=json", "--patch", &patch]);
+    }
+
     /// Applies a pipeline with both sides; `more` is added to its spec.
     pub(crate) fn pipeline(&self, name: &str, more: &str) {
         self.apply(&manifest(name, more));

@@ -8,7 +8,7 @@ use std::{
 use batchpipe_testbed::ControlPlane;
 use serde_json::{Value, json};
 
-use super::{Rights, Server};
+use super::{Rights, Server, kafka, kafka_status};
 
 /// A namespace that nobody else has.
 #[derive(Clone)]
@@ -59,6 +59,13 @@ impl Place {
 
     pub(crate) fn create(&self, kind: &str, object: &Value) {
         self.server.create(&self.folder(kind), object);
+    }
+
+    /// Creates a Kafka with one open listener, `plain`, and what Strimzi then says of it.
+    pub(crate) fn create_kafka(&self, name: &str) {
+        self.create("kafkas", &kafka(name, &[("plain", false, None)]));
+        let status = json!({"status": kafka_status(&[("plain", "lab-kafka-bootstrap:9092")])});
+        self.server.merge(&format!("{}/status", self.path("kafkas", name)), &status);
     }
 
     pub(crate) fn merge(&self, kind: &str, name: &str, patch: &Value) {
