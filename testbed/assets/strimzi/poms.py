@@ -12,8 +12,8 @@ import sys
 MODULES = """topic-operator user-operator cluster-operator kafka-init kafka-agent tracing-agent operator-common api
 config-model config-model-generator crd-generator crd-annotations certificate-issuer""".split()
 DEPENDENCY = re.compile(r"[ \t]*<dependency>(?:(?!<dependency>).)*?</dependency>\n?", re.DOTALL)
-# What a broker of one node with its operators needs: the layout of its logs, and settings that are read from files.
-LIBRARIES = ("log4j-layout", "config-provider")
+# What a broker of one node with its operators needs: the layout of its logs, and what reads settings from Secrets.
+LIBRARIES = ("log4j-layout-template-json", "kafka-kubernetes-config-provider", "jackson-datatype-jsr310")
 
 
 def field(dependency, name):
@@ -66,7 +66,7 @@ def libraries(file):
     text = re.sub(r"<repositories>.*?</repositories>", "", file.read_text(), flags=re.DOTALL)
 
     def kept(match):
-        return match.group(0) if any(name in match.group(0) for name in LIBRARIES) else ""
+        return match.group(0) if field(match.group(0), "artifactId") in LIBRARIES else ""
 
     print(DEPENDENCY.sub(kept, text), end="")
 
