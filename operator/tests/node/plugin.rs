@@ -27,7 +27,7 @@ fn text(output: &Output) -> String {
 fn the_plugin_shows_pipelines_and_reads_their_topics() {
     let Some(pipeline) = Pipeline::flowing(&Manifest::new("plugged")) else { return };
     let bed = pipeline.bed;
-    let folder = bed.node().folder().join("plugins");
+    let folder = bed.node().folder().join("kubectl-plugins");
     fs::create_dir(&folder).unwrap();
     symlink(&bed.batchpipe, folder.join("kubectl-batchpipe")).unwrap();
     let plugin = |args: &[&str]| plugin(bed, &folder, args);
