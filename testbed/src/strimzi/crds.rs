@@ -15,7 +15,7 @@ const MODEL: &str = "io.strimzi.api.kafka.model";
 const KUBERNETES: &str = "1.30+";
 const FOLDER: &str = "kinds";
 
-/// A folder with the `CustomResourceDefinitions` of `Kafka`, `KafkaTopic` and `KafkaUser`, each in a file, for
+/// A folder with the `CustomResourceDefinition`s of `Kafka`, `KafkaTopic` and `KafkaUser`, each in a file, for
 /// `kubectl apply --filename`. The first call ever downloads what makes them.
 pub fn strimzi_crds() -> Result<PathBuf> {
     let stamp = [POM, jars::COPY, GENERATOR, &KINDS.join(" "), KUBERNETES].join("\n");
