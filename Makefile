@@ -35,9 +35,10 @@ test: needs ## All tests, also those against a real Kafka
 test-long: needs ## Crash the operator at every request of a dozen scenarios, and take each of its rights away in turn
 	$(CARGO) test --locked -p batchpipe-operator --test e2e -- --ignored --nocapture crashes:: rbac::
 
-test-strimzi: needs ## Run pipelines against the real Strimzi, as root; STRIMZI_GIT and KAFKA_GIT are git folders of its sources and of Apache Kafka's
+test-strimzi: ## Run pipelines against the real Strimzi, as root; STRIMZI_GIT and KAFKA_GIT are git folders of its sources and of Apache Kafka's
 	@if [ -z "$(STRIMZI_GIT)" ] || [ -z "$(KAFKA_GIT)" ]; then \
 		echo "usage: make test-strimzi STRIMZI_GIT=FOLDER KAFKA_GIT=FOLDER, git folders of both sources" >&2; exit 2; fi
+	@scripts/install-needs unzip:unzip
 	STRIMZI_GIT=$(abspath $(STRIMZI_GIT)) KAFKA_GIT=$(abspath $(KAFKA_GIT)) \
 		$(CARGO) test --workspace --locked --test node strimzi:: -- --ignored --nocapture
 
