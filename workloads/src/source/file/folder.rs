@@ -1,9 +1,6 @@
-//! Finding what has become of a file that was rotated: only looks, opens and warns.
+//! Finding what has become of a file that was rotated, by what is in the files beside it: only looks, opens and warns.
 
 use std::{
-    collections::HashSet,
-    fs::DirEntry,
-    io,
     os::unix::fs::DirEntryExt,
     path::{Path, PathBuf},
 };
@@ -11,16 +8,13 @@ use std::{
 use tracing::warn;
 
 use super::{
-    checkpoint::folder_of,
     fingerprint::Head,
-    input::{FileId, Input, failed},
+    input::{FileId, Input},
+    listing::{self, Listing, is_compressed},
     place::Place,
     trail::Left,
 };
 use crate::source::SourceError;
-
-/// Endings of files that cannot be read as lines any more.
-const COMPRESSED: [&str; 10] = ["gz", "zst", "bz2", "xz", "lz4", "zip", "lzma", "Z", "br", "7z"];
 
 /// A file that was found, and where to read on.
 #[derive(Debug)]
@@ -86,11 +80,11 @@ pub(super) fn find_each(
     places: &[Place],
     most: usize,
 ) -> Result<Vec<Found>, SourceError> {
-    let entries = entries(path)?;
+    let beside = Listing::of(path)?;
     let mut found = Vec::new();
     for place in places.iter().rev() {
         // Other things in the folder, also such as cannot be opened, are not our business.
-        for entry in entries.iter().filter(|entry| entry.ino() == place.inode) {
+        for entry in beside.all().iter().filter(|entry| entry.ino() == place.inode) {
             let Some(input) = Input::open(&entry.path())? else { continue };
             if let Some(head) = place.head_in(&input)? {
                 found.push(Found { input, offset: place.offset, head });
@@ -103,11 +97,6 @@ pub(super) fn find_each(
     }
     found.reverse();
     Ok(found)
-}
-
-/// The numbers of all that is in the folder of `path`.
-pub(super) fn inodes(path: &Path) -> Result<HashSet<u64>, SourceError> {
-    Ok(entries(path)?.iter().map(DirEntryExt::ino).collect())
 }
 
 /// What was copied of a file before it was emptied.
@@ -219,7 +208,7 @@ pub(super) fn read_by_others(path: &Path) -> Result<Left, SourceError> {
     for place in places {
         left.remember(place);
     }
-    left.forget_some(&inodes(path)?);
+    left.forget_some(&listing::inodes(path)?);
     Ok(left)
 }
 
@@ -235,65 +224,8 @@ pub(super) fn read_before(input: &Input, known: &[Place]) -> Result<(u64, Head),
 
 /// The files that were rotated away from `path`, or why one cannot be opened.
 fn rotated_files(path: &Path) -> Result<Vec<Result<Input, SourceError>>, SourceError> {
-    let is_rotated = |entry: &DirEntry| is_rotated_name(path, entry) && !is_folder(entry);
-    let rotated = entries(path)?.into_iter().filter(is_rotated);
-    Ok(rotated.filter_map(|entry| Input::open(&entry.path()).transpose()).collect())
-}
-
-/// The path as it is written, and the one that it leads to, if that is another one: rotated files are beside either.
-fn places(path: &Path) -> impl Iterator<Item = PathBuf> {
-    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let is_another = real.file_name() != path.file_name() || !is_same_folder(&real, path);
-    [is_another.then_some(real), Some(path.to_owned())].into_iter().flatten()
-}
-
-fn is_same_folder(one: &Path, other: &Path) -> bool {
-    let real = |path: &Path| std::fs::canonicalize(folder_of(path)).ok();
-    real(one) == real(other)
-}
-
-/// Rotation adds a number or a date: `app.log.1`, `app.log-20260102`, `app.log_2026-01-02T15:04.gz`. Copies by hand
-/// (`app.log.bak`) and other logs (`app.log_404.log`) are not taken for it.
-fn is_rotated_name(path: &Path, entry: &DirEntry) -> bool {
-    places(path).any(|path| {
-        let (name, entry) = (path.file_name().unwrap_or_default(), entry.file_name());
-        let Some(added) = entry.as_encoded_bytes().strip_prefix(name.as_encoded_bytes()) else {
-            return false;
-        };
-        let ending = COMPRESSED.iter().find_map(|ending| {
-            added.strip_suffix(ending.as_bytes()).and_then(|added| added.strip_suffix(b"."))
-        });
-        let is_of_a_date = |byte: &u8| byte.is_ascii_digit() || b".-_:+TZ".contains(byte);
-        let added = ending.unwrap_or(added);
-        matches!(added, [b'.' | b'-' | b'_', b'0'..=b'9', rest @ ..] if rest.iter().all(is_of_a_date))
-    })
-}
-
-fn is_folder(entry: &DirEntry) -> bool {
-    entry.file_type().is_ok_and(|kind| kind.is_dir())
-}
-
-fn is_compressed(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| COMPRESSED.iter().any(|known| ending == *known))
-}
-
-/// All that is in the folders in which rotated files may be.
-fn entries(path: &Path) -> Result<Vec<DirEntry>, SourceError> {
-    let mut folders: Vec<PathBuf> = Vec::new();
-    let mut all = Vec::new();
-    for path in places(path) {
-        let folder = folder_of(&path);
-        if folders.iter().any(|known| is_same_folder(&known.join("."), &path)) {
-            continue;
-        }
-        folders.push(folder.to_owned());
-        match std::fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<DirEntry>>>) {
-            // The volume may not be there yet.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            list => all.extend(list.map_err(|error| failed("list", folder, error))?),
-        }
-    }
-    Ok(all)
+    let beside = Listing::of(path)?;
+    Ok(beside.rotated().filter_map(|entry| Input::open(&entry.path()).transpose()).collect())
 }
 
 #[cfg(test)]

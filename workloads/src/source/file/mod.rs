@@ -18,6 +18,7 @@ mod checkpoint;
 mod fingerprint;
 mod folder;
 mod input;
+mod listing;
 mod lock;
 mod notices;
 mod open;
@@ -31,6 +32,7 @@ mod turns;
 
 use std::{
     collections::HashSet,
+    io,
     time::{Duration, Instant},
 };
 
@@ -162,11 +164,7 @@ impl FileSource {
         let found = start::begin(&self.options, &self.resume, &mut self.notices)?;
         self.is_missing = found.is_none();
         let Some(start) = found else { return Ok(Step::Nothing) };
-        let mut left = self.resume.left.clone();
-        for place in &start.known {
-            left.remember(*place);
-        }
-        self.begin_with(start, left)?;
+        self.begin_with(start, self.resume.left.clone())?;
         Ok(Step::Progress)
     }
 
@@ -180,14 +178,7 @@ impl FileSource {
         if let Some(step) = self.look_before()? {
             return Ok(step);
         }
-        let Some(input) = &self.input else { return Ok(Step::Nothing) };
         let had_all = self.is_at_the_end;
-        // Before each read, so that nothing is left out, and after it, so that nothing is put together that was not.
-        if let Some(head) = self.trail.head()
-            && !head.is_start_of(&input.file).map_err(|error| input.failed("read", error))?
-        {
-            return self.start_anew(block, had_all);
-        }
         let Some(count) = self.fill(block)? else { return self.start_anew(block, had_all) };
         self.is_at_the_end = count == 0;
         if self.is_at_the_end {
@@ -197,36 +188,31 @@ impl FileSource {
         Ok(Step::Progress)
     }
 
-    /// Reads once; tells how many bytes there were. None when the file was overwritten meanwhile: what was read then does
-    /// not follow the bytes before it.
+    /// Reads once; tells how many bytes there were. `None` when the file does not begin any more as it did.
     fn fill(&mut self, block: &mut Block) -> Result<Option<usize>, SourceError> {
         let Some(input) = &self.input else { return Ok(Some(0)) };
         let trail = &mut self.trail;
-        let mut is_overwritten = false;
         let outcome = self.splitter.fill(block, |text| {
             let before = text.len();
             let count = rustix::io::retry_on_intr(|| {
                 rustix::io::pread(&input.file, spare_capacity(text), trail.offset())
             })?;
-            if count > 0
-                && !trail.head().is_none_or(|head| head.is_start_of(&input.file).unwrap_or(true))
+            // After the read: what was read of a file that was overwritten does not follow the bytes before it. If it
+            // is overwritten later, the next read tells.
+            if let Some(head) = trail.head()
+                && !head.is_start_of(&input.file)?
             {
-                is_overwritten = true;
                 text.truncate(before);
-                return Ok(0);
+                return Ok(None);
             }
             trail.note(&text[before..]);
-            Ok(count)
+            Ok(Some(count))
         });
-        let count =
-            outcome.map_err(|error: rustix::io::Errno| input.failed("read", error.into()))?;
-        if is_overwritten {
-            return Ok(None);
-        }
-        if count > 0 {
+        let count = outcome.map_err(|error: io::Error| input.failed("read", error))?;
+        if count.is_some_and(|count| count > 0) {
             self.trail.note_written(input.written()?);
         }
-        Ok(Some(count))
+        Ok(count)
     }
 
     fn end(&mut self, block: &mut Block) -> Step {

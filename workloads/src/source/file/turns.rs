@@ -9,7 +9,7 @@ use super::{
     fingerprint::Head,
     folder::{self, Copies, Found, PassedOver, Rotated},
     input::{FileId, Input},
-    open,
+    listing, open,
     start::{Start, Way},
     trail::Left,
 };
@@ -47,18 +47,21 @@ impl Newest {
 }
 
 impl FileSource {
-    /// Begins with a file. `known` are those that were left before a restart.
-    pub(super) fn begin_with(&mut self, start: Start, known: Left) -> Result<(), SourceError> {
-        let Start { found, way, .. } = start;
+    /// Begins with a file. `left` are those that were left before a restart.
+    pub(super) fn begin_with(&mut self, start: Start, mut left: Left) -> Result<(), SourceError> {
+        let Start { found, way, known } = start;
+        for place in known {
+            left.remember(place);
+        }
         if self.options.follow {
-            for found in folder::find_each(&self.options.path, &known.files, open::MOST)? {
+            for found in folder::find_each(&self.options.path, &left.files, open::MOST)? {
                 self.open.add(found);
             }
         }
         if way == Way::GoesOn {
             self.nothing_before = Some(Newest::of(&found.input)?);
         }
-        self.trail.begin(found.input.id, found.offset, found.head, known);
+        self.trail.begin(found.input.id, found.offset, found.head, left);
         self.turn_to(found.input, way == Way::Rotated);
         Ok(())
     }
@@ -81,14 +84,13 @@ impl FileSource {
             return Ok(None);
         }
         let rotated = self.unread(Some(newest))?;
-        let Some(found) = rotated.next else {
-            self.pass_over(&rotated.passed_over);
-            return Ok(None);
-        };
-        info!(path = %found.input.path.display(), "a file was rotated away unread; reading it first");
-        self.go_to(Next { found, is_known: false }, true)?;
+        let is_unread = rotated.next.is_some();
+        if let Some(found) = rotated.next {
+            info!(path = %found.input.path.display(), "a file was rotated away unread; reading it first");
+            self.go_to(Next { found, is_known: false }, true)?;
+        }
         self.pass_over(&rotated.passed_over);
-        Ok(Some(Step::Progress))
+        Ok(is_unread.then_some(Step::Progress))
     }
 
     /// There is nothing more in the file now. `had_all` says whether there was nothing more at the look before.
@@ -268,7 +270,7 @@ impl FileSource {
         let Found { input, offset: start, head: start_of_next } = next.found;
         self.trail.go_to(input.id, start, start_of_next);
         if self.trail.remembers_many() {
-            self.trail.forget_removed(&folder::inodes(&self.options.path)?);
+            self.trail.forget_removed(&listing::inodes(&self.options.path)?);
         }
         if let Some(input) = self.turn_to(input, is_rotated) {
             self.open.add(Found { input, offset, head: head.unwrap_or_default() });
