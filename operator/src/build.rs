@@ -61,7 +61,7 @@ pub struct Resources {
 
 /// Builds everything that should exist for one pipeline.
 pub fn build(pipeline: &Pipeline, replicas: Replicas, settings: &Settings) -> Resources {
-    let roles = [Role::Producer, Role::Consumer];
+    let roles = Role::ALL;
     let roles: Vec<Role> = roles.into_iter().filter(|role| pipeline.has(*role)).collect();
     let each = roles.iter().copied();
     Resources {

@@ -95,7 +95,7 @@ fn conflict(object: &BatchPipeline, world: &impl World) -> Option<Conflict> {
         (winner, claim, message)
     };
     let intrudes = |role: &Role| held.used.iter().any(|(by, used)| by == role && *used == claim);
-    let intruding = [Role::Producer, Role::Consumer].into_iter().filter(intrudes).collect();
+    let intruding = Role::ALL.into_iter().filter(intrudes).collect();
     Some(Conflict { winner, message, intruding })
 }
 

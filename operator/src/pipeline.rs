@@ -107,7 +107,7 @@ pub fn validate(
 }
 
 fn fits(pipeline: &Pipeline) -> Result<(), Invalid> {
-    let roles = [Role::Producer, Role::Consumer].into_iter().filter(|role| pipeline.has(*role));
+    let roles = Role::ALL.into_iter().filter(|role| pipeline.has(*role));
     let longest = roles.map(|role| configuration(pipeline, role).len()).max().unwrap_or_default();
     if longest <= MOST_TEXT_BYTES {
         return Ok(());

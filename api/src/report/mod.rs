@@ -19,6 +19,9 @@ pub enum Role {
 }
 
 impl Role {
+    /// Both sides.
+    pub const ALL: [Self; 2] = [Self::Producer, Self::Consumer];
+
     /// The name in reports, metrics and labels.
     pub const fn name(self) -> &'static str {
         match self {

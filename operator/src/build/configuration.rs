@@ -118,8 +118,6 @@ mod tests {
     use super::*;
     use crate::build::fixture::{EVERYTHING, FILES, REBATCH, TELEMETRY, pipeline};
 
-    const ROLES: [Role; 2] = [Role::Producer, Role::Consumer];
-
     fn told(pipeline: &Pipeline, role: Role) -> BatchPipeline {
         let text = configuration(pipeline, role);
         check_text(&text).unwrap_or_else(|violations| panic!("{text}: {violations:?}"))
@@ -131,13 +129,13 @@ mod tests {
         change(&mut after.spec);
         assert_ne!(before.spec, after.spec, "the change changes nothing");
         let differs = |role: &Role| configuration(&before, *role) != configuration(&after, *role);
-        ROLES.into_iter().filter(differs).collect()
+        Role::ALL.into_iter().filter(differs).collect()
     }
 
     #[test]
     fn the_workload_accepts_what_it_is_told() {
         for text in [TELEMETRY, EVERYTHING, FILES, REBATCH] {
-            for role in ROLES {
+            for role in Role::ALL {
                 assert_eq!(locally(&told(&pipeline(text), role)), []);
             }
         }
@@ -214,7 +212,7 @@ mod tests {
     #[test]
     fn neither_side_is_told_state_or_numbers() {
         for text in [TELEMETRY, EVERYTHING] {
-            for role in ROLES {
+            for role in Role::ALL {
                 let text = configuration(&pipeline(text), role);
                 for name in ["state", "replicas", "scaling", "pod", "image", "strimzi"] {
                     assert!(!text.contains(&format!("{name:?}:")), "{name} in {text}");
@@ -226,7 +224,7 @@ mod tests {
     #[test]
     fn with_strimzi_nobody_but_its_operator_makes_topics() {
         let pipeline = pipeline(EVERYTHING);
-        for role in ROLES {
+        for role in Role::ALL {
             let told = told(&pipeline, role);
             assert_eq!(told.spec.topic.provision, Provision::Never);
             assert_eq!(told.spec.consumer.unwrap().dead_letter.provision, Provision::Never);

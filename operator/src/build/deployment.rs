@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_change_never_takes_capacity_away() {
-        for role in [Role::Producer, Role::Consumer] {
+        for role in Role::ALL {
             let update = strategy_of(TELEMETRY, role).rolling_update.unwrap();
             assert_eq!(update.max_unavailable, Some(IntOrString::Int(0)));
             assert_eq!(update.max_surge, Some(IntOrString::Int(1)));
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn files_never_have_two_users() {
-        for role in [Role::Producer, Role::Consumer] {
+        for role in Role::ALL {
             assert_eq!(strategy_of(FILES, role).type_.as_deref(), Some("Recreate"));
         }
     }

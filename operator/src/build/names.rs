@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn the_longest_pipeline_has_children_with_valid_names() {
         let pipeline = "p".repeat(52);
-        let sides = [Role::Producer, Role::Consumer].map(|role| side(&pipeline, role));
+        let sides = Role::ALL.map(|role| side(&pipeline, role));
         assert!(sides.iter().all(|name| name.len() <= 63));
         assert!(service_account(&pipeline).len() <= 63);
     }

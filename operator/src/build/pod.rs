@@ -114,11 +114,9 @@ mod tests {
     use super::*;
     use crate::build::fixture::{EVERYTHING, FILES, REBATCH, TELEMETRY, pipeline};
 
-    const ROLES: [Role; 2] = [Role::Producer, Role::Consumer];
-
     fn every_pod() -> Vec<PodSpec> {
         let texts = [TELEMETRY, EVERYTHING, FILES, REBATCH].into_iter();
-        let pods = texts.flat_map(|text| ROLES.map(|role| build_pod(&pipeline(text), role)));
+        let pods = texts.flat_map(|text| Role::ALL.map(|role| build_pod(&pipeline(text), role)));
         pods.filter_map(|pod| pod.spec).collect()
     }
 

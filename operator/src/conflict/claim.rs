@@ -52,7 +52,7 @@ impl fmt::Display for Claim {
 
 /// Everything that a pipeline wants for itself. An invalid one may want less.
 pub(super) fn claims(object: &BatchPipeline) -> Vec<Claim> {
-    let both = [Role::Producer, Role::Consumer].map(|role| claims_of(object, role));
+    let both = Role::ALL.map(|role| claims_of(object, role));
     both.into_iter().flatten().collect()
 }
 

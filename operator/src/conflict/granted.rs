@@ -28,8 +28,6 @@ use crate::{
     caches::{CacheSet, Key, is_applied_by_us},
 };
 
-const ROLES: [Role; 2] = [Role::Producer, Role::Consumer];
-
 /// What was granted and may not exist yet, by the uid of the pipeline.
 type Grants = BTreeMap<String, Vec<(Role, Claim)>>;
 
@@ -60,7 +58,7 @@ impl Granted {
             return Err(conflict);
         }
         let of = |role| claims_of(object, role).into_iter().map(move |claim| (role, claim));
-        grants.insert(uid, ROLES.into_iter().flat_map(of).collect());
+        grants.insert(uid, Role::ALL.into_iter().flat_map(of).collect());
         Ok(())
     }
 
@@ -84,7 +82,7 @@ pub fn note(resources: &mut Resources, object: &BatchPipeline, exists: Exists<'_
     let pods = exists.pods(&Key::of(object));
     for desired in &mut resources.deployments {
         let name = desired.name_any();
-        let role = ROLES.into_iter().find(|role| names::side(object.name(), *role) == name);
+        let role = Role::ALL.into_iter().find(|role| names::side(object.name(), *role) == name);
         let wants = role.map(|role| claims_of(object, role)).unwrap_or_default();
         let side = desired.labels().get(COMPONENT);
         let pods: Vec<_> =
@@ -138,7 +136,7 @@ impl World for Known<'_> {
     fn held(&self, object: &BatchPipeline) -> Held {
         let mut held = Held::default();
         held.grant(self.grants.get(object.metadata.uid.as_deref().unwrap_or_default()));
-        for role in ROLES {
+        for role in Role::ALL {
             let name = names::side(object.name(), role);
             if let Some(deployment) = self.exists.deployment(object, &name) {
                 held.add(role, &deployment, claims_of(object, role));

@@ -61,7 +61,7 @@ pub(super) fn in_use(pod: &Pod) -> Vec<Claim> {
 
 fn role_of(pod: &Pod) -> Option<Role> {
     let side = pod.labels().get(COMPONENT)?;
-    [Role::Producer, Role::Consumer].into_iter().find(|role| role.name() == side)
+    Role::ALL.into_iter().find(|role| role.name() == side)
 }
 
 /// What is noted on a Deployment or a pod.

@@ -44,7 +44,7 @@ impl Place {
     /// The pods of the pipeline `name` run that were made for this spec.
     fn running(mut self, name: &str, made_for: &BatchPipeline) -> Self {
         let of = |role| claims_of(made_for, role).into_iter().map(move |claim| (role, claim));
-        let used = [Role::Producer, Role::Consumer].into_iter().flat_map(of).collect();
+        let used = Role::ALL.into_iter().flat_map(of).collect();
         self.held.insert(name.to_owned(), Held { used, ..Held::default() });
         self
     }

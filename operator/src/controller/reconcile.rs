@@ -74,7 +74,7 @@ async fn leave(ctx: &Context, key: &Key, object: &BatchPipeline) -> Looked {
     // What is remembered is forgotten when it is gone.
     ctx.remember(key, ctx.memories.of(key, &object.uid().unwrap_or_default()));
     let roles: &[Role] = match object.spec.state {
-        DesiredState::Paused => &[Role::Producer, Role::Consumer],
+        DesiredState::Paused => &Role::ALL,
         DesiredState::Drained => &[Role::Producer],
         DesiredState::Running => &[],
     };
@@ -140,7 +140,7 @@ async fn look(ctx: &Context, set: &CacheSet, object: &BatchPipeline, memory: &mu
 /// What has to be stopped although nothing can be carried out.
 fn to_stop<'a>(object: &BatchPipeline, outcome: &'a Outcome) -> &'a [Role] {
     match outcome {
-        _ if object.spec.state == DesiredState::Paused => &[Role::Producer, Role::Consumer],
+        _ if object.spec.state == DesiredState::Paused => &Role::ALL,
         Outcome::Conflict(conflict) => &conflict.intruding,
         // As when it is the API server that refuses the pods.
         Outcome::Unfit(_) if object.spec.state == DesiredState::Drained => &[Role::Producer],
@@ -153,7 +153,7 @@ fn to_stop_by(object: &BatchPipeline, decision: &Decision) -> Vec<Role> {
     let is_to_stop = |role: &Role| {
         object.spec.state != DesiredState::Running && decision.replicas.of(*role) == 0
     };
-    [Role::Producer, Role::Consumer].into_iter().filter(is_to_stop).collect()
+    Role::ALL.into_iter().filter(is_to_stop).collect()
 }
 
 const fn exists<'a>(ctx: &'a Context, set: &'a CacheSet) -> Exists<'a> {
@@ -162,7 +162,7 @@ const fn exists<'a>(ctx: &'a Context, set: &'a CacheSet) -> Exists<'a> {
 
 /// What was just written counts at once, whatever the cache still shows.
 fn see_written(ctx: &Context, set: &CacheSet, object: &BatchPipeline, observed: &mut Observed) {
-    for role in [Role::Producer, Role::Consumer] {
+    for role in Role::ALL {
         if let Some(newest) = deployment(ctx, set, object, role) {
             observed.side_mut(role).deployment = Some(observe_deployment(&newest));
         }

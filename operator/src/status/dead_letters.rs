@@ -46,7 +46,7 @@ impl DeadLetterTally {
             // No operator may have looked since that was written.
             said.and_then(|data| data.observed_at.as_ref()).map_or(now, |at| at.0.min(now))
         });
-        for role in [Role::Producer, Role::Consumer] {
+        for role in Role::ALL {
             for pod in &observed.side(role).pods {
                 self.take(pod, began);
             }

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use super::{Exit, target::Target};
+use super::{Exit, outcome::refuse, target::Target};
 use crate::{
     audit::{
         Audit,
@@ -37,10 +37,7 @@ impl Args {
     pub(super) fn run(self) -> Exit {
         let target = match self.target.find() {
             Ok(target) => target,
-            Err(error) => {
-                eprintln!("error: {}", chain(&error));
-                return Exit::Usage;
-            }
+            Err(error) => return refuse(&error),
         };
         let audit = match self.scan(&target) {
             Ok(audit) => audit,

@@ -1,4 +1,4 @@
-//! What commands that run a process say at their end.
+//! What commands say when they cannot begin, and what those that run a process say at their end.
 
 use std::{io::Write, time::Duration};
 
@@ -18,10 +18,7 @@ const PRINT_PATIENCE: Duration = Duration::from_secs(2);
 pub(super) fn execute(plan: Result<Plan, ConfigError>, json: bool) -> Exit {
     let plan = match plan {
         Ok(plan) => plan,
-        Err(error) => {
-            eprintln!("error: {}", chain(&error));
-            return refusal(&error);
-        }
+        Err(error) => return refuse(&error),
     };
     let outcome = match process::run(plan) {
         Ok(outcome) => outcome,
@@ -46,6 +43,12 @@ pub(super) fn execute(plan: Result<Plan, ConfigError>, json: bool) -> Exit {
         eprintln!("{}", sentence(report));
     }
     if outcome.error.is_none() && is_accounted { Exit::Done } else { Exit::Failed }
+}
+
+/// Says why a configuration cannot be used.
+pub(super) fn refuse(error: &ConfigError) -> Exit {
+    eprintln!("error: {}", chain(error));
+    refusal(error)
 }
 
 /// What another process holds is not wrong to ask for: trying again later may do.

@@ -87,8 +87,7 @@ impl Args {
     }
 
     fn setup(&self) -> Result<(RedriveSetup, String), String> {
-        // An empty variable is what an unset one looks like in many tools.
-        let brokers = self.brokers.as_deref().filter(|text| !text.is_empty());
+        let brokers = shared::given(self.brokers.as_ref());
         let setup =
             config::redrive(self.file.as_deref(), brokers).map_err(|error| chain(&error))?;
         let from = self.from.clone().or_else(|| setup.dead_letter.clone());

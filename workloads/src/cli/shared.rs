@@ -76,12 +76,10 @@ impl PipelineArgs {
 
     /// The pipeline, wherever it is to run.
     pub(super) fn read(&self) -> Result<Loaded, ConfigError> {
-        // An empty variable is what an unset one looks like in many tools.
-        let given = |value: &Option<String>| value.clone().filter(|text| !text.is_empty());
         let overrides = Overrides {
-            brokers: given(&self.brokers),
-            topic: given(&self.topic),
-            transport: given(&self.transport),
+            brokers: given(self.brokers.as_ref()).map(str::to_owned),
+            topic: given(self.topic.as_ref()).map(str::to_owned),
+            transport: given(self.transport.as_ref()).map(str::to_owned),
         };
         config::load(self.file.as_deref(), &overrides)
     }
@@ -134,6 +132,11 @@ impl ProcessArgs {
         let is_on = switch(&value.to_string_lossy());
         is_on.ok_or(ConfigError::Switch { name: STAY_VARIABLE, found: value })
     }
+}
+
+/// What a flag or its variable says. An empty variable is what an unset one looks like in many tools.
+pub(super) fn given(value: Option<&String>) -> Option<&str> {
+    value.map(String::as_str).filter(|text| !text.is_empty())
 }
 
 /// An empty variable is what an unset one looks like in many tools.

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, StdoutLock, Write};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{Exit, target::Target};
+use super::{Exit, outcome::refuse, target::Target};
 use crate::{
     config::ReadingSetup,
     error::chain,
@@ -51,10 +51,7 @@ impl Args {
     pub(super) fn run(self) -> Exit {
         let ReadingSetup { cluster, topic } = match self.target.find() {
             Ok(target) => target,
-            Err(error) => {
-                eprintln!("error: {}", chain(&error));
-                return Exit::Usage;
-            }
+            Err(error) => return refuse(&error),
         };
         let shutdown = Shutdown::new();
         if let Err(error) = signals::watch(&shutdown) {

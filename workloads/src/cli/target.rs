@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use batchpipe_api::units::ByteSize;
 
+use super::shared::given;
 use crate::{
     config::{self, ConfigError, ReadingSetup},
     decode::Limits,
@@ -33,10 +34,8 @@ pub(super) struct Target {
 impl Target {
     /// How to reach the cluster, and which topic.
     pub(super) fn find(&self) -> Result<ReadingSetup, ConfigError> {
-        // An empty variable is what an unset one looks like in many tools.
-        let given = |value: &'_ Option<String>| value.clone().filter(|text| !text.is_empty());
-        let (brokers, topic) = (given(&self.brokers), given(&self.topic));
-        config::reading(self.file.as_deref(), brokers.as_deref(), topic.as_deref())
+        let (brokers, topic) = (given(self.brokers.as_ref()), given(self.topic.as_ref()));
+        config::reading(self.file.as_deref(), brokers, topic)
     }
 
     /// What a batch may be after decompression.

@@ -10,7 +10,7 @@ use batchpipe_api::units::Timespan;
 use super::Exit;
 use crate::{
     error::chain,
-    kubectl::{Kubectl, KubectlError, Place},
+    kubectl::{Kubectl, KubectlError, Place, Row},
     shutdown::Shutdown,
     signals,
     top::{History, Table},
@@ -91,7 +91,7 @@ impl Args {
         }
     }
 
-    fn text(&self, rows: &[crate::kubectl::Row], history: &History) -> String {
+    fn text(&self, rows: &[Row], history: &History) -> String {
         if rows.is_empty() {
             let place = match &self.place.namespace {
                 _ if self.all_namespaces => "the cluster".to_owned(),
