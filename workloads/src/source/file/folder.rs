@@ -292,6 +292,22 @@ mod tests {
     }
 
     #[test]
+    fn of_many_files_that_were_left_the_last_ones_are_found_in_their_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let named = |name: &str| folder.path().join(name);
+        let mut places = Vec::new();
+        for name in ["app.log.4", "app.log.3", "app.log.2", "app.log.1"] {
+            std::fs::write(named(name), name).unwrap();
+            places.push(read(&named(name)));
+        }
+        std::fs::remove_file(named("app.log.2")).unwrap();
+        std::fs::rename(named("app.log.1"), named("moved")).unwrap();
+        let found = find_each(&named("app.log"), &places, 2).unwrap();
+        let paths: Vec<_> = found.into_iter().map(|found| found.input.path).collect();
+        assert_eq!(paths, [named("app.log.3"), named("moved")]);
+    }
+
+    #[test]
     fn what_cannot_be_read_keeps_nothing_else_from_being_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.log");

@@ -64,7 +64,8 @@ impl Left {
         self.files.retain(|place| place.inode != inode);
     }
 
-    /// Of too many files, forgets the oldest of those that are not `there` any more, then the oldest.
+    /// Of too many files, forgets the oldest of those that are not `there` any more, then those that were not written to for
+    /// the longest time.
     pub(super) fn forget_some(&mut self, there: &HashSet<u64>) {
         let mut excess = self.files.len().saturating_sub(MANY);
         self.files.retain(|place| {
@@ -72,10 +73,12 @@ impl Left {
             excess -= usize::from(!is_kept);
             is_kept
         });
-        let excess = self.files.len().saturating_sub(MOST);
-        for old in self.files.drain(..excess) {
-            self.forgotten = self.forgotten.max(old.written);
-        }
+        let Some(last) = self.files.len().checked_sub(MOST + 1) else { return };
+        let mut written: Vec<_> = self.files.iter().map(|place| place.written).collect();
+        let (_, forgotten, _) = written.select_nth_unstable(last);
+        self.forgotten = self.forgotten.max(*forgotten);
+        // The others count as done by that.
+        self.files.retain(|place| place.written > self.forgotten);
     }
 }
 
@@ -279,6 +282,28 @@ mod tests {
         trail.forget_removed(&(0..2000).collect());
         assert_eq!(remembered(&trail), (1099 - MOST as u64..1099).collect::<Vec<_>>());
         assert_eq!(trail.left().forgotten, 100 + 1098 - MOST as u64);
+    }
+
+    #[test]
+    fn a_file_from_the_future_is_not_what_the_age_of_others_is_measured_by() {
+        let mut left = Left::default();
+        let there = (0..3000).collect();
+        let remember = |left: &mut Left, inode, written| {
+            let id = FileId { device: 1, inode, born: 0 };
+            left.remember(Place::new(id, 0, Head::default().fingerprint(0), written));
+            left.forget_some(&there);
+        };
+        remember(&mut left, 0, u64::MAX);
+        for inode in 1..2000 {
+            remember(&mut left, inode, 1000 + inode);
+        }
+        assert_eq!(left.files.len(), MOST);
+        assert_eq!(left.files[0].written, u64::MAX);
+        let forgotten = 1000 + 2000 - MOST as u64;
+        assert_eq!(left.forgotten, forgotten);
+        remember(&mut left, 2000, 7);
+        assert_eq!(left.forgotten, forgotten, "it never goes back");
+        assert_eq!(left.files.len(), MOST);
     }
 
     #[test]

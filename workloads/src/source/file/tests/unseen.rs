@@ -168,6 +168,70 @@ fn what_cannot_be_read_any_more_is_told_once() {
 }
 
 #[test]
+fn what_was_compressed_unread_is_told_once_also_after_a_restart() {
+    let mut s = Scene::followed("1\n");
+    assert_eq!(s.read_and_acknowledge(), "1\n");
+    tick();
+    s.append("app.log.1.gz", "compressed");
+    for (number, notices) in [(2, (1, 0, 1)), (3, (1, 0, 0))] {
+        s.rename("app.log", &format!("app.log.{number}"));
+        s.append("app.log", &format!("{number}\n"));
+        // It is not the newest one that anybody knows of.
+        age(&s.path("app.log"), 1);
+        age(&s.path(&format!("app.log.{number}")), 2);
+        assert_eq!(s.read_and_acknowledge(), format!("{number}\n"));
+        assert_eq!(s.notices(), notices);
+        s.kill();
+    }
+}
+
+#[test]
+fn all_that_nobody_saw_is_read_while_the_newest_file_is_empty() {
+    for is_restarted in [false, true] {
+        let mut s = Scene::followed("1\n");
+        assert_eq!(s.read_and_acknowledge(), "1\n");
+        if is_restarted {
+            s.kill();
+        }
+        s.rename("app.log", "app.log.4");
+        for name in ["app.log.3", "app.log.2", "app.log.1"] {
+            tick();
+            s.append(name, &format!("{name}\n"));
+        }
+        s.append("app.log", "");
+        assert_eq!(s.read(), "app.log.3\napp.log.2\napp.log.1\n", "restarted: {is_restarted}");
+    }
+}
+
+#[test]
+fn the_late_half_of_a_line_of_the_file_that_was_read_last_brings_the_whole_line() {
+    let mut s = Scene::new(false);
+    s.append("app.log", "1\n{\"half\":\"A");
+    assert_eq!(s.read_and_acknowledge(), "1\n{\"half\":\"A\n");
+    s.kill();
+    s.append("app.log", "B\"}\n");
+    s.rename("app.log", "app.log.1");
+    s.append("app.log", "2\n");
+    assert_eq!(s.read(), "{\"half\":\"AB\"}\n2\n");
+}
+
+#[test]
+fn the_late_half_of_a_line_of_a_file_that_was_named_back_brings_the_whole_line() {
+    let mut s = Scene::new(false);
+    s.append("app.log", "1\n{\"half\":\"A");
+    assert_eq!(s.read_and_acknowledge(), "1\n{\"half\":\"A\n");
+    s.kill();
+    s.rename("app.log", "app.log.1");
+    s.append("app.log", "2\n");
+    assert_eq!(s.read_and_acknowledge(), "2\n");
+    s.kill();
+    s.rename("app.log", "app.log.2");
+    s.append("app.log.1", "B\"}\n");
+    s.rename("app.log.1", "app.log");
+    assert_eq!(s.read(), "{\"half\":\"AB\"}\n");
+}
+
+#[test]
 fn the_late_half_of_a_line_of_a_file_that_is_not_kept_open_brings_the_whole_line() {
     let mut s = Scene::new(false);
     s.append("app.log", "1\n");
