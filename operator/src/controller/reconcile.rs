@@ -73,12 +73,7 @@ pub(super) async fn reconcile(ctx: &Context, key: &Key) -> Looked {
 async fn leave(ctx: &Context, key: &Key, object: &BatchPipeline) -> Looked {
     // What is remembered is forgotten when it is gone.
     ctx.remember(key, ctx.memories.of(key, &object.uid().unwrap_or_default()));
-    let roles: &[Role] = match object.spec.state {
-        DesiredState::Paused => &Role::ALL,
-        DesiredState::Drained => &[Role::Producer],
-        DesiredState::Running => &[],
-    };
-    let stopped = stop(ctx, object, roles).await;
+    let stopped = stop(ctx, object, unwanted(object.spec.state)).await;
     note_applied(ctx, key, &stopped);
     let next = if stopped.failures.is_empty() { Next::After(OTHERWISE) } else { Next::Retry };
     Looked::new("leaving", next)
@@ -127,7 +122,7 @@ async fn look(ctx: &Context, set: &CacheSet, object: &BatchPipeline, memory: &mu
         }
         Err(outcome) => {
             ctx.granted.release(&uid);
-            let stopped = stop(ctx, object, to_stop(object, &outcome)).await;
+            let stopped = stop(ctx, object, &to_stop(object, &outcome)).await;
             (outcome, stopped)
         }
     };
@@ -138,13 +133,20 @@ async fn look(ctx: &Context, set: &CacheSet, object: &BatchPipeline, memory: &mu
 }
 
 /// What has to be stopped although nothing can be carried out.
-fn to_stop<'a>(object: &BatchPipeline, outcome: &'a Outcome) -> &'a [Role] {
-    match outcome {
-        _ if object.spec.state == DesiredState::Paused => &Role::ALL,
-        Outcome::Conflict(conflict) => &conflict.intruding,
-        // As when it is the API server that refuses the pods.
-        Outcome::Unfit(_) if object.spec.state == DesiredState::Drained => &[Role::Producer],
-        _ => &[],
+fn to_stop(object: &BatchPipeline, outcome: &Outcome) -> Vec<Role> {
+    let intruding: &[Role] =
+        if let Outcome::Conflict(conflict) = outcome { &conflict.intruding } else { &[] };
+    let unwanted = unwanted(object.spec.state);
+    let is_to_stop = |role: &Role| unwanted.contains(role) || intruding.contains(role);
+    Role::ALL.into_iter().filter(is_to_stop).collect()
+}
+
+/// The sides that are to stop whatever else is known: whether the consumer of a pipeline that drains may, is decided.
+const fn unwanted(state: DesiredState) -> &'static [Role] {
+    match state {
+        DesiredState::Paused => &Role::ALL,
+        DesiredState::Drained => &[Role::Producer],
+        DesiredState::Running => &[],
     }
 }
 

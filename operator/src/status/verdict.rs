@@ -100,7 +100,7 @@ fn go_on(facts: &Facts<'_>) -> String {
 fn is_drained_all_the_same(facts: &Facts<'_>) -> bool {
     let producer = facts.observed.producer.deployment.as_ref();
     facts.object.spec.state == DesiredState::Drained
-        && matches!(facts.outcome, Outcome::Unfit(_))
+        && !matches!(facts.outcome, Outcome::Applied(..))
         && producer.is_some_and(|it| it.desired_replicas == 0)
 }
 

@@ -70,6 +70,32 @@ fn of_a_spec_whose_pods_are_refused_nothing_is_carried_out_and_it_can_be_paused_
 }
 
 #[test]
+fn a_pipeline_whose_kafka_is_not_found_can_be_drained_and_paused() {
+    let namespace = Namespace::new(cluster(), "refused-kafka");
+    let operator = Operator::start(namespace);
+    namespace.pipeline("demo", "");
+    namespace.await_children("demo");
+    let consumer = namespace.get("deployment/demo-consumer")["spec"].clone();
+    let kafka = namespace.get("batchpipeline/demo")["spec"]["kafka"].clone();
+    let missing = json!({"bootstrapServers": null, "strimzi": {"cluster": "missing"}});
+    set(namespace, &json!({"kafka": missing, "state": "Drained"}));
+    await_replicas(namespace, "producer", 0);
+    wait_for("the truth about the producer", || {
+        let ready = namespace.condition("demo", "Ready")?["message"].to_string();
+        ready.contains("its producer is stopped all the same").then_some(())
+    });
+    assert_eq!(namespace.get("deployment/demo-consumer")["spec"], consumer);
+    set(namespace, &json!({"state": "Paused"}));
+    await_replicas(namespace, "consumer", 0);
+    let mut found = kafka;
+    found["strimzi"] = Value::Null;
+    set(namespace, &json!({"kafka": found, "state": "Running"}));
+    await_replicas(namespace, "producer", 1);
+    await_replicas(namespace, "consumer", 1);
+    operator.stop();
+}
+
+#[test]
 fn a_new_pipeline_whose_pods_are_refused_makes_nothing_and_is_tried_seldom() {
     let namespace = Namespace::new(cluster(), "refused-new");
     let operator = Operator::start(namespace);

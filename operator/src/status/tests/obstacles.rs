@@ -259,7 +259,8 @@ fn a_producer_that_is_stopped_for_draining_does_not_stay_as_it_is() {
         condition(&scene.pass(), types::READY).message.clone()
     };
     let expected = "; its producer is stopped all the same, and the rest stays as it is until then";
-    assert_eq!(said(Outcome::Unfit, 0), expected);
-    assert_eq!(said(Outcome::Unfit, 1), "; until then everything stays as it is");
-    assert_eq!(said(Outcome::Invalid, 0), "; until then everything stays as it is");
+    for outcome in [Outcome::Unfit, Outcome::Invalid] {
+        assert_eq!(said(outcome, 0), expected);
+        assert_eq!(said(outcome, 1), "; until then everything stays as it is");
+    }
 }
