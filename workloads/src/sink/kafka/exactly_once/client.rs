@@ -18,6 +18,7 @@ use super::{
     Settings,
     parcel::Outgoing,
     reports::{Reports, Told},
+    sizes::Batches,
 };
 use crate::kafka::{
     outbox::MessageHeader,
@@ -45,26 +46,17 @@ pub(super) enum Failure {
     Rejoined(String),
     /// It has to be aborted, and what stands in the way has to change outside.
     Waiting(Waiting),
-    /// It has to be aborted: a broker refused sizes.
-    TooLarge,
+    /// It has to be aborted: a broker refused sizes. Whether it was found of which records or letters.
+    TooLarge { is_found: bool },
     /// The client is of no use any more, and whether the transaction was committed is not known.
     Lost(String),
-}
-
-/// How clients are made.
-#[derive(Clone, Debug)]
-pub(super) struct Plan {
-    /// The id that brokers know our transactions by: another client that has it ends ours.
-    pub(super) transactional_id: String,
-    /// The most bytes of a record batch of several messages.
-    pub(super) batch_bytes: usize,
-    /// Send each message alone, so that a refusal is its own.
-    pub(super) is_alone: bool,
 }
 
 /// A client that can begin transactions.
 pub(super) struct Client {
     producer: ThreadedProducer<Reports>,
+    /// How it puts messages into record batches.
+    pub(super) batches: Batches,
     /// How many partitions the topic has.
     pub(super) partitions: u32,
     /// Watches over its credentials.
@@ -73,8 +65,12 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Connects, and ends what an earlier client with the same id left open.
-    pub(super) fn connect(settings: &Settings, plan: &Plan) -> Result<Self, Waiting> {
+    /// Connects, and ends what an earlier client with the same id left open. Brokers know our transactions by this id.
+    pub(super) fn connect(
+        settings: &Settings,
+        transactional_id: &str,
+        batches: Batches,
+    ) -> Result<Self, Waiting> {
         let access = settings.cluster.access().map_err(|error| Waiting::from(&error))?;
         let topic = &settings.topic;
         let partitions = Admin::new(&access).and_then(|admin| admin.ensure(topic));
@@ -83,13 +79,13 @@ impl Client {
         let mut config =
             access.producer_config(&"none".to_owned(), largest, super::window(settings));
         config
-            .set("transactional.id", &plan.transactional_id)
+            .set("transactional.id", transactional_id)
             .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string())
             .set("message.timeout.ms", RECORD_TIMEOUT.as_millis().to_string())
             // A transaction with a gap is aborted, which is less than a client that is of no use any more.
             .set("enable.gapless.guarantee", "false")
-            .set("batch.size", plan.batch_bytes.to_string());
-        if plan.is_alone {
+            .set("batch.size", batches.bytes.to_string());
+        if batches.is_alone {
             config.set("batch.num.messages", "1");
         }
         let reports = Reports::new(servers(settings));
@@ -97,7 +93,8 @@ impl Client {
         let producer: ThreadedProducer<_> =
             made.map_err(|error| Waiting::from(&topics::refused(&error)))?;
         let renewal = Renewal::new(&settings.cluster, &topic.name, access.revision());
-        let client = Self { producer, partitions, renewal, looked: Instant::now() };
+        let looked = Instant::now();
+        let client = Self { producer, batches, partitions, renewal, looked };
         client.producer.init_transactions(CALL).map_err(|error| client.why(&error, settings))?;
         Ok(client)
     }

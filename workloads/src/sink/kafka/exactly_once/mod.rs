@@ -6,8 +6,9 @@
 //! a tenth of a second is over or somebody asks for it; until then nothing of it is durable. When one is aborted (the group
 //! was joined anew, a broker was away too long), every message of it is delivered again.
 //!
-//! A broker's refusal of a record aborts the transaction that the record was in. What is refused is noted, so that
-//! the message is narrowed down when it comes again: the record becomes a dead letter in the same transaction as the rest.
+//! A broker's refusal of a record batch aborts the transaction that it was in. Record batches become smaller until they are
+//! taken, or one holds nothing but the record at fault: that is noted, and when its message comes again the record becomes
+//! a dead letter in the same transaction as the rest.
 //!
 //! Two members never store the same message: offsets are accepted only from a member of the group's generation, and a
 //! transaction is committed only if, after its proof of membership was taken, none of its partitions had been given up.
@@ -17,6 +18,7 @@ mod known;
 mod parcel;
 mod progress;
 mod reports;
+mod sizes;
 mod thread;
 mod transaction;
 mod writer;

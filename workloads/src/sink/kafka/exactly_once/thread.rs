@@ -9,8 +9,9 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::{
     Desk, Letters,
-    client::{Client, Failure, Plan},
+    client::{Client, Failure},
     parcel::{Parcel, Request},
+    sizes::Sizes,
     transaction::Transaction,
 };
 use crate::{
@@ -25,29 +26,19 @@ use crate::{
 
 /// How long a transaction stays open for more messages. Each costs four requests, and markers in every partition.
 pub(super) const PERIOD: Duration = Duration::from_millis(100);
-/// How many bytes end it earlier.
-const MOST_BYTES: usize = 32 * 1024 * 1024;
 /// How often to look after the client when nothing comes.
 const TICK: Duration = Duration::from_millis(500);
 /// The first and the longest wait after something failed.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// How long those are waited for that may have gone to another member of the group.
-const SUSPICION: Duration = Duration::from_secs(30);
-/// The most and the least bytes of a record batch of several messages.
-const BATCH: (usize, usize) = (1_000_000, 1000);
 
 /// The thread's state.
 pub(super) struct Thread {
     desk: Arc<Desk>,
-    plan: Plan,
+    /// Brokers know our transactions by this id: another client that has it ends ours.
+    transactional_id: String,
     client: Option<Client>,
     backoff: Backoff,
-    /// Messages with sizes that were refused: partition and offset. While there are any, each record is sent alone.
-    suspects: Vec<(i32, i64)>,
-    /// Since when.
-    suspected: Instant,
-    /// Whether a record was found to be refused since there are suspects.
-    is_found: bool,
+    sizes: Sizes,
     /// Where the next records without a key go.
     turn: u32,
 }
@@ -60,15 +51,12 @@ impl Thread {
     pub(super) fn start(desk: Arc<Desk>) -> Sender<Request> {
         let (requests, incoming) = crossbeam_channel::unbounded();
         let transactional_id = format!("{}.{}", desk.settings.group, incarnation());
-        let plan = Plan { transactional_id, batch_bytes: BATCH.0, is_alone: false };
         let thread = Self {
             desk,
-            plan,
+            transactional_id,
             client: None,
             backoff: Backoff::spread(RETRY.0, RETRY.1),
-            suspects: Vec::new(),
-            suspected: Instant::now(),
-            is_found: false,
+            sizes: Sizes::new(Instant::now()),
             turn: 0,
         };
         std::thread::Builder::new()
@@ -128,7 +116,7 @@ impl Thread {
         if let Some(client) = self.client.take() {
             return Ok(client);
         }
-        Client::connect(&self.desk.settings, &self.plan)
+        Client::connect(&self.desk.settings, &self.transactional_id, self.sizes.batches())
             .map_err(|waiting| in_our_words(waiting, &self.desk.settings.topic.name))
     }
 
@@ -154,13 +142,12 @@ impl Thread {
         };
         self.add(&mut transaction, first);
         self.fill(&mut transaction, incoming);
-        let is_alone = self.plan.is_alone;
-        let Err(failure) = transaction.commit(is_alone) else {
-            self.pass(transaction.places());
+        let Err(failure) = transaction.commit() else {
+            self.sizes.store(transaction.places(), Instant::now());
             return Ok(());
         };
-        if matches!(failure, Failure::TooLarge) {
-            self.suspect(transaction.places(), is_alone);
+        if let Failure::TooLarge { is_found } = failure {
+            self.sizes.refuse(transaction.places(), is_found, Instant::now());
         }
         let why = words(&failure);
         if let Failure::Lost(_) = &failure {
@@ -182,8 +169,8 @@ impl Thread {
 
     /// Takes what comes until the period is over, or somebody waits for the end.
     fn fill(&mut self, transaction: &mut Transaction<'_>, incoming: &Receiver<Request>) {
-        let mut until = Instant::now() + PERIOD;
-        while !transaction.has_failed() && transaction.bytes() < MOST_BYTES {
+        let (mut until, most_bytes) = (Instant::now() + PERIOD, self.sizes.transaction_bytes());
+        while !transaction.has_failed() && transaction.bytes() < most_bytes {
             match incoming.recv_deadline(until) {
                 Ok(Request::Store(parcel)) => {
                     if !drop_stale(&parcel) {
@@ -206,7 +193,7 @@ impl Thread {
                 *self.desk.trouble() = None;
                 self.keep(Some(client));
             }
-            Err((Failure::Rejoined(_) | Failure::TooLarge, usable)) => {
+            Err((Failure::Rejoined(_) | Failure::TooLarge { .. }, usable)) => {
                 self.keep(usable.0.then_some(client));
             }
             Err((Failure::Waiting(waiting), _)) => {
@@ -225,40 +212,7 @@ impl Thread {
 
     /// Keeps a client for the next transaction, unless that is to be sent in another way.
     fn keep(&mut self, client: Option<Client>) {
-        let is_alone = !self.suspects.is_empty();
-        if is_alone == self.plan.is_alone {
-            self.client = client;
-        } else {
-            self.plan.is_alone = is_alone;
-        }
-    }
-
-    /// Sizes were refused: who is suspected is sent alone, until it passed or the record at fault is known.
-    fn suspect(&mut self, places: &[(i32, i64)], was_alone: bool) {
-        if was_alone {
-            self.is_found = true;
-            self.suspects.clear();
-        } else {
-            self.is_found = false;
-            self.suspects = places.to_vec();
-            self.suspected = Instant::now();
-        }
-    }
-
-    /// These messages were stored.
-    fn pass(&mut self, places: &[(i32, i64)]) {
-        if self.suspects.is_empty() {
-            return;
-        }
-        self.suspects.retain(|suspect| !places.contains(suspect));
-        if self.suspected.elapsed() > SUSPICION {
-            self.suspects.clear();
-            return;
-        }
-        if self.suspects.is_empty() && !self.is_found {
-            // Each was taken alone, so it was their number.
-            self.plan.batch_bytes = (self.plan.batch_bytes / 2).max(BATCH.1);
-        }
+        self.client = client.filter(|client| client.batches == self.sizes.batches());
     }
 
     /// Looks whether dead letters can be taken, and makes their topic if it may.
@@ -292,6 +246,6 @@ fn words(failure: &Failure) -> String {
     match failure {
         Failure::Rejoined(why) | Failure::Lost(why) => why.clone(),
         Failure::Waiting(waiting) => waiting.what.clone(),
-        Failure::TooLarge => "a broker refuses a size".to_owned(),
+        Failure::TooLarge { .. } => "a broker refuses a size".to_owned(),
     }
 }

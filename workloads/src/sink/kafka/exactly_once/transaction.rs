@@ -23,13 +23,15 @@ use crate::{
 struct Mark {
     /// Which message of the transaction it is of.
     parcel: usize,
+    /// Its value and key, in bytes.
+    bytes: usize,
     part: Part,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Part {
-    /// The record with this number, and its bytes with its key.
-    Record { number: u32, bytes: usize },
+    /// The record with this number.
+    Record { number: u32 },
     /// The dead letter with this place, and whether nothing more of it can be cut.
     Letter { number: u32, is_smallest: bool },
 }
@@ -95,8 +97,8 @@ impl<'a> Transaction<'a> {
                 headers: &[],
                 timestamp_ms: now,
             };
-            let part = Part::Record { number: record.number, bytes: outgoing.bytes() };
-            if !self.send(&outgoing, Mark { parcel: index, part }) {
+            let part = Part::Record { number: record.number };
+            if !self.send(&outgoing, index, part) {
                 return;
             }
         }
@@ -122,7 +124,7 @@ impl<'a> Transaction<'a> {
                 smallest
             });
         }
-        let mark = Mark { parcel, part: Part::Letter { number, is_smallest } };
+        let part = Part::Letter { number, is_smallest };
         let outgoing = Outgoing {
             topic: &self.desk.settings.dead_letter.name,
             partition: 0,
@@ -131,22 +133,24 @@ impl<'a> Transaction<'a> {
             headers: &message.headers,
             timestamp_ms: message.timestamp_ms,
         };
-        self.send(&outgoing, mark)
+        self.send(&outgoing, parcel, part)
     }
 
     /// False when sending more is in vain.
-    fn send(&mut self, outgoing: &Outgoing<'_>, mark: Mark) -> bool {
+    fn send(&mut self, outgoing: &Outgoing<'_>, parcel: usize, part: Part) -> bool {
         if self.failure.is_some() {
             return false;
         }
         let number = self.marks.len();
+        let mark = Mark { parcel, bytes: outgoing.bytes(), part };
         self.marks.push(mark);
-        self.bytes += outgoing.bytes();
+        self.bytes += mark.bytes;
         match self.client.send(outgoing, number) {
             Ok(goes_on) => goes_on,
             Err(code) => {
                 self.marks.pop();
-                self.failure = Some(self.learn(&[(mark, code)], true));
+                // It got no further than here, so that it is its own fault.
+                self.failure = Some(self.learn(&[(mark, code)], |_| true));
                 false
             }
         }
@@ -162,9 +166,8 @@ impl<'a> Transaction<'a> {
         self.shares.push(Share { tenure, progress, offset: parcel.offset });
     }
 
-    /// Commits; on failure nothing was committed, unless it is [`Failure::Lost`]. `is_alone` says whether a refused
-    /// message was alone in its record batch.
-    pub(super) fn commit(&mut self, is_alone: bool) -> Result<(), Failure> {
+    /// Commits; on failure nothing was committed, unless it is [`Failure::Lost`].
+    pub(super) fn commit(&mut self) -> Result<(), Failure> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
@@ -177,7 +180,7 @@ impl<'a> Transaction<'a> {
         if !failed.is_empty() {
             let failed: Vec<_> =
                 failed.into_iter().map(|(number, code)| (self.marks[number], code)).collect();
-            return Err(self.learn(&failed, is_alone));
+            return Err(self.learn(&failed, |bytes| self.client.batches.is_alone(bytes)));
         }
         // First the proof, then the question whether all is ours: what is given up after that makes the proof void.
         let group = &self.desk.settings.group;
@@ -209,7 +212,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// What failures say, and notes which records and letters are refused when that is certain.
-    fn learn(&self, failed: &[(Mark, Code)], is_alone: bool) -> Failure {
+    fn learn(&self, failed: &[(Mark, Code)], is_alone: impl Fn(usize) -> bool) -> Failure {
         let sizes: Vec<_> = failed.iter().filter(|(_, code)| is_size(*code)).collect();
         if sizes.is_empty() {
             let code = failed.iter().map(|(_, code)| *code).find(|code| !is_consequence(*code));
@@ -221,22 +224,22 @@ impl<'a> Transaction<'a> {
             let is_letter = failed.iter().any(|(mark, _)| matches!(mark.part, Part::Letter { .. }));
             return Failure::Waiting(self.desk.settings.refusal(code, is_letter));
         }
-        if is_alone {
-            let mut known = self.desk.known();
-            for (mark, _) in sizes {
-                let (partition, offset) = self.places[mark.parcel];
-                match mark.part {
-                    Part::Record { number, bytes } => {
-                        known.refuse((partition, offset), number, bytes, Instant::now());
-                    }
-                    Part::Letter { is_smallest: true, .. } => {
-                        return Failure::Waiting(self.desk.settings.refuses_letters());
-                    }
-                    Part::Letter { number, .. } => known.cut(partition, offset, number),
+        let mut is_found = false;
+        let mut known = self.desk.known();
+        for (mark, _) in sizes.into_iter().filter(|(mark, _)| is_alone(mark.bytes)) {
+            is_found = true;
+            let (partition, offset) = self.places[mark.parcel];
+            match mark.part {
+                Part::Record { number } => {
+                    known.refuse((partition, offset), number, mark.bytes, Instant::now());
                 }
+                Part::Letter { is_smallest: true, .. } => {
+                    return Failure::Waiting(self.desk.settings.refuses_letters());
+                }
+                Part::Letter { number, .. } => known.cut(partition, offset, number),
             }
         }
-        Failure::TooLarge
+        Failure::TooLarge { is_found }
     }
 
     /// Ends it so that nothing of it counts, and tells its writers. After an error the client is of no use any more.
