@@ -60,7 +60,8 @@ impl Left {
         self.files.push(place);
     }
 
-    fn forget(&mut self, inode: u64) {
+    /// Knows nothing of a file any more.
+    pub(super) fn forget(&mut self, inode: u64) {
         self.files.retain(|place| place.inode != inode);
     }
 

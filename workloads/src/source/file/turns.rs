@@ -53,6 +53,8 @@ impl FileSource {
         for place in known {
             left.remember(place);
         }
+        // It may have been left, and named back.
+        left.forget(found.input.id.inode);
         if self.options.follow {
             for found in folder::find_each(&self.options.path, &left.files, open::MOST)? {
                 self.open.add(found);

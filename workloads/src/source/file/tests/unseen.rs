@@ -186,6 +186,37 @@ fn what_was_compressed_unread_is_told_once_also_after_a_restart() {
 }
 
 #[test]
+fn what_nobody_saw_is_read_before_a_file_that_was_named_back() {
+    let mut s = Scene::followed("1\n");
+    assert_eq!(s.read_and_acknowledge(), "1\n");
+    s.rename("app.log", "app.log.1");
+    s.append("app.log", "2\n");
+    assert_eq!(s.read_and_acknowledge(), "2\n");
+    s.kill();
+    fs::remove_file(s.path("app.log")).unwrap();
+    s.append("app.log.2", "3\n");
+    s.rename("app.log.1", "app.log");
+    s.append("app.log", "1b\n");
+    assert_eq!(s.read(), "3\n1b\n");
+}
+
+#[test]
+fn of_many_files_that_were_removed_only_the_last_are_remembered() {
+    let mut s = Scene::followed("0\n");
+    assert_eq!(s.read_and_acknowledge(), "0\n");
+    // While they are open, their numbers are not given again.
+    let mut held = Vec::new();
+    for number in 1..100 {
+        held.push(fs::File::open(s.path("app.log")).unwrap());
+        s.rename("app.log", "app.log.1");
+        s.append("app.log", &format!("{number}\n"));
+        assert_eq!(s.read_and_acknowledge(), format!("{number}\n"));
+    }
+    let remembered = s.source().trail.left().files.len();
+    assert!((60..=65).contains(&remembered), "{remembered}");
+}
+
+#[test]
 fn all_that_nobody_saw_is_read_while_the_newest_file_is_empty() {
     for is_restarted in [false, true] {
         let mut s = Scene::followed("1\n");
