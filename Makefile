@@ -5,7 +5,7 @@ CARGO ?= cargo
 CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 
-.PHONY: help demo up down kind check test test-long test-strimzi lint generate bench bench-quick bench-curves bench-operator needs
+.PHONY: help demo up down kind check test test-long test-strimzi lint generate bench bench-quick bench-curves bench-latency bench-operator needs
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -67,6 +67,9 @@ bench-quick: ## The main ratios in less than 3 minutes
 
 bench-curves: ## Measure how the cost grows with record size, batch size, partitions, codec and keys
 	@$(MAKE) --no-print-directory bench BENCH_ARGS="curves $(BENCH_ARGS)"
+
+bench-latency: ## Measure how long records take at parts of the throughput reached, for several lingers
+	@$(MAKE) --no-print-directory bench BENCH_ARGS="latency $(BENCH_ARGS)"
 
 bench-operator: ## Measure the operator with 1,000 pipelines, and the way from apply to the first record; PIPELINES=N and QUIET_MINUTES=N
 	$(CARGO) build --release --locked -p batchpipe-operator

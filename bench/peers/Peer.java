@@ -2,6 +2,7 @@
 //
 // Peer produce BROKERS WARM-TOPIC TOPIC RECORDS FILE CODEC SETTING=VALUE...
 // Peer consume BROKERS TOPIC RECORDS SETTING=VALUE...
+// Peer receive BROKERS TOPIC RECORDS SETTING=VALUE...
 //
 // The last line that it prints is the CPU seconds (user and system, all threads) and the seconds, as JSON.
 
@@ -17,6 +18,7 @@ import java.util.Properties;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.tools.ConsumerPerformance;
 import org.apache.kafka.tools.ProducerPerformance;
 
 public final class Peer {
@@ -30,6 +32,7 @@ public final class Peer {
         switch (args.get(0)) {
             case "produce" -> produce(args.subList(1, args.size()));
             case "consume" -> consume(args.subList(1, args.size()));
+            case "receive" -> receive(args.subList(1, args.size()));
             default -> throw new IllegalArgumentException(args.get(0));
         }
     }
@@ -54,6 +57,30 @@ public final class Peer {
             "compression.type=" + args.get(5)));
         words.addAll(args.subList(6, args.size()));
         ProducerPerformance.main(words.toArray(new String[0]));
+    }
+
+    /// Joining the group is part of receiving a single record, which is taken away.
+    private static void receive(List<String> args) {
+        String records = args.get(2);
+        take(args, "-taken-warm", records);
+        Spent all = new Spent();
+        take(args, "-taken", records);
+        all.stop();
+        Spent single = new Spent();
+        take(args, "-taken-single", "1");
+        single.stop();
+        report(all.cpu - single.cpu, all.wall - single.wall);
+    }
+
+    private static void take(List<String> args, String suffix, String records) {
+        String topic = args.get(1);
+        List<String> words = new ArrayList<>(List.of(
+            "--bootstrap-server", args.get(0), "--topic", topic, "--group", topic + suffix,
+            "--num-records", records));
+        for (String setting : args.subList(3, args.size())) {
+            words.addAll(List.of("--command-property", setting));
+        }
+        ConsumerPerformance.main(words.toArray(new String[0]));
     }
 
     private static void consume(List<String> args) throws IOException {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::{client, contenders::Peer, curves};
+use crate::{client, contenders::Peer, curves, latency};
 
 /// Measures what BatchPipe costs, beside the bare work and beside others, on a real Kafka that it starts.
 #[derive(Debug, Parser)]
@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Client(client::Args),
     /// Measures how the cost grows with one setting at a time
     Curves(curves::Args),
+    /// Measures how long records take at several loads and lingers
+    Latency(latency::Args),
 }
 
 impl Args {

@@ -9,6 +9,7 @@ mod contenders;
 mod cpu;
 mod curves;
 mod data;
+mod latency;
 mod pipeline;
 mod report;
 mod rounds;
@@ -41,6 +42,7 @@ fn main() -> Result<()> {
     match &args.command {
         Some(Command::Client(args)) => client::run(args),
         Some(Command::Curves(args)) => curves::run(args),
+        Some(Command::Latency(args)) => latency::run(args),
         None => measure(&args),
     }
 }

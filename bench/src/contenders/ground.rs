@@ -77,6 +77,17 @@ impl<'a> Ground<'a> {
         })
     }
 
+    /// One that only reads what `sender` sent, and leaves it there.
+    pub(crate) fn reader(
+        self,
+        who: &str,
+        sender: &str,
+        consume: impl Fn(&str) -> Result<Run> + 'a,
+    ) -> Contender<'a> {
+        let sender = sender.to_owned();
+        Contender::new(who, Side::Consume, move |round| consume(&self.topic(&sender, round)))
+    }
+
     fn topic(&self, who: &str, round: usize) -> String {
         let name: String = who.chars().filter(char::is_ascii_alphanumeric).collect();
         format!("{}-{name}-{round}", self.data.profile.name())

@@ -1,4 +1,5 @@
-//! Kafka's own clients in Java: `ProducerPerformance`, and a consumer that takes each record apart with Jackson.
+//! Kafka's own clients in Java: `ProducerPerformance`, `ConsumerPerformance`, which does not look at records, and a consumer
+//! that takes each record apart with Jackson.
 //! `peers/Peer.java` runs them in one JVM that is warm, so that its start does not count.
 
 use std::process::Command;
@@ -12,6 +13,7 @@ use crate::{
 };
 
 pub(crate) const ZSTD: &str = "java zstd";
+const NOT_VALIDATING: &str = "java zstd, no validation";
 
 const CODECS: [(&str, &str); 3] = [(ZSTD, "zstd"), ("java lz4", "lz4"), ("java none", "none")];
 
@@ -70,10 +72,11 @@ impl Java {
         Ok(run)
     }
 
-    fn consume(&self, ground: Ground<'_>, topic: &str) -> Result<Run> {
+    /// `receive` takes records, `consume` takes them apart.
+    fn consume(&self, how: &str, ground: Ground<'_>, topic: &str) -> Result<Run> {
         let records = ground.share(SLOWNESS);
         let mut command = self.command();
-        command.args(["consume", &ground.stage.brokers(), topic, &records.to_string()]);
+        command.args([how, &ground.stage.brokers(), topic, &records.to_string()]);
         ground.client(command.args(CONSUMER), records, 2 * records)
     }
 }
@@ -85,10 +88,16 @@ impl Party for Java {
             ground.pair(
                 who,
                 move |topic| self.produce(codec, ground, topic),
-                move |topic| self.consume(ground, topic),
+                move |topic| self.consume("consume", ground, topic),
             )
         });
-        pairs.collect()
+        let mut all: Vec<_> = pairs.collect();
+        if !ground.quick {
+            let receive = move |topic: &str| self.consume("receive", ground, topic);
+            // Between the two that send and take apart: the latter removes the topic.
+            all.insert(1, ground.reader(NOT_VALIDATING, ZSTD, receive));
+        }
+        all
     }
 
     fn settings(&self) -> Vec<Setting> {
@@ -104,7 +113,8 @@ impl Party for Java {
              which is not counted; memory is that of both",
             words(&CONSUMER)
         );
-        vec![Setting::new(&names, produce, consume)]
+        let receive = "`ConsumerPerformance` with the same settings: no record is looked at";
+        vec![Setting::new(&names, produce, consume), Setting::new(NOT_VALIDATING, "", receive)]
     }
 
     fn versions(&self) -> Result<Vec<Version>> {
