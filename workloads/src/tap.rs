@@ -18,7 +18,7 @@ use crate::{
     kafka::{
         client::Cluster,
         message,
-        reader::{self, Event, Reader, ReaderError},
+        reader::{self, Event, Reader, ReaderError, Unreadable},
     },
     lines,
     shutdown::Shutdown,
@@ -101,6 +101,10 @@ pub fn run(
     };
     let outcome = reader.read(shutdown, |event| match event {
         Event::Message(message) => tap.take(message),
+        Event::Unreadable(unreadable) => {
+            tap.pass_over(unreadable);
+            Ok(ControlFlow::Continue(()))
+        }
         Event::Idle => tap.rest(),
     });
     let written = tap.write();
@@ -131,6 +135,14 @@ impl<W: Output, C: FnMut(LeftOut)> Tap<'_, W, C> {
             self.write()?;
         }
         Ok(if self.left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    fn pass_over(&mut self, Unreadable { partition, from, until, why }: Unreadable) {
+        tracing::warn!(partition, from, until, "messages cannot be read: {why}");
+        for offset in from..until {
+            let reason = Reason::Corrupt;
+            (self.complain)(LeftOut { partition, offset, reason, lines: None });
+        }
     }
 
     fn take_letter(&mut self, message: &BorrowedMessage<'_>, header: &DeadLetterHeader) {

@@ -5,15 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use batchpipe_api::reason::Reason;
 use rdkafka::Message as _;
 
 use super::Audit;
 use crate::{
-    decode::{Batch, Limits, Opener},
+    decode::{Batch, Limits, Opener, Rejection},
     kafka::{
         client::Cluster,
         message,
-        reader::{Event, Options, Reader, ReaderError},
+        reader::{Event, Options, Reader, ReaderError, Unreadable},
     },
     shutdown::Shutdown,
 };
@@ -79,6 +80,14 @@ pub fn scan(
                 Err(rejection) => audit.note_unreadable(partition, message.offset(), &rejection),
             }
             progress.messages += 1;
+        }
+        if let Event::Unreadable(Unreadable { partition, from, until, why }) = event {
+            tracing::warn!(partition, from, until, "messages cannot be read: {why}");
+            for offset in from..until {
+                let rejection = Rejection::new(Reason::Corrupt, None, limits);
+                audit.note_unreadable(partition, offset, &rejection);
+                progress.messages += 1;
+            }
         }
         if told.elapsed() >= TELL_EVERY {
             told = Instant::now();

@@ -25,6 +25,8 @@ pub(super) struct Fetched {
     pub(super) value: Option<Box<[u8]>>,
     /// Size of the whole value in bytes.
     pub(super) size: usize,
+    /// Whether nothing of it can be read, so that there is only its offset.
+    pub(super) is_unreadable: bool,
     pub(super) headers: Vec<MessageHeader>,
     #[expect(dead_code, reason = "held for its memory, given back with the message")]
     charge: Charge,
@@ -49,9 +51,17 @@ impl Fetched {
             timestamp_ms: message.timestamp().to_millis().unwrap_or(0),
             value,
             size,
+            is_unreadable: false,
             headers,
             charge: queue.charge_now(bytes + MESSAGE_COST),
         }
+    }
+
+    /// A message of which nothing but its offset is known.
+    pub(super) fn unreadable(offset: i64, queue: &Arc<Budget>) -> Self {
+        let charge = queue.charge_now(MESSAGE_COST);
+        let headers = Vec::new();
+        Self { offset, timestamp_ms: 0, value: None, size: 0, is_unreadable: true, headers, charge }
     }
 
     /// Whether only the start of the value was kept.

@@ -57,6 +57,8 @@ pub(super) struct Context {
     changes: AtomicU64,
     /// Set when librdkafka found another topic of the same name.
     began_anew: AtomicBool,
+    /// Whether something came that cannot be read.
+    suspicion: AtomicBool,
     /// The id of the topic when it was first heard of; absent until then, and when the brokers tell none.
     topic_id: OnceLock<String>,
     ended: AtomicBool,
@@ -86,6 +88,7 @@ impl Context {
             wake,
             changes: AtomicU64::new(0),
             began_anew: AtomicBool::new(false),
+            suspicion: AtomicBool::new(false),
             topic_id: OnceLock::new(),
             ended: AtomicBool::new(false),
             remark: Remark::default(),
@@ -108,6 +111,16 @@ impl Context {
         self.began_anew.swap(false, Ordering::AcqRel)
     }
 
+    /// Something came that cannot be read: the watch finds out what.
+    pub(super) fn suspect(&self) {
+        self.suspicion.store(true, Ordering::Release);
+    }
+
+    /// Whether something came that cannot be read since this was last asked.
+    pub(super) fn take_suspicion(&self) -> bool {
+        self.suspicion.swap(false, Ordering::AcqRel)
+    }
+
     /// Tells the watch that it is over.
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::Release);
@@ -128,6 +141,11 @@ impl Context {
         let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner).clone();
         leaving.retain(|assigned| partitions.contains(&assigned.partition));
         leaving
+    }
+
+    /// Says what is wrong, without a change of readiness.
+    pub(super) fn tell(&self, problem: &str) {
+        self.side.error(problem);
     }
 
     /// The group does not take how far we are.

@@ -19,6 +19,7 @@ mod poll;
 mod sequence;
 mod session;
 mod tenure;
+mod unreadable;
 mod watch;
 mod watermarks;
 mod worker;

@@ -71,9 +71,15 @@ impl Partition {
             self.reach(message.offset + 1);
             return Ok(());
         }
-        self.assigned.set_timestamp_ms(message.timestamp_ms);
+        if !message.is_unreadable {
+            self.assigned.set_timestamp_ms(message.timestamp_ms);
+        }
         if message.offset == 0 {
             self.sequences.begin_at_start();
+        }
+        if message.is_unreadable {
+            let rejection = Rejection::new(Reason::Corrupt, None, &desk.config.limits);
+            return self.reject(message, &rejection, desk);
         }
         if message.is_cut() {
             let envelope = message.view().headers.envelope().ok().flatten();
@@ -314,7 +320,9 @@ impl Partition {
     }
 }
 
-fn letter_of_message(message: &Fetched, origin: DeadLetterHeader) -> DeadLetter {
+fn letter_of_message(message: &Fetched, mut origin: DeadLetterHeader) -> DeadLetter {
+    // Of how many bytes nothing is kept is not known.
+    origin.truncated = message.is_unreadable.then_some(0);
     let value = message.value.as_deref().unwrap_or_default().to_vec();
     DeadLetter { size: message.size as u64, value, headers: message.headers.clone(), origin }
 }

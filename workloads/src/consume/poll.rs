@@ -208,6 +208,11 @@ impl Consumer {
             }
             match polled {
                 Some(Ok(message)) => {
+                    match session.is_astray(message.partition(), message.offset()) {
+                        Ok(false) => {}
+                        Ok(true) => continue,
+                        Err(end) => return Ok(end),
+                    }
                     session.flow();
                     self.shared.side.gate(Gate::Topic).open();
                     let copy = Fetched::copy(&message, self.config.largest_value(), &self.queue);
@@ -226,7 +231,7 @@ impl Consumer {
             }
             // Looked at before the notices: whoever stops in the middle of a message says so before the message is gone.
             let is_idle = self.queue.used() == 0;
-            if let Some(end) = session.take_notices()? {
+            if let Some(end) = session.take_notices(&self.queue)? {
                 return Ok(end);
             }
             session.balance(&self.queue);
@@ -256,6 +261,10 @@ impl Consumer {
             }
             Some(Refusal::Joining(problem)) => {
                 self.complain(Gate::Group, reasons::GROUP_NOT_JOINED, &problem);
+            }
+            Some(Refusal::Unreadable(why)) => {
+                tracing::debug!("a record batch cannot be read: {why}");
+                session.suspect();
             }
             None => tracing::debug!(%error, "while polling"),
         }

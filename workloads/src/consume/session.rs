@@ -17,8 +17,10 @@ use super::{
     assignment::{Assigned, Assignments},
     caught_up::{CaughtUp, Seen},
     commits::Committer,
+    fetched::Fetched,
     group::Context,
     leaving::{self, Leaving, Left, numbers, uncommitted},
+    unreadable::Unreadable,
     watermarks::Watermarks,
     worker::{Notice, Stop},
 };
@@ -28,6 +30,8 @@ use crate::{budget::Budget, kafka::fetching::Fetching};
 const COMMIT_PERIOD: Duration = Duration::from_secs(1);
 /// How often a fetch that was refused is tried anew: librdkafka reports a refusal once and success never.
 const REFUSED_PERIOD: Duration = Duration::from_secs(2);
+/// How long librdkafka may have lost its place after something came that cannot be read.
+const SUSPICION_PERIOD: Duration = Duration::from_mins(1);
 /// How often a consumer that is to catch up says that it waits for other members.
 const OTHERS_PERIOD: Duration = Duration::from_secs(10);
 /// How long nothing may come before the ends of partitions are asked for again.
@@ -68,6 +72,8 @@ pub(super) struct Session {
     waited_at: Option<Instant>,
     /// When the broker last refused to let us read.
     refused_at: Option<Instant>,
+    /// When something last came that cannot be read.
+    suspected_at: Option<Instant>,
 }
 
 impl Session {
@@ -91,6 +97,7 @@ impl Session {
             moved_at: Instant::now(),
             waited_at: None,
             refused_at: None,
+            suspected_at: None,
         }
     }
 
@@ -117,6 +124,25 @@ impl Session {
         self.refused_at = Some(Instant::now());
     }
 
+    /// Something was fetched that cannot be read. Whatever librdkafka has behind it is nothing that we may go by: fetches
+    /// again from where we are, until it is known what is to be passed over.
+    pub(super) fn suspect(&mut self) {
+        self.suspected_at = Some(Instant::now());
+        self.client.context().suspect();
+        self.fetching.begin_anew(&self.client);
+    }
+
+    /// Whether a message is one that was handed over before, because librdkafka lost its place behind something that
+    /// cannot be read and began from the start of the log; then it is sent back to where we are.
+    pub(super) fn is_astray(&mut self, partition: i32, offset: i64) -> Result<bool, End> {
+        let is_suspected = self.suspected_at.is_some_and(|at| at.elapsed() < SUSPICION_PERIOD);
+        let assigned = self.assignments.get(partition).filter(|_| is_suspected);
+        let Some(position) = assigned.map(|it| it.position()).filter(|it| offset < *it) else {
+            return Ok(false);
+        };
+        self.seek(partition, position).map_or(Ok(true), Err)
+    }
+
     /// Begins fetching anew after a refusal: the answer is then another refusal, a message, or the end of a
     /// partition, each of which tells whether we may read again.
     pub(super) fn fetch_anew_when_refused(&mut self) {
@@ -127,22 +153,26 @@ impl Session {
     }
 
     /// Deals with what workers say.
-    pub(super) fn take_notices(&mut self) -> Result<Option<End>, ConsumeError> {
+    pub(super) fn take_notices(
+        &mut self,
+        queue: &Arc<Budget>,
+    ) -> Result<Option<End>, ConsumeError> {
         while let Ok(notice) = self.notices.try_recv() {
-            if let Some(end) = self.note(notice)? {
+            if let Some(end) = self.note(notice, queue)? {
                 return Ok(Some(end));
             }
         }
         Ok(None)
     }
 
-    fn note(&mut self, notice: Notice) -> Result<Option<End>, ConsumeError> {
+    fn note(&mut self, notice: Notice, queue: &Arc<Budget>) -> Result<Option<End>, ConsumeError> {
         match notice {
             Notice::LimitReached => Ok(Some(End::Done)),
             Notice::Fail(Stop::Sink(error)) => Err(ConsumeError::Sink(error)),
             Notice::Fail(Stop::Thread(name)) => Err(ConsumeError::Thread(name)),
             Notice::Fail(stop) => Ok(Some(End::Rebuild(stop.to_string()))),
             Notice::TopicGone => Ok(Some(End::TopicGone)),
+            Notice::PassOver(unreadable) => Ok(self.pass_over(&unreadable, queue)),
             Notice::Rewind(assigned, offset) => Ok(self.rewind(&assigned, offset)),
             Notice::BeginAnew(assigned, start) => Ok(self.begin_anew(&assigned, start)),
         }
@@ -169,6 +199,27 @@ impl Session {
         self.assignments.add_anew(partition, start, id);
         assigned.abandon();
         self.seek(partition, start)
+    }
+
+    /// Hands over the offsets of messages that nobody can read, and goes on behind them.
+    fn pass_over(&mut self, unreadable: &Unreadable, queue: &Arc<Budget>) -> Option<End> {
+        let Unreadable { assigned, from, until, why } = unreadable;
+        if !self.is_current(assigned) || assigned.position() != *from {
+            return None; // given back meanwhile, or it could be read after all
+        }
+        let (partition, last) = (assigned.partition, until - 1);
+        let context = self.client.context();
+        let problem = format!(
+            "topic {}, partition {partition}, offsets {from} to {last} cannot be read: {why}; each is kept as a dead \
+             letter without its content",
+            context.topic
+        );
+        tracing::error!("{problem}");
+        context.tell(&problem);
+        for offset in *from..*until {
+            self.assignments.deliver(partition, Fetched::unreadable(offset, queue));
+        }
+        self.seek(partition, *until)
     }
 
     fn is_current(&self, assigned: &Arc<Assigned>) -> bool {

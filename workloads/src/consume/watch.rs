@@ -20,6 +20,7 @@ use super::{
     assignment::{Assigned, UNKNOWN},
     beyond::without_messages,
     group::Context,
+    unreadable::Examination,
     watermarks::{Marks, Watermarks},
     worker::Notice,
 };
@@ -50,7 +51,7 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn run(self, wake: &Receiver<()>) {
         let heartbeat = self.shared.side.heartbeat("watch");
-        let mut leaps = Vec::new();
+        let (mut leaps, mut examination) = (Vec::new(), Examination::default());
         let mut counted: Option<Instant> = None;
         while !self.consumer.context().is_ended() {
             heartbeat.tick();
@@ -63,6 +64,7 @@ impl Watch {
                     self.consumer.context().tell_reachable();
                     self.compare(&assigned, number);
                     self.look_into(&mut leaps);
+                    self.examine(&mut examination, &assigned);
                     self.tell_lag(&assigned);
                     if counted.is_none_or(|then| then.elapsed() >= COUNT_PERIOD)
                         && self.count(&self.consumer.context().topic).is_ok()
@@ -192,6 +194,16 @@ impl Watch {
         }
         let id = self.consumer.context().topic_id();
         assigned.settle_on(id.map(str::to_owned));
+    }
+
+    /// Finds what cannot be read, after something came that could not.
+    fn examine(&self, examination: &mut Examination, assigned: &[Arc<Assigned>]) {
+        if !self.consumer.context().take_suspicion() {
+            return examination.end();
+        }
+        for unreadable in examination.look(&self.config, assigned, &self.watermarks) {
+            let _ = self.notices.send(Notice::PassOver(unreadable)); // the poll thread is gone only at the end
+        }
     }
 
     /// Tells what retention removed under our hands: the part of a leap that is before the log's start.

@@ -15,6 +15,7 @@ use super::{
     fetched::Fetched,
     partition::Partition,
     tenure::GroupTenure,
+    unreadable::Unreadable,
 };
 use crate::{
     backoff::Backoff,
@@ -56,6 +57,8 @@ pub(super) enum Notice {
     Rewind(Arc<Assigned>, i64),
     /// What the group has of this partition is of an earlier topic: fetch it from the start of its log, which is here.
     BeginAnew(Arc<Assigned>, i64),
+    /// Nobody can read these messages: keep their offsets, and fetch from behind them.
+    PassOver(Unreadable),
     /// The log went back under our hands: the topic was made again.
     TopicGone,
     /// The consumer cannot go on.
@@ -116,6 +119,9 @@ fn deliver(
         assigned.close();
         let _ = desk.notices.send(Notice::TopicGone); // the poll thread is gone only when the process ends
         return;
+    }
+    if message.offset < assigned.done() {
+        return; // librdkafka lost its place; what is fetched again on purpose is of another assignment
     }
     let is_new = partitions.get(&id).is_none_or(|known| !Arc::ptr_eq(&known.assigned, assigned));
     if is_new {

@@ -14,6 +14,7 @@ pub mod log;
 pub(crate) mod membership;
 pub mod message;
 pub mod outbox;
+pub(crate) mod probe;
 pub mod reader;
 pub(crate) mod refusal;
 pub mod renewal;

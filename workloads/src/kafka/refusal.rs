@@ -15,11 +15,16 @@ pub(crate) enum Refusal {
     Group(String),
     /// The group does not let us in; likewise.
     Joining(String),
+    /// A record batch cannot be read; why. librdkafka does not say which one.
+    Unreadable(&'static str),
 }
 
 impl Refusal {
     /// The refusal in an error; none when it is something that passes by itself.
     pub(crate) fn of(error: &KafkaError, topic: &str, group: &str) -> Option<Self> {
+        if let Some(why) = unreadable(error) {
+            return Some(Self::Unreadable(why));
+        }
         Some(match error.rdkafka_error_code()? {
             Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownTopicId => {
                 Self::TopicGone
@@ -44,12 +49,34 @@ impl Refusal {
     }
 }
 
+/// Why what was fetched cannot be read; none when the error is about something else.
+pub(crate) fn unreadable(error: &KafkaError) -> Option<&'static str> {
+    let KafkaError::MessageConsumption(code) = error else { return None };
+    Some(match code {
+        Code::BadMessage => "it does not match the checksum that it was stored with",
+        Code::BadCompression => {
+            "what Kafka's own compression holds is damaged, or larger than may be received"
+        }
+        Code::NotImplemented => "its format or its compression is not known",
+        Code::MessageSizeTooLarge => "it is larger than may be received",
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn of(code: Code) -> Option<Refusal> {
         Refusal::of(&KafkaError::MessageConsumption(code), "t", "g")
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_matter_of_the_group() {
+        for code in [Code::BadMessage, Code::BadCompression, Code::NotImplemented] {
+            assert!(matches!(of(code), Some(Refusal::Unreadable(_))), "{code:?}");
+        }
+        assert_eq!(unreadable(&KafkaError::Global(Code::BadMessage)), None);
     }
 
     #[test]

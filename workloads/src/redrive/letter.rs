@@ -38,6 +38,9 @@ pub enum Left {
     /// Its header cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(DeadLetterHeaderError),
+    /// Nobody can read it.
+    #[error("cannot be read: {0}")]
+    Damaged(&'static str),
     /// Its reason was not asked for.
     #[error("was not asked for: its reason is {0}")]
     NotAsked(Reason),

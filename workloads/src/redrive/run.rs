@@ -25,7 +25,7 @@ use crate::{
         client::Cluster,
         message,
         outbox::MessageHeader,
-        reader::{self, Event, Reader, Watermarks},
+        reader::{self, Event, Reader, Unreadable, Watermarks},
     },
     produce,
     receipt::Receipt,
@@ -111,6 +111,10 @@ impl Session<'_> {
         self.begin(&mut reader, &at_start)?;
         let read = reader.read(self.shutdown, |event| match event {
             Event::Message(message) => self.take(message),
+            Event::Unreadable(unreadable) => {
+                self.pass_over(unreadable);
+                Ok(ControlFlow::Continue(()))
+            }
             Event::Idle => self.turn().map(|_| ControlFlow::Continue(())),
         });
         let is_whole = self.finish(read);
@@ -176,6 +180,15 @@ impl Session<'_> {
         self.make_room()?;
         let is_enough = self.is_limit_reached() || self.shutdown.is_requested();
         Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    fn pass_over(&mut self, Unreadable { partition, from, until, why }: Unreadable) {
+        for offset in from..until {
+            let place = Place { partition, offset };
+            self.counts.report.read += 1;
+            self.tracker.add(place, None);
+            self.leave(place, Left::Damaged(why));
+        }
     }
 
     /// Sends a letter; false when a stop was asked for before its topic was known.
@@ -323,7 +336,7 @@ impl Session<'_> {
 
 const fn count(report: &mut RedriveReport, left: &Left) {
     let counter = match left {
-        Left::Foreign | Left::Unreadable(_) => &mut report.unreadable,
+        Left::Foreign | Left::Unreadable(_) | Left::Damaged(_) => &mut report.unreadable,
         Left::Truncated { .. } => &mut report.truncated,
         Left::TooManyAttempts { .. } => &mut report.too_many_attempts,
         Left::NotAsked(_)

@@ -7,6 +7,7 @@
 
 mod error;
 mod positions;
+mod unreadable;
 
 use std::{
     collections::BTreeMap,
@@ -22,8 +23,8 @@ use rdkafka::{
 };
 
 use self::positions::Positions;
-pub use self::{error::ReaderError, positions::Watermarks};
-use super::{client::Cluster, topics::QuietContext};
+pub use self::{error::ReaderError, positions::Watermarks, unreadable::Unreadable};
+use super::{client::Cluster, refusal, topics::QuietContext};
 use crate::{backoff::Backoff, shutdown::Shutdown};
 
 /// What librdkafka may fetch ahead, in bytes.
@@ -72,6 +73,8 @@ impl Default for Options {
 pub enum Event<'a> {
     /// A message; its memory goes back to librdkafka right after the call.
     Message(&'a BorrowedMessage<'a>),
+    /// Messages that nobody can read; they are passed over.
+    Unreadable(Unreadable),
     /// There is nothing to hand out now.
     Idle,
 }
@@ -81,10 +84,13 @@ impl ConsumerContext for QuietContext {}
 /// Reads a topic.
 pub struct Reader {
     client: BaseConsumer<QuietContext>,
+    cluster: Cluster,
     servers: String,
     topic: String,
     options: Options,
     positions: Positions,
+    /// When something last came that cannot be read.
+    suspected: Option<Instant>,
 }
 
 impl Reader {
@@ -101,10 +107,12 @@ impl Reader {
             client: config
                 .create_with_context(QuietContext::default())
                 .map_err(ReaderError::Settings)?,
+            cluster: cluster.clone(),
             servers: cluster.bootstrap_servers.clone(),
             topic: topic.to_owned(),
             options,
             positions: Positions::new(options.until_caught_up),
+            suspected: None,
         };
         let begun = Instant::now();
         let mut backoff = Backoff::new(RETRY.0, RETRY.1);
@@ -166,6 +174,9 @@ impl Reader {
             match polled {
                 Some(Ok(message)) => {
                     let (id, offset) = (message.partition(), message.offset());
+                    if self.is_astray(id, offset) {
+                        continue;
+                    }
                     if self.positions.is_wanted(id, offset)
                         && handle(Event::Message(&message))?.is_break()
                     {
@@ -182,6 +193,14 @@ impl Reader {
                         self.pause(id);
                     }
                     moved = Instant::now();
+                }
+                Some(Err(error)) if refusal::unreadable(&error).is_some() => {
+                    for unreadable in self.pass_over() {
+                        moved = Instant::now();
+                        if handle(Event::Unreadable(unreadable))?.is_break() {
+                            return Ok(false);
+                        }
+                    }
                 }
                 Some(Err(error)) => self.note_error(error)?,
                 None => {}

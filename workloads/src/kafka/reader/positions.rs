@@ -78,10 +78,20 @@ impl Positions {
         becomes_done
     }
 
+    /// Where a partition is.
+    pub(super) fn position(&self, id: i32) -> Option<i64> {
+        self.partitions.get(&id).map(|partition| partition.position)
+    }
+
+    /// The partitions that are not done, where they are, and the end that they had at the start, or later.
+    pub(super) fn open(&self) -> impl Iterator<Item = (i32, i64, i64)> {
+        let open = self.partitions.iter().filter(|(_, partition)| !partition.is_done);
+        open.map(|(id, it)| (*id, it.position, it.at_start.high.max(it.position + 1)))
+    }
+
     /// A partition that is not done, and the offset that it is at.
     pub(super) fn first_open(&self) -> Option<(i32, i64)> {
-        let mut open = self.partitions.iter().filter(|(_, partition)| !partition.is_done);
-        open.next().map(|(id, partition)| (*id, partition.position))
+        self.open().next().map(|(id, position, _)| (id, position))
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Message {
     pub(super) value: Option<Box<[u8]>>,
     /// Size of the whole value in bytes.
     pub(super) size: usize,
+    /// Whether nothing of it can be read, so that there is only its offset.
+    pub(super) is_unreadable: bool,
     /// The memory that it holds; none in tests.
     #[expect(dead_code, reason = "held for its memory, given back with the message")]
     pub(super) charge: Option<Charge>,
@@ -39,6 +41,10 @@ pub(super) enum Put {
 
 /// Puts the message's record, which may have `most` bytes, into the block. With a key that stands in the record, the message's own does not matter.
 pub(super) fn put(message: &mut Message, rules: &Rules, most: usize, block: &mut Block) -> Put {
+    if message.is_unreadable {
+        block.rejects.push(Reject { bytes: Vec::new(), size: 0, reason: Reason::Corrupt });
+        return Put::Record;
+    }
     let Some(value) = message.value.take() else { return Put::Tombstone };
     if message.size > most {
         let (prefix, bytes) = (value.into_vec(), message.size as u64);
@@ -87,6 +93,7 @@ mod tests {
             offset: 0,
             hash: key.map(KeyHash::of),
             size: value.map_or(0, <[u8]>::len),
+            is_unreadable: false,
             value: value.map(Box::from),
             charge: None,
         }
@@ -132,6 +139,14 @@ mod tests {
             let expected = Reject { bytes: b"{\"a\n\":1}".to_vec(), size: 8, reason };
             assert_eq!(block.rejects, [expected]);
         }
+    }
+
+    #[test]
+    fn what_nobody_can_read_is_a_reject_without_content() {
+        let mut message = Message { is_unreadable: true, ..message(None, None) };
+        let mut block = Block::default();
+        assert_eq!(put(&mut message, &json(), MOST, &mut block), Put::Record);
+        assert_eq!(block.rejects, [Reject { bytes: vec![], size: 0, reason: Reason::Corrupt }]);
     }
 
     #[test]

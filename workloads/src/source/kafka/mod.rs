@@ -15,6 +15,7 @@ mod messages;
 mod offsets;
 mod poll;
 mod session;
+mod unreadable;
 mod words;
 
 use std::{collections::VecDeque, sync::Arc, thread, time::Duration};

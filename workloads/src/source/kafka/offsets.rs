@@ -77,6 +77,12 @@ impl Offsets {
         Some(Fetched { tenure: held.tenure, leap_from })
     }
 
+    /// Where fetching is in each partition that is ours and stays so.
+    pub(super) fn positions(&self) -> Vec<(i32, i64)> {
+        let ours = self.ours.iter().filter(|(_, held)| !held.is_leaving);
+        ours.map(|(partition, held)| (*partition, held.fetched)).collect()
+    }
+
     /// Whether a message may be handed over; then it is.
     pub(super) fn hand_over(&mut self, partition: i32, tenure: u64, offset: i64) -> bool {
         let held = self.ours.get_mut(&partition);

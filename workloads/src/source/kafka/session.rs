@@ -18,6 +18,7 @@ use super::{
     group::Context,
     messages::Message,
     poll::Poller,
+    unreadable::Suspicion,
     words,
 };
 use crate::{
@@ -41,7 +42,7 @@ const BUNDLE: usize = 1000;
 /// The most leaps that are looked into at once.
 const MOST_LEAPS: usize = 1000;
 /// What a message costs beside its bytes, roughly, in bytes.
-const MESSAGE_COST: usize = 128;
+pub(super) const MESSAGE_COST: usize = 128;
 
 /// Why a session ended.
 pub(super) enum End {
@@ -57,14 +58,15 @@ pub(super) enum End {
 
 /// One client of the group at work.
 pub(super) struct Session<'a> {
-    poller: &'a Poller,
-    client: &'a BaseConsumer<Context>,
+    pub(super) poller: &'a Poller,
+    pub(super) client: &'a BaseConsumer<Context>,
     /// Has the committer work; busy, it takes the newest offsets when it comes to it.
     commit: Sender<()>,
     bundle: Vec<Message>,
     bundle_bytes: usize,
     leaps: Vec<Leap>,
-    fetching: Fetching,
+    pub(super) fetching: Fetching,
+    pub(super) suspicion: Suspicion,
     committed_at: Instant,
     probed_at: Instant,
     /// The brokers do not let us read: librdkafka reports that once, and success never.
@@ -85,6 +87,7 @@ impl<'a> Session<'a> {
             bundle_bytes: 0,
             leaps: Vec::new(),
             fetching: Fetching::default(),
+            suspicion: Suspicion::default(),
             committed_at: Instant::now(),
             probed_at: Instant::now(),
             is_refused: false,
@@ -105,6 +108,9 @@ impl<'a> Session<'a> {
                 self.look_into_leaps();
             }
             self.probe();
+            if let Err(end) = self.examine() {
+                return end;
+            }
             // Nothing is gained by new credentials when nothing is read any more.
             if renewal.is_due(Instant::now()) && !desk.is_closed() {
                 return End::Renew;
@@ -128,7 +134,11 @@ impl<'a> Session<'a> {
                 return Some(End::Rebuild("the group does not say where to begin".to_owned()));
             }
             match polled {
-                Some(Ok(message)) => self.take(&message),
+                Some(Ok(message)) => match self.is_astray(message.partition(), message.offset()) {
+                    Ok(false) => self.take(&message),
+                    Ok(true) => {}
+                    Err(end) => return Some(end),
+                },
                 Some(Err(KafkaError::PartitionEOF(_))) => self.flow(),
                 Some(Err(error)) => {
                     if let Some(end) = self.note_error(&error) {
@@ -179,6 +189,7 @@ impl<'a> Session<'a> {
             hash: key.map(KeyHash::of),
             value: whole.map(|whole| Box::from(&whole[..kept])),
             size,
+            is_unreadable: false,
             charge: Some(queue.charge_now(kept + MESSAGE_COST)),
         });
     }
@@ -194,6 +205,10 @@ impl<'a> Session<'a> {
                 self.complain(&problem);
             }
             Some(Refusal::Group(problem) | Refusal::Joining(problem)) => self.complain(&problem),
+            Some(Refusal::Unreadable(why)) => {
+                tracing::debug!("a record batch cannot be read: {why}");
+                self.suspect();
+            }
             None => tracing::debug!(%error, "while polling"),
         }
         None

@@ -4,6 +4,7 @@
 //! What went in is known, what came out is counted here: the product's own reports are checked, not believed.
 
 mod access;
+pub(crate) mod damage;
 mod dead_letters;
 mod groups;
 mod joins;

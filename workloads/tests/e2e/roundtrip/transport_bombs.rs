@@ -1,6 +1,6 @@
 //! Bombs in Kafka's own compression, which the client library inflates before anybody can look: whole, whatever their
-//! size, so a process needs room for one beside its budget. They are kept as dead letters by their offset, and the
-//! rest goes on.
+//! size, so a process needs room for one beside its budget. Of zstd's it inflates none that is much larger than a batch may
+//! be. They are kept as dead letters by their offset, and the rest goes on.
 
 use std::time::Duration;
 
@@ -44,21 +44,27 @@ fn bombs_in_kafkas_own_compression_are_kept_by_their_offset_and_the_rest_goes_on
         write(name, "none", b"{\"before\":1}");
         write(name, codec, &bomb);
     }
+    write(name, "none", b"{\"before\":1}");
+    write(name, "zstd", &bomb);
     write(name, "none", b"{\"after\":1}");
     let folder = tempfile::tempdir().unwrap();
     let pipeline = Pipeline { partitions: 1, ..Pipeline::new(name) }.write(folder.path());
     let mut command = batchpipe(&["consume", "--until-caught-up", "-f"]);
     command.arg(pipeline);
     let consumed = run(command);
-    let lines = "{\"before\":1}\n".repeat(CODECS.len()) + "{\"after\":1}\n";
+    let lines = "{\"before\":1}\n".repeat(CODECS.len() + 1) + "{\"after\":1}\n";
     assert_eq!(String::from_utf8(consumed.stdout).unwrap(), lines);
     let letters = topic::read(&format!("{name}.dlq"));
     let origins: Vec<_> =
         letters.iter().map(|letter| letter.header("batchpipe-dlq").unwrap()).collect();
-    let expected = [1, 3, 5].map(|offset| {
-        format!(
-            "reason=too_large;topic={name};partition=0;offset={offset};truncated=1;size={BOMB_BYTES}"
-        )
+    let expected = [
+        ("too_large", 1, BOMB_BYTES),
+        ("too_large", 3, BOMB_BYTES),
+        ("too_large", 5, BOMB_BYTES),
+        ("corrupt", 7, 0),
+    ];
+    let expected = expected.map(|(reason, offset, size)| {
+        format!("reason={reason};topic={name};partition=0;offset={offset};truncated=1;size={size}")
     });
     assert_eq!(origins, expected);
     println!("peak memory of the consumer: {} MiB", consumed.peak_kib / 1024);

@@ -1,0 +1,77 @@
+//! What a reading does about record batches that nobody can read: finds them, and goes on behind them.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::{Offset, consumer::Consumer as _};
+
+use super::Reader;
+use crate::kafka::probe::Probe;
+
+/// How long librdkafka may have lost its place after something came that cannot be read.
+const SUSPICION_PERIOD: Duration = Duration::from_mins(1);
+/// How long going back to an offset may take.
+const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Messages of which nothing but the offsets is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Unreadable {
+    /// Their partition.
+    pub partition: i32,
+    /// The offset of the first one.
+    pub from: i64,
+    /// The offset after the last one.
+    pub until: i64,
+    /// What is wrong with them.
+    pub why: &'static str,
+}
+
+impl Reader {
+    /// After something came that cannot be read: what that is, in all partitions. Each is read on behind it.
+    pub(super) fn pass_over(&mut self) -> Vec<Unreadable> {
+        let mut all = Vec::new();
+        for (partition, position, high) in self.positions.open().collect::<Vec<_>>() {
+            let probe = Probe {
+                cluster: &self.cluster,
+                largest: super::FETCH_BYTES,
+                topic: &self.topic,
+                partition,
+            };
+            let found = probe.unreadable(position, high).unwrap_or_else(|problem| {
+                tracing::debug!(
+                    partition,
+                    position,
+                    "cannot look at what cannot be read: {problem}"
+                );
+                None
+            });
+            if let Some((until, why)) = found {
+                all.push(Unreadable { partition, from: position, until, why });
+                if self.positions.advance(partition, until - 1) {
+                    self.pause(partition);
+                }
+            }
+        }
+        // Meanwhile librdkafka may have gone anywhere.
+        for (partition, position, _) in self.positions.open().collect::<Vec<_>>() {
+            self.seek(partition, position);
+        }
+        self.suspected = Some(Instant::now());
+        all
+    }
+
+    /// Whether a message was handed out before, because librdkafka lost its place.
+    pub(super) fn is_astray(&self, partition: i32, offset: i64) -> bool {
+        let is_suspected = self.suspected.is_some_and(|at| at.elapsed() < SUSPICION_PERIOD);
+        let position = self.positions.position(partition).filter(|_| is_suspected);
+        let Some(position) = position.filter(|position| offset < *position) else { return false };
+        self.seek(partition, position);
+        true
+    }
+
+    fn seek(&self, partition: i32, position: i64) {
+        let to = Offset::Offset(position);
+        if let Err(error) = self.client.seek(&self.topic, partition, to, SEEK_TIMEOUT) {
+            tracing::debug!(%error, partition, position, "cannot go back; trying again");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What a session does about record batches that nobody can read: finds them, hands over their offsets as rejects, and goes
+//! on behind them.
+
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{Offset, consumer::Consumer as _};
+
+use super::{
+    messages::Message,
+    session::{End, MESSAGE_COST, Session},
+};
+use crate::kafka::probe::Probe;
+
+/// How long librdkafka may have lost its place after something came that cannot be read.
+const SUSPICION_PERIOD: Duration = Duration::from_mins(1);
+/// How often to look which partitions stand still.
+const LOOK_PERIOD: Duration = Duration::from_secs(1);
+/// How long one answer of a broker may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long going back to an offset may take.
+const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What is known of something that cannot be read.
+#[derive(Debug, Default)]
+pub(super) struct Suspicion {
+    /// When it last came.
+    at: Option<Instant>,
+    /// Whether it came since partitions were last looked at.
+    is_new: bool,
+    looked_at: Option<Instant>,
+    /// Where partitions were then.
+    before: Vec<(i32, i64)>,
+}
+
+impl Session<'_> {
+    /// Something came that cannot be read. Whatever librdkafka has behind it is nothing that we may go by.
+    pub(super) fn suspect(&mut self) {
+        self.suspicion.at = Some(Instant::now());
+        self.suspicion.is_new = true;
+        self.fetching.begin_anew(self.client);
+    }
+
+    /// Whether a message was here before, because librdkafka lost its place; then it is sent back to where we are.
+    pub(super) fn is_astray(&self, partition: i32, offset: i64) -> Result<bool, End> {
+        if self.suspicion.at.is_none_or(|at| at.elapsed() >= SUSPICION_PERIOD) {
+            return Ok(false);
+        }
+        let positions = self.poller.desk.offsets().positions();
+        let here = positions.into_iter().find(|(found, _)| *found == partition);
+        let Some((_, position)) = here.filter(|(_, position)| offset < *position) else {
+            return Ok(false);
+        };
+        self.seek(partition, position).map(|()| true)
+    }
+
+    /// Looks at partitions that stand still since something came that cannot be read.
+    pub(super) fn examine(&mut self) -> Result<(), End> {
+        let is_due = self.suspicion.looked_at.is_none_or(|at| at.elapsed() >= LOOK_PERIOD);
+        if !self.suspicion.is_new || !is_due {
+            return Ok(());
+        }
+        self.suspicion.is_new = false;
+        let now = self.poller.desk.offsets().positions();
+        let before = mem::replace(&mut self.suspicion.before, now.clone());
+        for (partition, position) in now.into_iter().filter(|here| before.contains(here)) {
+            self.examine_one(partition, position)?;
+        }
+        self.suspicion.looked_at = Some(Instant::now());
+        Ok(())
+    }
+
+    fn examine_one(&mut self, partition: i32, from: i64) -> Result<(), End> {
+        let options = &self.poller.options;
+        let (topic, cluster) = (&options.topic, &options.cluster);
+        let marks = self.client.fetch_watermarks(topic, partition, ANSWER_TIMEOUT);
+        let found = marks.map_err(|error| error.to_string()).and_then(|(_, end)| {
+            let probe = Probe { cluster, largest: options.max_record_bytes, topic, partition };
+            if from < end { probe.unreadable(from, end) } else { Ok(None) }
+        });
+        match found {
+            Ok(Some((until, why))) => self.pass_over(partition, from, until, why),
+            Ok(None) => Ok(()),
+            Err(problem) => {
+                tracing::debug!(partition, from, "cannot look at what cannot be read: {problem}");
+                Ok(())
+            }
+        }
+    }
+
+    fn pass_over(&mut self, partition: i32, from: i64, until: i64, why: &str) -> Result<(), End> {
+        let last = until - 1;
+        let problem = format!(
+            "topic {}, partition {partition}, offsets {from} to {last} cannot be read: {why}; each is a dead letter without \
+             content",
+            self.poller.options.topic
+        );
+        tracing::error!("{problem}");
+        self.poller.shared.side.error(&problem);
+        let mut messages = Vec::new();
+        for offset in from..until {
+            let Some(fetched) = self.poller.desk.offsets().fetch(partition, offset) else {
+                return Ok(()); // given back meanwhile
+            };
+            messages.push(Message {
+                partition,
+                tenure: fetched.tenure,
+                offset,
+                hash: None,
+                value: None,
+                size: 0,
+                is_unreadable: true,
+                charge: Some(self.poller.queue.charge_now(MESSAGE_COST)),
+            });
+        }
+        let _ = self.poller.bundles.send(messages); // a source that is gone reads no more
+        self.seek(partition, until)
+    }
+
+    fn seek(&self, partition: i32, offset: i64) -> Result<(), End> {
+        let to = Offset::Offset(offset);
+        let sought = self.client.seek(&self.poller.options.topic, partition, to, SEEK_TIMEOUT);
+        sought.map_err(|error| End::Rebuild(format!("cannot go to offset {offset}: {error}")))
+    }
+}

@@ -1,0 +1,56 @@
+//! A broker's disk damages record batches of the topic that single records come from.
+
+use std::collections::BTreeSet;
+
+use batchpipe_api::reason::Reason;
+use batchpipe_testbed::kafka;
+
+use super::stage::Stage;
+use crate::faults::{
+    damage::damage,
+    support::{Tally, read_topic, until},
+};
+
+#[test]
+fn records_that_a_disk_has_damaged_are_counted_and_the_others_come_once() {
+    let mut kafka = kafka().unwrap();
+    let stage = Stage::new(&kafka, "source-damaged");
+    let (records, pairs) = stage.records(20_000);
+    for part in pairs.chunks(500) {
+        stage.send(part);
+    }
+    let before = read_topic(&kafka, &stage.raw);
+    let Stage { scene, raw, .. } = stage;
+    kafka.stop().unwrap();
+    let mut damaged = BTreeSet::new();
+    for (partition, batch) in [(0, 0), (1, 5), (1, 6), (2, 9)] {
+        let offsets = damage(&kafka, &raw, partition, batch);
+        damaged.extend(offsets.map(|offset| (partition, offset)));
+    }
+    kafka.start_again().unwrap();
+    let mut expected = Tally::new(&records);
+    for message in &before {
+        if !damaged.contains(&(message.partition, message.offset)) {
+            expected.line(&message.value);
+        }
+    }
+    assert_eq!(expected.lost().len(), damaged.len());
+
+    let producer = scene.produce();
+    let wanted = (records.len() as u64, damaged.len() as u64);
+    until("all is sent or known", || {
+        let accounting = producer.report().accounting;
+        (accounting.delivered + accounting.dead_lettered, accounting.dead_lettered) == wanted
+    });
+    producer.terminate().well();
+    let sent = scene.tally_topic(&kafka, &records);
+    assert_eq!((sent.lost(), sent.duplicates()), (expected.lost(), 0));
+    let letters = read_topic(&kafka, "source-damaged.dlq");
+    assert_eq!(letters.len(), damaged.len());
+    assert!(letters.iter().all(|letter| letter.dead_letter().unwrap().reason == Reason::Corrupt));
+    // Nothing is fetched again by the next one.
+    let producer = scene.produce();
+    producer.await_ready();
+    let report = producer.terminate().well();
+    assert_eq!(report.accepted, 0);
+}
