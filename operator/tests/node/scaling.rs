@@ -56,7 +56,8 @@ fn an_autoscaler_reads_and_writes_the_scale_of_the_pipeline() {
 fn a_backlog_brings_more_consumers_and_the_status_says_why() {
     let Some(bed) = bed() else { return };
     let manifest = Manifest::new("behind")
-        .with("/producer/source/generator/recordsPerSecond", 1000)
+        // Many times what a fiftieth of a core can take, on any machine.
+        .with("/producer/source/generator/recordsPerSecond", 5000)
         .with("/batch", json!({"maxRecords": 1}))
         .with("/consumer/replicas", 0)
         .with("/consumer/sink", json!({"blackhole": {}}))
@@ -65,7 +66,7 @@ fn a_backlog_brings_more_consumers_and_the_status_says_why() {
     pipeline.await_ready();
     wait_for("a backlog", || {
         let ends = bed.stage.kafka().end_offsets("behind");
-        ends.is_ok_and(|ends| ends.iter().sum::<i64>() > 4000).then_some(())
+        ends.is_ok_and(|ends| ends.iter().sum::<i64>() > 40_000).then_some(())
     });
     pipeline.patch(&json!({"consumer": {"scaling": {"maxReplicas": 3, "targetLag": "5s"}}}));
     let scaling = wait_for("more consumers", || {

@@ -14,6 +14,7 @@ mod fetched;
 mod group;
 mod leaving;
 mod partition;
+mod passing_over;
 mod pending;
 mod poll;
 mod sequence;

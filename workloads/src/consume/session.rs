@@ -17,10 +17,8 @@ use super::{
     assignment::{Assigned, Assignments},
     caught_up::{CaughtUp, Seen},
     commits::Committer,
-    fetched::Fetched,
     group::Context,
     leaving::{self, Leaving, Left, numbers, uncommitted},
-    unreadable::Unreadable,
     watermarks::Watermarks,
     worker::{Notice, Stop},
 };
@@ -30,8 +28,6 @@ use crate::{budget::Budget, kafka::fetching::Fetching};
 const COMMIT_PERIOD: Duration = Duration::from_secs(1);
 /// How often a fetch that was refused is tried anew: librdkafka reports a refusal once and success never.
 const REFUSED_PERIOD: Duration = Duration::from_secs(2);
-/// How long librdkafka may have lost its place after something came that cannot be read.
-const SUSPICION_PERIOD: Duration = Duration::from_mins(1);
 /// How often a consumer that is to catch up says that it waits for other members.
 const OTHERS_PERIOD: Duration = Duration::from_secs(10);
 /// How long nothing may come before the ends of partitions are asked for again.
@@ -55,13 +51,13 @@ pub(super) enum End {
 
 /// A session.
 pub(super) struct Session {
-    client: Arc<BaseConsumer<Context>>,
-    assignments: Arc<Assignments>,
+    pub(super) client: Arc<BaseConsumer<Context>>,
+    pub(super) assignments: Arc<Assignments>,
     watermarks: Arc<Watermarks>,
     notices: Receiver<Notice>,
     watch: JoinHandle<()>,
     committer: Committer,
-    fetching: Fetching,
+    pub(super) fetching: Fetching,
     committed_at: Instant,
     caught_up: CaughtUp,
     /// The answer of the watch that is awaited since somebody asked whether we have caught up.
@@ -73,7 +69,7 @@ pub(super) struct Session {
     /// When the broker last refused to let us read.
     refused_at: Option<Instant>,
     /// When something last came that cannot be read.
-    suspected_at: Option<Instant>,
+    pub(super) suspected_at: Option<Instant>,
 }
 
 impl Session {
@@ -122,25 +118,6 @@ impl Session {
     /// The broker does not let us read.
     pub(super) fn refuse(&mut self) {
         self.refused_at = Some(Instant::now());
-    }
-
-    /// Something was fetched that cannot be read. Whatever librdkafka has behind it is nothing that we may go by: fetches
-    /// again from where we are, until it is known what is to be passed over.
-    pub(super) fn suspect(&mut self) {
-        self.suspected_at = Some(Instant::now());
-        self.client.context().suspect();
-        self.fetching.begin_anew(&self.client);
-    }
-
-    /// Whether a message is one that was handed over before, because librdkafka lost its place behind something that
-    /// cannot be read and began from the start of the log; then it is sent back to where we are.
-    pub(super) fn is_astray(&mut self, partition: i32, offset: i64) -> Result<bool, End> {
-        let is_suspected = self.suspected_at.is_some_and(|at| at.elapsed() < SUSPICION_PERIOD);
-        let assigned = self.assignments.get(partition).filter(|_| is_suspected);
-        let Some(position) = assigned.map(|it| it.position()).filter(|it| offset < *it) else {
-            return Ok(false);
-        };
-        self.seek(partition, position).map_or(Ok(true), Err)
     }
 
     /// Begins fetching anew after a refusal: the answer is then another refusal, a message, or the end of a
@@ -201,33 +178,12 @@ impl Session {
         self.seek(partition, start)
     }
 
-    /// Hands over the offsets of messages that nobody can read, and goes on behind them.
-    fn pass_over(&mut self, unreadable: &Unreadable, queue: &Arc<Budget>) -> Option<End> {
-        let Unreadable { assigned, from, until, why } = unreadable;
-        if !self.is_current(assigned) || assigned.position() != *from {
-            return None; // given back meanwhile, or it could be read after all
-        }
-        let (partition, last) = (assigned.partition, until - 1);
-        let context = self.client.context();
-        let problem = format!(
-            "topic {}, partition {partition}, offsets {from} to {last} cannot be read: {why}; each is kept as a dead \
-             letter without its content",
-            context.topic
-        );
-        tracing::error!("{problem}");
-        context.tell(&problem);
-        for offset in *from..*until {
-            self.assignments.deliver(partition, Fetched::unreadable(offset, queue));
-        }
-        self.seek(partition, *until)
-    }
-
-    fn is_current(&self, assigned: &Arc<Assigned>) -> bool {
+    pub(super) fn is_current(&self, assigned: &Arc<Assigned>) -> bool {
         let current = self.assignments.get(assigned.partition);
         current.is_some_and(|current| Arc::ptr_eq(&current, assigned))
     }
 
-    fn seek(&mut self, partition: i32, offset: i64) -> Option<End> {
+    pub(super) fn seek(&mut self, partition: i32, offset: i64) -> Option<End> {
         self.caught_up.rewind(partition);
         let topic = &self.client.context().topic;
         let sought = self.client.seek(topic, partition, Offset::Offset(offset), SEEK_TIMEOUT);

@@ -1,0 +1,65 @@
+//! What the poll thread does about messages that nobody can read: it stays where we are until it is known which they are, and
+//! goes on behind them.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rdkafka::consumer::Consumer as _;
+
+use super::{
+    fetched::Fetched,
+    session::{End, Session},
+    unreadable::Unreadable,
+};
+use crate::budget::Budget;
+
+/// How long librdkafka may have lost its place after something came that cannot be read.
+const SUSPICION_PERIOD: Duration = Duration::from_mins(1);
+
+impl Session {
+    /// Something was fetched that cannot be read. Whatever librdkafka has behind it is nothing that we may go by: fetches
+    /// again from where we are, until it is known what is to be passed over.
+    pub(super) fn suspect(&mut self) {
+        self.suspected_at = Some(Instant::now());
+        self.client.context().suspect();
+        self.fetching.begin_anew(&self.client);
+    }
+
+    /// Whether a message is one that was handed over before, because librdkafka lost its place behind something that
+    /// cannot be read and began from the start of the log; then it is sent back to where we are.
+    pub(super) fn is_astray(&mut self, partition: i32, offset: i64) -> Result<bool, End> {
+        let is_suspected = self.suspected_at.is_some_and(|at| at.elapsed() < SUSPICION_PERIOD);
+        let assigned = self.assignments.get(partition).filter(|_| is_suspected);
+        let Some(position) = assigned.map(|it| it.position()).filter(|it| offset < *it) else {
+            return Ok(false);
+        };
+        self.seek(partition, position).map_or(Ok(true), Err)
+    }
+
+    /// Hands over the offsets of messages that nobody can read, and goes on behind them.
+    pub(super) fn pass_over(
+        &mut self,
+        unreadable: &Unreadable,
+        queue: &Arc<Budget>,
+    ) -> Option<End> {
+        let Unreadable { assigned, from, until, why } = unreadable;
+        if !self.is_current(assigned) || assigned.position() != *from {
+            return None; // given back meanwhile, or it could be read after all
+        }
+        let (partition, last) = (assigned.partition, until - 1);
+        let context = self.client.context();
+        let problem = format!(
+            "topic {}, partition {partition}, offsets {from} to {last} cannot be read: {why}; each is kept as a dead \
+             letter without its content",
+            context.topic
+        );
+        tracing::error!("{problem}");
+        context.tell(&problem);
+        for offset in *from..*until {
+            self.assignments.deliver(partition, Fetched::unreadable(offset, queue));
+        }
+        self.seek(partition, *until)
+    }
+}
