@@ -1,10 +1,7 @@
 //! What the poll thread does about messages that nobody can read: it stays where we are until it is known which they are, and
 //! goes on behind them.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use rdkafka::consumer::Consumer as _;
 
@@ -15,26 +12,23 @@ use super::{
 };
 use crate::budget::Budget;
 
-/// How long librdkafka may have lost its place after something came that cannot be read.
-const SUSPICION_PERIOD: Duration = Duration::from_mins(1);
-
 impl Session {
     /// Something was fetched that cannot be read. Whatever librdkafka has behind it is nothing that we may go by: fetches
     /// again from where we are, until it is known what is to be passed over.
     pub(super) fn suspect(&mut self) {
-        self.suspected_at = Some(Instant::now());
+        self.suspicion.arise(Instant::now());
         self.client.context().suspect();
         self.fetching.begin_anew(&self.client);
     }
 
-    /// Whether a message is one that was handed over before, because librdkafka lost its place behind something that
-    /// cannot be read and began from the start of the log; then it is sent back to where we are.
+    /// Whether a message is not the one to be handed over next, because librdkafka lost its place behind something that
+    /// cannot be read; then it is sent back to where we are.
     pub(super) fn is_astray(&mut self, partition: i32, offset: i64) -> Result<bool, End> {
-        let is_suspected = self.suspected_at.is_some_and(|at| at.elapsed() < SUSPICION_PERIOD);
-        let assigned = self.assignments.get(partition).filter(|_| is_suspected);
-        let Some(position) = assigned.map(|it| it.position()).filter(|it| offset < *it) else {
+        let Some(assigned) = self.assignments.get(partition) else { return Ok(false) };
+        let position = assigned.position();
+        if !self.suspicion.is_astray(partition, offset, position, Instant::now()) {
             return Ok(false);
-        };
+        }
         self.seek(partition, position).map_or(Ok(true), Err)
     }
 

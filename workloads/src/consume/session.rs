@@ -22,7 +22,10 @@ use super::{
     watermarks::Watermarks,
     worker::{Notice, Stop},
 };
-use crate::{budget::Budget, kafka::fetching::Fetching};
+use crate::{
+    budget::Budget,
+    kafka::{fetching::Fetching, suspicion::Suspicion},
+};
 
 /// How often offsets are committed.
 const COMMIT_PERIOD: Duration = Duration::from_secs(1);
@@ -68,8 +71,7 @@ pub(super) struct Session {
     waited_at: Option<Instant>,
     /// When the broker last refused to let us read.
     refused_at: Option<Instant>,
-    /// When something last came that cannot be read.
-    pub(super) suspected_at: Option<Instant>,
+    pub(super) suspicion: Suspicion,
 }
 
 impl Session {
@@ -93,7 +95,7 @@ impl Session {
             moved_at: Instant::now(),
             waited_at: None,
             refused_at: None,
-            suspected_at: None,
+            suspicion: Suspicion::default(),
         }
     }
 

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::{
-    Offset, TopicPartitionList,
+    ClientConfig, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
     error::KafkaError,
 };
@@ -41,26 +41,22 @@ impl Probe<'_> {
         let access = self.cluster.access().map_err(|error| error.to_string())?;
         let mut settings = access.reader_config(self.largest);
         settings.set("enable.partition.eof", "true");
-        let client = settings.create_with_context(QuietContext::default());
-        let client = client.map_err(|error| error.to_string())?;
-        let look = |offset| self.look(&client, offset);
-        let Some(why) = look(from)? else { return Ok(None) };
+        let Some(why) = self.look(&settings, from)? else { return Ok(None) };
         let most = end.min(from + MOST);
-        let until = first_readable(from, most, |offset| look(offset).map(|why| why.is_none()))?;
-        Ok(Some((until, why)))
+        let is_readable = |offset| self.look(&settings, offset).map(|why| why.is_none());
+        Ok(Some((first_readable(from, most, is_readable)?, why)))
     }
 
-    /// Why nothing can be read at an offset; none if it can.
-    fn look(
-        &self,
-        client: &BaseConsumer<QuietContext>,
-        offset: i64,
-    ) -> Result<Option<&'static str>, String> {
+    /// Why nothing can be read at an offset; none if it can. Each look has a client of its own, because what one has met
+    /// before may still come out of it afterwards.
+    fn look(&self, settings: &ClientConfig, offset: i64) -> Result<Option<&'static str>, String> {
+        let words = |error: KafkaError| error.to_string();
+        let client: BaseConsumer<QuietContext> =
+            settings.create_with_context(QuietContext::default()).map_err(words)?;
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(self.topic, self.partition, Offset::Offset(offset))
-            .and_then(|()| client.unassign())
             .and_then(|()| client.assign(&list))
-            .map_err(|error| error.to_string())?;
+            .map_err(words)?;
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             match client.poll(POLL_WAIT) {

@@ -24,7 +24,7 @@ use rdkafka::{
 
 use self::positions::Positions;
 pub use self::{error::ReaderError, positions::Watermarks, unreadable::Unreadable};
-use super::{client::Cluster, refusal, topics::QuietContext};
+use super::{client::Cluster, refusal, suspicion::Suspicion, topics::QuietContext};
 use crate::{backoff::Backoff, shutdown::Shutdown};
 
 /// What librdkafka may fetch ahead, in bytes.
@@ -89,8 +89,9 @@ pub struct Reader {
     topic: String,
     options: Options,
     positions: Positions,
-    /// When something last came that cannot be read.
-    suspected: Option<Instant>,
+    suspicion: Suspicion,
+    /// Where partitions were when something last came that cannot be read, and their ends.
+    stood: Vec<(i32, i64, i64)>,
 }
 
 impl Reader {
@@ -112,7 +113,8 @@ impl Reader {
             topic: topic.to_owned(),
             options,
             positions: Positions::new(options.until_caught_up),
-            suspected: None,
+            suspicion: Suspicion::default(),
+            stood: Vec::new(),
         };
         let begun = Instant::now();
         let mut backoff = Backoff::new(RETRY.0, RETRY.1);
@@ -174,7 +176,9 @@ impl Reader {
             match polled {
                 Some(Ok(message)) => {
                     let (id, offset) = (message.partition(), message.offset());
-                    if self.is_astray(id, offset) {
+                    let expected = self.positions.position(id).unwrap_or(-1);
+                    if self.suspicion.is_astray(id, offset, expected, Instant::now()) {
+                        self.seek(id, expected);
                         continue;
                     }
                     if self.positions.is_wanted(id, offset)

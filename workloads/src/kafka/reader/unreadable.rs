@@ -7,8 +7,6 @@ use rdkafka::{Offset, consumer::Consumer as _};
 use super::Reader;
 use crate::kafka::probe::Probe;
 
-/// How long librdkafka may have lost its place after something came that cannot be read.
-const SUSPICION_PERIOD: Duration = Duration::from_mins(1);
 /// How long going back to an offset may take.
 const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -26,10 +24,13 @@ pub struct Unreadable {
 }
 
 impl Reader {
-    /// After something came that cannot be read: what that is, in all partitions. Each is read on behind it.
+    /// After something came that cannot be read: what that is, in partitions that stand still since it came before. Each is
+    /// read on behind it.
     pub(super) fn pass_over(&mut self) -> Vec<Unreadable> {
         let mut all = Vec::new();
-        for (partition, position, high) in self.positions.open().collect::<Vec<_>>() {
+        let now: Vec<_> = self.positions.open().collect();
+        let before = std::mem::replace(&mut self.stood, now.clone());
+        for (partition, position, high) in now.into_iter().filter(|it| before.contains(it)) {
             let probe = Probe {
                 cluster: &self.cluster,
                 largest: super::FETCH_BYTES,
@@ -55,20 +56,12 @@ impl Reader {
         for (partition, position, _) in self.positions.open().collect::<Vec<_>>() {
             self.seek(partition, position);
         }
-        self.suspected = Some(Instant::now());
+        self.suspicion.arise(Instant::now());
         all
     }
 
-    /// Whether a message was handed out before, because librdkafka lost its place.
-    pub(super) fn is_astray(&self, partition: i32, offset: i64) -> bool {
-        let is_suspected = self.suspected.is_some_and(|at| at.elapsed() < SUSPICION_PERIOD);
-        let position = self.positions.position(partition).filter(|_| is_suspected);
-        let Some(position) = position.filter(|position| offset < *position) else { return false };
-        self.seek(partition, position);
-        true
-    }
-
-    fn seek(&self, partition: i32, position: i64) {
+    /// Reads a partition from where we are.
+    pub(super) fn seek(&self, partition: i32, position: i64) {
         let to = Offset::Offset(position);
         if let Err(error) = self.client.seek(&self.topic, partition, to, SEEK_TIMEOUT) {
             tracing::debug!(%error, partition, position, "cannot go back; trying again");

@@ -83,6 +83,11 @@ impl Offsets {
         ours.map(|(partition, held)| (*partition, held.fetched)).collect()
     }
 
+    /// Where fetching is in a partition, if it is ours.
+    pub(super) fn position(&self, partition: i32) -> Option<i64> {
+        self.ours.get(&partition).map(|held| held.fetched)
+    }
+
     /// Whether a message may be handed over; then it is.
     pub(super) fn hand_over(&mut self, partition: i32, tenure: u64, offset: i64) -> bool {
         let held = self.ours.get_mut(&partition);

@@ -18,13 +18,14 @@ use super::{
     group::Context,
     messages::Message,
     poll::Poller,
-    unreadable::Suspicion,
+    unreadable::Examination,
     words,
 };
 use crate::{
     admin::Beat,
     kafka::{
         answers::ask_offsets, fetching::Fetching, leap::Leap, refusal::Refusal, renewal::Renewal,
+        suspicion::Suspicion,
     },
     key::KeyHash,
 };
@@ -67,6 +68,7 @@ pub(super) struct Session<'a> {
     leaps: Vec<Leap>,
     pub(super) fetching: Fetching,
     pub(super) suspicion: Suspicion,
+    pub(super) examination: Examination,
     committed_at: Instant,
     probed_at: Instant,
     /// The brokers do not let us read: librdkafka reports that once, and success never.
@@ -88,6 +90,7 @@ impl<'a> Session<'a> {
             leaps: Vec::new(),
             fetching: Fetching::default(),
             suspicion: Suspicion::default(),
+            examination: Examination::default(),
             committed_at: Instant::now(),
             probed_at: Instant::now(),
             is_refused: false,

@@ -14,8 +14,6 @@ use super::{
 };
 use crate::kafka::probe::Probe;
 
-/// How long librdkafka may have lost its place after something came that cannot be read.
-const SUSPICION_PERIOD: Duration = Duration::from_mins(1);
 /// How often to look which partitions stand still.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
 /// How long one answer of a broker may take.
@@ -23,11 +21,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long going back to an offset may take.
 const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What is known of something that cannot be read.
+/// Which partitions stand still since something came that cannot be read.
 #[derive(Debug, Default)]
-pub(super) struct Suspicion {
-    /// When it last came.
-    at: Option<Instant>,
+pub(super) struct Examination {
     /// Whether it came since partitions were last looked at.
     is_new: bool,
     looked_at: Option<Instant>,
@@ -38,37 +34,35 @@ pub(super) struct Suspicion {
 impl Session<'_> {
     /// Something came that cannot be read. Whatever librdkafka has behind it is nothing that we may go by.
     pub(super) fn suspect(&mut self) {
-        self.suspicion.at = Some(Instant::now());
-        self.suspicion.is_new = true;
+        self.suspicion.arise(Instant::now());
+        self.examination.is_new = true;
         self.fetching.begin_anew(self.client);
     }
 
-    /// Whether a message was here before, because librdkafka lost its place; then it is sent back to where we are.
-    pub(super) fn is_astray(&self, partition: i32, offset: i64) -> Result<bool, End> {
-        if self.suspicion.at.is_none_or(|at| at.elapsed() >= SUSPICION_PERIOD) {
+    /// Whether a message is not the one to be taken next, because librdkafka lost its place; then it is sent back to where
+    /// we are.
+    pub(super) fn is_astray(&mut self, partition: i32, offset: i64) -> Result<bool, End> {
+        let position = self.poller.desk.offsets().position(partition);
+        let Some(position) = position else { return Ok(false) };
+        if !self.suspicion.is_astray(partition, offset, position, Instant::now()) {
             return Ok(false);
         }
-        let positions = self.poller.desk.offsets().positions();
-        let here = positions.into_iter().find(|(found, _)| *found == partition);
-        let Some((_, position)) = here.filter(|(_, position)| offset < *position) else {
-            return Ok(false);
-        };
         self.seek(partition, position).map(|()| true)
     }
 
     /// Looks at partitions that stand still since something came that cannot be read.
     pub(super) fn examine(&mut self) -> Result<(), End> {
-        let is_due = self.suspicion.looked_at.is_none_or(|at| at.elapsed() >= LOOK_PERIOD);
-        if !self.suspicion.is_new || !is_due {
+        let is_due = self.examination.looked_at.is_none_or(|at| at.elapsed() >= LOOK_PERIOD);
+        if !self.examination.is_new || !is_due {
             return Ok(());
         }
-        self.suspicion.is_new = false;
+        self.examination.is_new = false;
         let now = self.poller.desk.offsets().positions();
-        let before = mem::replace(&mut self.suspicion.before, now.clone());
+        let before = mem::replace(&mut self.examination.before, now.clone());
         for (partition, position) in now.into_iter().filter(|here| before.contains(here)) {
             self.examine_one(partition, position)?;
         }
-        self.suspicion.looked_at = Some(Instant::now());
+        self.examination.looked_at = Some(Instant::now());
         Ok(())
     }
 
