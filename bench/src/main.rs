@@ -81,7 +81,9 @@ fn run(
     eprintln!("profile {}", profile.name());
     let data = Data::new(stage.folder(), profile, args.records, PER_BATCH)?;
     let ground = Ground { stage, data: &data, quick: args.quick };
-    let contenders = parties.iter().flat_map(|party| party.contenders(ground)).collect();
+    let contenders: Vec<_> = parties.iter().flat_map(|party| party.contenders(ground)).collect();
+    let turns: Vec<_> = contenders.iter().map(|it| (it.who.as_str(), it.side)).collect();
+    ratios::check(&turns, &args.without)?;
     let all = rounds::interleave(contenders, args.rounds())?;
     let record_bytes = float(data.text.len() as u64) / float(data.records);
     Ok(Results { profile, record_bytes, all })

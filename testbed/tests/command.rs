@@ -5,7 +5,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
     thread,
@@ -60,7 +60,11 @@ impl Running {
 
     /// Ends it with SIGTERM and returns what it printed since the line.
     fn stop(&mut self) -> String {
-        kill_process(Pid::from_child(&self.command), Signal::TERM).unwrap();
+        self.stop_by(Signal::TERM)
+    }
+
+    fn stop_by(&mut self, signal: Signal) -> String {
+        kill_process(Pid::from_child(&self.command), signal).unwrap();
         assert_eq!(self.command.wait().unwrap().code(), Some(0));
         let mut rest = String::new();
         self.output.read_to_string(&mut rest).unwrap();
@@ -107,6 +111,18 @@ fn it_prints_one_line_and_leaves_nothing_at_sigterm() {
     assert_eq!(running.servers.len(), 1);
     assert!(TcpStream::connect(running.said("bootstrapServers")).is_ok());
     assert_eq!(running.stop(), "");
+    assert!(running.is_gone() && !folder.exists());
+}
+
+#[test]
+fn it_listens_at_the_port_that_it_is_given_and_leaves_nothing_at_sigint() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let mut running = Running::start(&["kafka", "--port", &free]);
+    let folder = running.folder_of("server.properties");
+    let address = running.said("bootstrapServers");
+    assert_eq!(address, format!("127.0.0.1:{free}"));
+    assert!(TcpStream::connect(address).is_ok());
+    assert_eq!(running.stop_by(Signal::INT), "");
     assert!(running.is_gone() && !folder.exists());
 }
 

@@ -1,5 +1,6 @@
 //! How contenders compare, with what is aimed at. Pure.
 
+use anyhow::{Result, ensure};
 use batchpipe_workloads::source::generator::ProfileName;
 
 use super::{
@@ -8,10 +9,26 @@ use super::{
     table::Table,
 };
 use crate::{
-    contenders::batchpipe,
+    contenders::{Peer, batchpipe},
     rounds::{Run, Series, Side, find, ratio},
     spread::Spread,
 };
+
+/// Fails when a ratio would be left out although nobody asked for that: a contender was renamed, or does not take its
+/// turn. Asked before anything is measured.
+pub(crate) fn check(turns: &[(&str, Side)], without: &[Peer]) -> Result<()> {
+    let is_wanted = |who: &str| !without.iter().any(|peer| who.starts_with(peer.name()));
+    for figure in FIGURES.iter().filter(|it| is_wanted(it.above) && is_wanted(it.below)) {
+        for who in [figure.above, figure.below] {
+            let side = figure.side;
+            ensure!(
+                turns.contains(&(who, side)),
+                "{side}: a ratio needs {who:?}, which takes no turn"
+            );
+        }
+    }
+    Ok(())
+}
 
 /// The main ratios of one profile. Those of contenders that did not run are left out.
 pub(crate) fn ratios(profile: ProfileName, all: &[Series]) -> Table {
@@ -53,12 +70,24 @@ mod tests {
     use crate::{
         contenders::{bare, librdkafka},
         cpu::Cost,
+        report::aims::Figure,
     };
 
     fn series(who: &str, side: Side, cpu_seconds: f64, bytes: u64) -> Series {
         let cost = Cost { cpu_seconds, wall_seconds: 0.25 };
         let run = Run { topic_bytes: Some(bytes), ..Run::new(cost, 1_000_000) };
         Series { who: who.to_owned(), side, runs: vec![run] }
+    }
+
+    #[test]
+    fn a_contender_that_is_missing_without_having_been_left_out_is_told() {
+        let both = |figure: &Figure| [(figure.above, figure.side), (figure.below, figure.side)];
+        let mut turns: Vec<_> = FIGURES.iter().flat_map(both).collect();
+        assert!(check(&turns, &[]).is_ok());
+        turns.retain(|(who, _)| *who != librdkafka::ZSTD);
+        assert!(check(&turns, &[Peer::Librdkafka]).is_ok());
+        let error = check(&turns, &[Peer::Java]).unwrap_err().to_string();
+        assert_eq!(error, "produce: a ratio needs \"librdkafka zstd\", which takes no turn");
     }
 
     #[test]

@@ -76,8 +76,8 @@ fn text(verdict: &Verdict) -> String {
         "NOT GOOD: what arrived is not what was made"
     } else if report.lost > 0 || report.duplicated > 0 {
         "NOT GOOD: records were lost or doubled"
-    } else if verdict.is_short() {
-        "stopped early: what was made arrived exactly once, but that is less than was asked for"
+    } else if verdict.is_short {
+        "stopped early: what was made until then arrived exactly once"
     } else {
         "every record arrived exactly once, byte for byte"
     };

@@ -103,19 +103,14 @@ pub struct Verdict {
     pub report: DemoReport,
     /// Whether what arrived is, byte for byte, what was made.
     pub identical: bool,
-    /// How many records were asked for, if anybody said.
-    pub wanted: Option<u64>,
+    /// Whether a signal ended it before all records were made that were asked for, or before its time was over.
+    pub is_short: bool,
 }
 
 impl Verdict {
-    /// Whether as many records as were asked for were made, and each arrived exactly once and unchanged.
-    pub fn is_good(&self) -> bool {
-        self.report.lost == 0 && self.report.duplicated == 0 && self.identical && !self.is_short()
-    }
-
-    /// Whether it was stopped before all records were made that were asked for.
-    pub fn is_short(&self) -> bool {
-        self.wanted.is_some_and(|wanted| self.report.records_produced < wanted)
+    /// Whether all records were made that were to be, and each arrived exactly once and unchanged.
+    pub const fn is_good(&self) -> bool {
+        self.report.lost == 0 && self.report.duplicated == 0 && self.identical && !self.is_short
     }
 }
 
@@ -154,8 +149,9 @@ pub fn run(options: Options) -> Result<Verdict, DemoError> {
     let started = Instant::now();
     let theirs = producer.clone();
     let producing = std::thread::spawn(move || produce::run(&produce, source, &theirs));
+    // Until the time is over, only a signal asks for a stop.
+    let is_interrupted = options.records.is_none() && stop.wait(DURATION);
     if options.records.is_none() {
-        stop.wait(DURATION);
         stop.request();
     }
     producing.join().map_err(|_| DemoError::Died("producer"))??;
@@ -172,7 +168,9 @@ pub fn run(options: Options) -> Result<Verdict, DemoError> {
         return Err(DemoError::Stopped);
     }
     let (report, identical) = judge(&expected, &sink.found(), &consumer, seconds);
-    Ok(Verdict { report, identical, wanted: options.records })
+    let is_short =
+        is_interrupted || options.records.is_some_and(|wanted| expected.records < wanted);
+    Ok(Verdict { report, identical, is_short })
 }
 
 /// Waits until the consumer is in its group, so that no record waits for that; false when it takes too long.
@@ -259,4 +257,21 @@ fn judge(
 #[expect(clippy::cast_precision_loss, reason = "figures for people; counts stay far below 2^52")]
 const fn as_float(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_generator_waits_while_more_is_on_its_way_than_the_broker_keeps() {
+        let [producer, consumer] =
+            [Role::Producer, Role::Consumer].map(|role| shared(role, Shutdown::new()));
+        let may_go_on = gate(&producer, &consumer);
+        assert!(may_go_on());
+        producer.ledger.update(|counts| counts.accepted = MOST_IN_FLIGHT);
+        assert!(!may_go_on());
+        consumer.ledger.update(|counts| counts.delivered = 1);
+        assert!(may_go_on());
+    }
 }

@@ -1,6 +1,6 @@
 //! Commands, flags, variables and `make` targets in the documents exist.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, process::Command};
 
 use batchpipe_workloads::{cli::Cli, config, process};
 use clap::{CommandFactory, Parser, error::ErrorKind};
@@ -120,6 +120,25 @@ fn every_make_target_exists() {
         }
     }
     assert_none(&problems);
+}
+
+#[test]
+fn make_help_lists_every_target_that_people_run() {
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    let targets = makefile.lines().find_map(|line| line.strip_prefix(".PHONY:")).unwrap();
+    let mut make = Command::new("make");
+    // What a make around this test would tell its own makes.
+    make.arg("help").current_dir(root()).env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
+    let output = make.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let names = |line: &str| line.split_whitespace().next().map(str::to_owned);
+    let listed: BTreeSet<_> = printed.lines().filter_map(names).collect();
+    let wanted = targets.split_whitespace().filter(|target| *target != "needs");
+    assert_eq!(listed, wanted.map(str::to_owned).collect());
+    for line in printed.lines() {
+        assert!(line.split_whitespace().count() > 1, "{line:?} says nothing of its target");
+    }
 }
 
 #[test]

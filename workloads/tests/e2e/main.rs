@@ -4,9 +4,11 @@
 
 mod connect;
 mod connections;
+mod counted;
 mod faults;
 mod interop;
 mod kit;
+mod quick_start;
 mod raw;
 mod read;
 mod redrive;

@@ -6,10 +6,11 @@ use batchpipe_workloads::decode::{Batch, Limits, Message, Opener};
 
 use crate::{LIMITS, Parts, compress, envelope_of, open};
 
-const COMPRESSING: [Codec; 5] = [Codec::Zstd, Codec::Gzip, Codec::Zlib, Codec::Lz4, Codec::Snappy];
+pub(crate) const COMPRESSING: [Codec; 5] =
+    [Codec::Zstd, Codec::Gzip, Codec::Zlib, Codec::Lz4, Codec::Snappy];
 
 /// A zstd frame of one-byte blocks that hold 128 KiB each.
-fn zstd_of_repeated_bytes(header: &[u8], blocks: u32) -> Vec<u8> {
+pub(crate) fn zstd_of_repeated_bytes(header: &[u8], blocks: u32) -> Vec<u8> {
     let mut frame = [b"\x28\xb5\x2f\xfd", header].concat();
     for left in (0..blocks).rev() {
         let block = (128 * 1024) << 3 | 1 << 1 | u32::from(left == 0);

@@ -61,7 +61,14 @@ fn read(name: &str, text: &[u8]) -> Vec<Golden> {
 
 fn small() -> Vec<Golden> {
     let text = |name: &str| fs::read(folder().join(name).with_extension("ndjson")).unwrap();
-    SMALL.iter().flat_map(|name| read(name, &text(name))).collect()
+    let all: Vec<_> = SMALL.iter().flat_map(|name| read(name, &text(name))).collect();
+    for (kind, codec) in ["sealed", "bare"].iter().flat_map(|kind| Codec::ALL.map(|it| (kind, it)))
+    {
+        let name = format!("ours-{kind}-{codec}");
+        let found = all.iter().filter(|golden| golden.name == name).count();
+        assert_eq!(found, SMALL.len(), "{name} in {SMALL:?}");
+    }
+    all
 }
 
 fn large_text() -> Vec<u8> {

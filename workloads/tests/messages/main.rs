@@ -4,6 +4,7 @@
 
 mod bombs;
 mod golden;
+mod memory;
 mod random;
 mod rows;
 

@@ -22,6 +22,12 @@ const PROCESS_FLAGS: [(&str, &str); 5] = [
 /// Of commands that have a source.
 const SOURCE_FLAGS: [(&str, &str); 2] = [("--rate", ""), ("--listen", "BATCHPIPE_LISTEN")];
 
+/// All commands.
+const COMMANDS: [&str; 11] = [
+    "produce", "consume", "run", "demo", "tap", "audit", "redrive", "tune", "inspect", "validate",
+    "top",
+];
+
 fn help(command: &str) -> String {
     let ended = run(&mut batchpipe(&[command, "--help"]));
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:#?}");
@@ -55,9 +61,10 @@ fn help_tells_the_commands_apart() {
 fn every_command_is_listed() {
     let ended = run(&mut batchpipe(&["--help"]));
     assert_eq!(ended.code, Some(0), "{ended:#?}");
-    for command in ["produce", "consume", "run", "validate"] {
-        assert!(ended.stdout.contains(command), "{command}: {ended:#?}");
-    }
+    let line = |command: &str| format!("\n  {command} ");
+    let missing: Vec<_> =
+        COMMANDS.iter().filter(|command| !ended.stdout.contains(&line(command))).collect();
+    assert!(missing.is_empty(), "{missing:?}: {}", ended.stdout);
 }
 
 #[test]
@@ -120,10 +127,7 @@ fn a_log_filter_that_is_none_is_named() {
 
 #[test]
 fn every_command_tells_its_exit_codes() {
-    for command in [
-        "produce", "consume", "run", "demo", "tap", "audit", "redrive", "tune", "inspect",
-        "validate", "top",
-    ] {
+    for command in COMMANDS {
         assert!(help(command).contains("Exit codes: 0 "), "{command}");
     }
 }

@@ -11,6 +11,10 @@ use crate::{
     silence::Ear,
 };
 
+/// Those that are no object with fields: of them no field can be named.
+const WITHOUT_FIELDS: [&str; 5] =
+    ["empty", "nesting-too-deep", "not-an-object", "not-yaml", "number-not-finite"];
+
 /// A manifest, and what its first two lines say of its refusal.
 struct Wrong {
     file: PathBuf,
@@ -34,6 +38,8 @@ fn read(file: PathBuf) -> Wrong {
     let text = fs::read_to_string(&file).unwrap();
     let mut lines = text.lines();
     let path = lines.next().unwrap().strip_prefix("# path:").unwrap().trim().to_owned();
+    let name = file.file_stem().unwrap().to_str().unwrap();
+    assert_eq!(path.is_empty(), WITHOUT_FIELDS.contains(&name), "{name} names no field");
     let says = lines.next().unwrap().strip_prefix("# says:").unwrap().trim().to_owned();
     Wrong { file, path, says }
 }

@@ -23,6 +23,17 @@ pub enum ReaderError {
         /// What librdkafka said of them last.
         remark: String,
     },
+    /// Broker and client do not trust each other, or the broker does not know the user by this password.
+    #[error(
+        "the login at {servers} fails ({remark}); check spec.kafka.tls and spec.kafka.sasl of the pipeline (-f), and \
+         their Secrets"
+    )]
+    LoginFailed {
+        /// The addresses that were tried.
+        servers: String,
+        /// What librdkafka said of it.
+        remark: String,
+    },
     /// There is no such topic.
     #[error("topic {topic} does not exist; check --topic (KAFKA_TOPIC)")]
     Missing {

@@ -31,8 +31,8 @@ use crate::{backoff::Backoff, shutdown::Shutdown};
 const FETCH_BYTES: usize = 16 * 1024 * 1024;
 /// How long one question to the brokers may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a topic that a broker does not know may still be on its way to that broker.
-const TOPIC_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a topic or a user that a broker does not know may still be on its way to that broker.
+const NEWS_PATIENCE: Duration = Duration::from_secs(2);
 /// The first and the longest wait between two questions.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
 /// How long one poll waits for a message.
@@ -121,7 +121,9 @@ impl Reader {
         loop {
             let Err(error) = reader.take_partitions() else { return Ok(reader) };
             let patience = match error {
-                ReaderError::Missing { .. } => TOPIC_PATIENCE.min(options.patience),
+                ReaderError::Missing { .. } | ReaderError::LoginFailed { .. } => {
+                    NEWS_PATIENCE.min(options.patience)
+                }
                 ReaderError::Unreachable { .. } | ReaderError::Unusable { .. } => options.patience,
                 _ => return Err(error),
             };
@@ -322,7 +324,15 @@ impl Reader {
     }
 
     fn unreachable(&self, error: &KafkaError) -> ReaderError {
-        let remark = self.client.context().remark().or(&error.to_string());
-        ReaderError::Unreachable { servers: self.servers.clone(), remark }
+        // Why brokers do not answer comes to the client's context when it is polled. Before the first partition there
+        // is nothing else that a poll could bring.
+        while self.positions.is_empty() && self.client.poll(Duration::ZERO).is_some() {}
+        let said = self.client.context().remark();
+        let (servers, remark) = (self.servers.clone(), said.or(&error.to_string()));
+        if said.is_about_trust() {
+            ReaderError::LoginFailed { servers, remark }
+        } else {
+            ReaderError::Unreachable { servers, remark }
+        }
     }
 }

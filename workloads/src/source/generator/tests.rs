@@ -58,6 +58,8 @@ fn every_record_is_json_and_numbered_without_holes() {
             let record: Value = serde_json::from_str(line).unwrap();
             assert_eq!(record[field], expected, "{line}");
             assert!(line.len() < text::MAX_RECORD_BYTES);
+            // How many records the demo lets be on their way rests on this.
+            assert!(line.len() < 400, "{profile:?}: {line}");
             lines += 1;
         }
         assert_eq!(lines, RECORDS);

@@ -4,6 +4,7 @@ mod encryption;
 mod letters;
 mod logins;
 mod missing;
+mod reading;
 mod rights;
 mod rotation;
 mod secrecy;

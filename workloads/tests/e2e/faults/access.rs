@@ -54,6 +54,7 @@ fn a_consumer_that_may_not_read_waits_until_it_may() {
     // Files are counted partition by partition: the order breaks only where the next one begins.
     let breaks = tally.order.windows(2).filter(|pair| pair[0] > pair[1]).count();
     assert!(breaks <= 2, "{breaks} breaks in the order of 3 partitions");
+    scene.check_committed();
 }
 
 #[test]

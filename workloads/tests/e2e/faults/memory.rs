@@ -38,20 +38,29 @@ fn check(test: &str, child: &Child) {
 }
 
 #[test]
-fn a_producer_keeps_to_its_budget_while_the_broker_is_down_for_a_minute() {
+fn both_sides_keep_to_their_budgets_while_the_broker_is_down_for_a_minute() {
     let mut kafka = kafka().unwrap();
-    let mut scene = Scene::new(&kafka, "producer-memory");
+    let mut scene = Scene::new(&kafka, "broker-memory");
     scene.generate(0, 0);
     scene.spec["producer"]["source"]["generator"]["profile"] = "telemetry".into();
-    let producer = scene.produce();
+    scene.spec["consumer"]["sink"] = serde_json::json!({"blackhole": {}});
+    let (producer, consumer) = (scene.produce(), scene.consume());
     producer.await_delivered(100_000);
+    consumer.await_delivered(10_000);
     kafka.stop().unwrap();
     let down = Instant::now();
     producer.await_unready("no broker answers");
+    consumer.await_unready("no broker answers");
     thread::sleep(Duration::from_mins(1).saturating_sub(down.elapsed()));
     check("producer, broker down", &producer);
+    check("consumer, broker down", &consumer);
     kafka.start_again().unwrap();
     producer.await_ready();
+    consumer.await_ready();
+    // What was held back goes out now, and what comes meanwhile comes in.
+    check("producer, broker back", &producer);
+    check("consumer, broker back", &consumer);
+    consumer.terminate().well();
     let report = producer.terminate().well();
     let records = Records::numbered(usize::try_from(report.accepted).unwrap());
     scene.tally_topic(&kafka, &records).check_exact("producer, broker down");

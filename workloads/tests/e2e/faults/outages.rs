@@ -36,6 +36,7 @@ fn ride_out(name: &str, total: usize, outage: impl FnOnce(&mut Running<'_>)) {
     let records = Records::of_seed(total);
     scene.tally_topic(&kafka, &records).check_exact(&format!("{name}, topic"));
     scene.tally_output(&records).check_exact(&format!("{name}, sink"));
+    scene.check_committed();
 }
 
 #[test]

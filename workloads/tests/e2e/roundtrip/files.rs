@@ -49,12 +49,12 @@ fn a_million_records_come_back_byte_for_byte() {
 
 #[test]
 fn one_partition_keeps_the_order_of_the_file() {
-    let records = mixed(200_000);
+    let records = mixed(1_000_000);
     let folder = folder(&records);
     let mut pipeline = Pipeline::new("in-order");
     pipeline.partitions = 1;
     for report in through(pipeline, folder.path()) {
-        assert_accounts(&report, 200_000);
+        assert_accounts(&report, 1_000_000);
     }
     assert_same_text(&delivered(&folder.path().join("out"), "in-order", 1)[0], &records);
 }

@@ -24,7 +24,7 @@ const PARTITIONS: u32 = 3;
 const ALLOWANCE_KIB: u64 = 32 * 1024;
 
 /// What a topic holds after a partition's cases have been written, each at the offset of its index.
-fn cases(partition: i32) -> Vec<Case> {
+fn cases(partition: i32, bombs: &[Case]) -> Vec<Case> {
     let mut good = Good::new(partition);
     let mut cases = Vec::new();
     for (number, special) in cases::special(&mut good).into_iter().enumerate() {
@@ -32,9 +32,9 @@ fn cases(partition: i32) -> Vec<Case> {
         cases.extend((0..12).map(|step| good.case(number * 12 + step)));
         cases.push(special);
     }
-    for bomb in cases::bombs() {
+    for bomb in bombs {
         cases.extend((0..50).map(|step| good.case(step)));
-        cases.push(bomb);
+        cases.push(bomb.clone());
         cases.extend((0..50).map(|step| good.case(step)));
     }
     cases
@@ -90,7 +90,9 @@ fn whatever_others_write_exactly_the_good_records_arrive() {
     let topic = "foreign";
     broker().create_topic(topic, PARTITIONS, &[("max.message.bytes", "8000000")]).unwrap();
     let partitions: Vec<i32> = (0..PARTITIONS.cast_signed()).collect();
-    let all: Vec<Vec<Case>> = partitions.iter().map(|partition| cases(*partition)).collect();
+    let bombs = cases::bombs();
+    let all: Vec<Vec<Case>> =
+        partitions.iter().map(|partition| cases(*partition, &bombs)).collect();
     for (partition, cases) in partitions.iter().zip(&all) {
         let messages: Vec<_> = cases.iter().map(|case| case.message(*partition)).collect();
         topic::write(topic, &messages);

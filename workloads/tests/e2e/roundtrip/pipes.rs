@@ -89,3 +89,37 @@ fn bad_lines_become_dead_letters_and_the_others_arrive() {
         assert_eq!(letter.headers.len(), 1, "{:?}", letter.headers);
     }
 }
+
+#[test]
+fn a_line_that_is_too_large_is_kept_and_a_short_one_goes_as_it_is() {
+    let large = format!("{{\"text\":\"{}\"}}", "x".repeat(2048));
+    let short = "{\"a\":1}";
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in.ndjson");
+    let mut pipeline = Pipeline::new("piped-large");
+    pipeline.partitions = 1;
+    pipeline.batch = "{maxBytes: 1Ki, linger: 20ms}";
+    let path = pipeline.write(folder.path());
+    let produce = |text: &str| {
+        fs::write(&input, text).unwrap();
+        let ended = run(shell(r#"batchpipe produce --json -f "$2" < "$1""#, [&input, &path]));
+        let report = ended.report();
+        ["accepted", "delivered", "deadLettered", "inFlight"]
+            .map(|name| report[name].as_u64().unwrap())
+    };
+    assert_eq!(produce(&format!("{large}\n{short}\n")), [2, 1, 1, 0]);
+
+    let letters = topic::read("piped-large.dlq");
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    assert_eq!(letters[0].value.as_deref(), Some(large.as_bytes()));
+    let origin = letters[0].header("batchpipe-dlq").unwrap();
+    assert!(origin.starts_with("reason=record_too_large;topic=piped-large;"), "{origin}");
+    // zstd would only make it longer.
+    let messages = topic::read("piped-large");
+    let batches: Vec<_> = messages.iter().filter_map(|message| message.value.as_deref()).collect();
+    assert_eq!(batches, [short.as_bytes()]);
+    assert_eq!(messages[0].header("content-encoding"), Some("identity"));
+
+    assert_eq!(produce(""), [0; 4]);
+    assert_eq!(topic::messages("piped-large"), 1);
+}

@@ -83,22 +83,28 @@ impl Scene {
 
     /// Starts the command with this pipeline.
     pub(crate) fn start(&self, command: &str, args: &[&str]) -> Child {
+        self.start_printing(command, &[&["--json"], args].concat())
+    }
+
+    /// Starts the command with this pipeline and without asking for a report, which not every command has.
+    pub(crate) fn start_printing(&self, command: &str, args: &[&str]) -> Child {
         let name = self.next_name(command);
         let output = File::create(self.folder.path().join(format!("{name}.out"))).unwrap();
-        self.start_with(&name, command, args, output.into())
+        self.start_with(&name, &[&[command], args].concat(), output.into())
     }
 
     /// Starts the command with its output going to a pipe.
     pub(crate) fn start_piped(&self, command: &str) -> Child {
         let name = self.next_name(command);
-        self.start_with(&name, command, &[], Stdio::piped())
+        self.start_with(&name, &[command, "--json"], Stdio::piped())
     }
 
     fn next_name(&self, command: &str) -> String {
         format!("{command}-{}", self.runs.fetch_add(1, Ordering::Relaxed))
     }
 
-    fn start_with(&self, name: &str, command: &str, args: &[&str], output: Stdio) -> Child {
+    /// The command is the first of `args`.
+    fn start_with(&self, name: &str, args: &[&str], output: Stdio) -> Child {
         let path = self.folder.path().join(format!("{name}.json"));
         let pipeline = json!({
             "apiVersion": "batchpipe.dev/v1alpha1",
@@ -108,7 +114,7 @@ impl Scene {
         });
         fs::write(&path, pipeline.to_string()).unwrap();
         let file = path.display().to_string();
-        let args = [&[command, "-f", &file, "--json"], args].concat();
+        let args = [args, &["-f", &file]].concat();
         Child::start(self.folder.path(), name, &args, &self.environment, output)
     }
 
@@ -128,6 +134,13 @@ impl Scene {
     /// Consumes what is there.
     pub(crate) fn consume_all(&self) -> Ended {
         self.start("consume", &["--until-caught-up"]).wait()
+    }
+
+    /// Fails unless the group has committed all that is there: files hide a commit that was lost, because their names
+    /// tell what is in them, and standard output does not.
+    pub(crate) fn check_committed(&mut self) {
+        self.spec["consumer"]["sink"] = json!({"stdout": {}});
+        assert_eq!(self.consume_all().well().accepted, 0, "{}: not all is committed", self.topic);
     }
 
     /// Counts what the file sink has.

@@ -178,13 +178,17 @@ fn empty() -> Vec<Case> {
     ]
 }
 
-/// Small messages that hold more than a consumer takes.
+/// Small messages that hold more than a consumer takes: more than its whole memory, where a codec shrinks that to
+/// what fits into a letter; lz4 and snappy do not.
 pub(super) fn bombs() -> Vec<Case> {
-    let spaces = vec![b' '; 17 << 20];
-    let mut bombs: Vec<_> = COMPRESSING
-        .iter()
-        .map(|codec| Case::of(compress(*codec, &spaces)).rejected(Reason::TooLarge, 1))
-        .collect();
+    let spaces = vec![b' '; 300 << 20];
+    let size = |codec| match codec {
+        Codec::Lz4 | Codec::Snappy => 17 << 20,
+        _ => spaces.len(),
+    };
+    let bomb = |codec| Case::of(compress(codec, &spaces[..size(codec)]));
+    let mut bombs: Vec<_> =
+        COMPRESSING.map(|codec| bomb(codec).rejected(Reason::TooLarge, 1)).into();
     let records = b"1\n".repeat(7_000_000);
     bombs.push(Case::of(compress(Codec::Zstd, &records)).rejected(Reason::TooManyRecords, 1));
     bombs
