@@ -6,7 +6,7 @@
 use std::{
     env, fs,
     io::{BufRead as _, BufReader},
-    os::unix::process::CommandExt as _,
+    os::unix::{fs::symlink, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -59,6 +59,40 @@ fn printed(output: &Output) -> String {
         [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
     assert!(output.status.success(), "{printed}{said}");
     printed
+}
+
+/// What `scripts/install-needs` itself runs.
+const SHELL: [&str; 6] = ["bash", "env", "grep", "head", "id", "sed"];
+/// What building needs, and a broker.
+const NEEDS: [&str; 11] =
+    ["make", "gcc", "g++", "perl", "git", "pkg-config", "flock", "java", "mvn", "cargo", "go"];
+/// What a node needs.
+const OF_NODE: [&str; 5] = ["runc", "ip", "iptables", "unshare", "setpriv"];
+
+/// A folder with links to these programs and no others, to be the whole path.
+fn only(names: &[&str]) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("needs-of-a-cluster");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    let path = env::var_os("PATH").unwrap();
+    let places = || env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    for name in names {
+        let file = places().map(|place| place.join(name)).find(|file| file.is_file());
+        symlink(file.unwrap_or_else(|| panic!("{name} is missing")), folder.join(name)).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn neither_a_container_tool_nor_python_is_needed() {
+    if let Some(reason) = node_hindrance() {
+        eprintln!("left out: {reason}");
+        return;
+    }
+    let path = only(&[&SHELL[..], &NEEDS, &OF_NODE].concat());
+    let output = script("install-needs").arg("--cluster").env("PATH", path).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((printed(&output), words), (String::new(), String::new()));
 }
 
 /// The value of a column of the only row of a table.
