@@ -28,8 +28,20 @@ impl Up {
     }
 }
 
+impl Up {
+    /// Takes down what is up, as whoever has seen enough does.
+    #[track_caller]
+    fn down(self) {
+        let output = script("down").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        drop(self);
+    }
+}
+
 impl Drop for Up {
     fn drop(&mut self) {
+        // Of a test that has failed; of another one there is nothing any more.
         let _ = script("down").status();
     }
 }
@@ -104,6 +116,14 @@ fn cell<'a>(table: &'a str, title: &str) -> &'a str {
     row[at..].split_whitespace().next().unwrap()
 }
 
+/// How many records the topic has; none is missing.
+fn audited_records() -> u64 {
+    let text = shell("batchpipe audit -b $KAFKA_BROKER -t telemetry --json");
+    let audit: batchpipe_api::report::AuditReport = serde_json::from_str(&text).unwrap();
+    assert_eq!((audit.missing, audit.corrupt), (0, 0), "{text}");
+    audit.records
+}
+
 #[test]
 fn a_bare_machine_runs_a_pipeline_and_is_bare_again() {
     if let Some(reason) = node_hindrance() {
@@ -115,22 +135,27 @@ fn a_bare_machine_runs_a_pipeline_and_is_bare_again() {
     let table = printed(&script("up").output().unwrap());
     println!("{table}");
     assert_eq!((cell(&table, "READY"), cell(&table, "PHASE")), ("True", "Running"));
-    assert!(cell(&table, "RATE").parse::<u64>().is_ok() && cell(&table, "RATIO").ends_with('x'));
+    assert!(
+        cell(&table, "RATE").parse::<u64>().unwrap() > 0 && cell(&table, "RATIO").ends_with('x')
+    );
+    let before = audited_records();
 
     shell("kubectl scale bp telemetry --replicas 3");
     shell(
         "kubectl wait --for=jsonpath='{.status.consumer.readyReplicas}'=3 --timeout=2m bp/telemetry",
     );
     shell("kubectl wait --for=condition=Ready --timeout=2m bp/telemetry");
-    let audit = shell("batchpipe audit -b $KAFKA_BROKER -t telemetry --json");
-    assert!(audit.contains("\"missing\":0"), "{audit}");
+    // Known once every partition was measured, and again after the change of hands.
+    shell("kubectl wait --for=jsonpath='{.status.data.lagRecords}' --timeout=1m bp/telemetry");
+    let after = audited_records();
+    assert!(after > before, "{before} records at first, {after} later");
 
     let kubeconfig = shell("printf %s $KUBECONFIG");
     // Its id and when it began.
     let noted = fs::read_to_string(state().join("pid")).unwrap();
     let process = Path::new("/proc").join(noted.split(' ').next().unwrap());
     assert!(process.exists(), "{noted}");
-    drop(up);
+    up.down();
     assert!(!state().exists() && !Path::new(&kubeconfig).exists());
     assert!(!process.exists(), "{} is still there", process.display());
     assert!(!Path::new("/sys/class/net/batchpipe0").exists(), "the pods' network is still there");
@@ -162,5 +187,5 @@ fn an_interrupted_start_leaves_nothing_and_nobody_can_cut_in() {
     assert_eq!(start.wait().unwrap().code(), Some(130), "{said:?}");
     assert!(said.iter().any(|line| line.contains("interrupted")), "{said:?}");
     assert!(!state().exists());
-    drop(up);
+    up.down();
 }
