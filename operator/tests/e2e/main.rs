@@ -10,6 +10,7 @@ mod contests;
 mod crashes;
 mod edits;
 mod errors;
+mod forged;
 mod hostile;
 mod leadership;
 mod manifests;
