@@ -229,14 +229,6 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
-#[test]
-fn a_node_leaves_nothing_at_sigterm() {
-    let Some(mut node) = node_with_a_pod() else { return };
-    assert_eq!(node.running.stop(), "");
-    assert!(node.running.is_gone());
-    assert_eq!(node.left(), Vec::<PathBuf>::new());
-}
-
 /// What `make up` starts, and `make down` ends.
 #[test]
 fn a_stage_leaves_nothing_of_its_node_and_of_its_broker_at_sigterm() {
