@@ -12,7 +12,7 @@ use batchpipe_operator::client::Verb;
 use serde_json::{Value, json};
 
 use super::each::{FAULTS, Switch};
-use crate::support::{Fault, Operator, Place, Request, Server, cluster, lasting, options, within};
+use crate::support::{Fault, Operator, Place, Request, attended, lasting, options, within};
 
 /// How long they fail.
 const WINDOW: Duration = Duration::from_secs(40);
@@ -66,15 +66,23 @@ fn spec(place: &Place, name: &str) -> Option<Value> {
     Some(place.find(KIND, &format!("{name}-producer"))?["spec"].clone())
 }
 
+/// The condition `Ready`.
+fn ready(place: &Place, name: &str) -> Option<Value> {
+    let object = place.find("batchpipelines", name)?;
+    let conditions = object["status"]["conditions"].as_array()?;
+    conditions.iter().find(|it| it["type"] == "Ready").cloned()
+}
+
 /// What is taken back by requests that fail is tried seldom, said and mended.
 pub(super) fn check() {
-    let place = Place::new(&Server::of(cluster()), "reclaim");
+    let (cluster, server) = attended();
+    let place = Place::new(&server, "reclaim");
     let (switch, read) = (Switch::default(), Mutex::default());
     let faults = switch.faults(move |request| rule(request, &read));
     let mut options = options(&place.namespace, "operator");
     options.concurrency = 16;
     options.lease.timing = lasting();
-    let operator = Operator::at(&place.shipped_rights(cluster()), options, faults);
+    let operator = Operator::at(&place.shipped_rights(cluster), options, faults);
     let subjects = subjects();
     for (name, ..) in &subjects {
         make(&place, name);
@@ -99,9 +107,7 @@ pub(super) fn check() {
         if *fault == Fault::HalfOpen && *verb == Verb::Patch {
             continue;
         }
-        let object = place.find("batchpipelines", name).unwrap();
-        let conditions = object["status"]["conditions"].as_array().unwrap();
-        let ready = conditions.iter().find(|it| it["type"] == "Ready").unwrap();
+        let ready = ready(&place, name).unwrap();
         assert_eq!(ready["reason"], "ApiError", "{name}: {ready}");
         let message = ready["message"].as_str().unwrap();
         assert!(message.contains(&format!("PodDisruptionBudget {name}-producer")), "{message}");
@@ -111,6 +117,10 @@ pub(super) fn check() {
     for ((name, ..), before) in subjects.iter().zip(before) {
         within(RECOVERY, &format!("{name} as it was"), || {
             (spec(&place, name)? == before).then_some(())
+        });
+        // Nobody fights for it: there were errors, and now there are none.
+        within(RECOVERY, &format!("{name} to be content"), || {
+            (ready(&place, name)?["reason"] == "AsDesired").then_some(())
         });
     }
     operator.stop();
