@@ -32,7 +32,7 @@ check: ## Format, lints and the tests that need cargo alone
 test: needs ## All tests, also those against a real Kafka
 	$(CARGO) test --workspace --locked
 
-test-long: needs ## Crash the operator at every request of a dozen scenarios, and take each of its rights away in turn
+test-long: needs ## Crash the operator at every request of fourteen scenarios, and take each of its rights away in turn
 	$(CARGO) test --locked -p batchpipe-operator --test e2e -- --ignored --nocapture crashes:: rbac::
 
 test-strimzi: ## Run pipelines against the real Strimzi, as root; STRIMZI_GIT and KAFKA_GIT are git folders of its sources and of Apache Kafka's
@@ -75,7 +75,7 @@ bench-operator: ## Measure the operator with 1,000 pipelines, and the way from a
 	$(CARGO) build --release --locked -p batchpipe-operator
 	BATCHPIPE_OPERATOR=$(abspath $(CARGO_TARGET_DIR))/release/batchpipe-operator \
 		$(CARGO) test --locked -p batchpipe-operator --test e2e thousand -- --ignored --nocapture
-	$(CARGO) test --locked -p batchpipe-operator --test node first:: -- --nocapture
+	$(CARGO) test --release --workspace --locked --test node first:: -- --nocapture
 
 needs:
 	@scripts/install-needs

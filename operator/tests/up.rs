@@ -6,7 +6,7 @@
 use std::{
     env, fs,
     io::{BufRead as _, BufReader},
-    os::unix::process::CommandExt as _,
+    os::unix::{fs::symlink, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -28,8 +28,20 @@ impl Up {
     }
 }
 
+impl Up {
+    /// Takes down what is up, as whoever has seen enough does.
+    #[track_caller]
+    fn down(self) {
+        let output = script("down").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        drop(self);
+    }
+}
+
 impl Drop for Up {
     fn drop(&mut self) {
+        // Of a test that has failed; of another one there is nothing any more.
         let _ = script("down").status();
     }
 }
@@ -61,6 +73,40 @@ fn printed(output: &Output) -> String {
     printed
 }
 
+/// What `scripts/install-needs` itself runs.
+const SHELL: [&str; 6] = ["bash", "env", "grep", "head", "id", "sed"];
+/// What building needs, and a broker.
+const NEEDS: [&str; 11] =
+    ["make", "gcc", "g++", "perl", "git", "pkg-config", "flock", "java", "mvn", "cargo", "go"];
+/// What a node needs.
+const OF_NODE: [&str; 5] = ["runc", "ip", "iptables", "unshare", "setpriv"];
+
+/// A folder with links to these programs and no others, to be the whole path.
+fn only(names: &[&str]) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("needs-of-a-cluster");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    let path = env::var_os("PATH").unwrap();
+    let places = || env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    for name in names {
+        let file = places().map(|place| place.join(name)).find(|file| file.is_file());
+        symlink(file.unwrap_or_else(|| panic!("{name} is missing")), folder.join(name)).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn neither_a_container_tool_nor_python_is_needed() {
+    if let Some(reason) = node_hindrance() {
+        eprintln!("left out: {reason}");
+        return;
+    }
+    let path = only(&[&SHELL[..], &NEEDS, &OF_NODE].concat());
+    let output = script("install-needs").arg("--cluster").env("PATH", path).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((printed(&output), words), (String::new(), String::new()));
+}
+
 /// The value of a column of the only row of a table.
 fn cell<'a>(table: &'a str, title: &str) -> &'a str {
     let titles = table.lines().position(|line| line.starts_with("NAME ")).unwrap();
@@ -68,6 +114,14 @@ fn cell<'a>(table: &'a str, title: &str) -> &'a str {
     let (titles, row) = (lines.next().unwrap(), lines.next().unwrap());
     let at = titles.find(title).unwrap_or_else(|| panic!("no {title} in {titles}"));
     row[at..].split_whitespace().next().unwrap()
+}
+
+/// How many records the topic has; none is missing.
+fn audited_records() -> u64 {
+    let text = shell("batchpipe audit -b $KAFKA_BROKER -t telemetry --json");
+    let audit: batchpipe_api::report::AuditReport = serde_json::from_str(&text).unwrap();
+    assert_eq!((audit.missing, audit.corrupt), (0, 0), "{text}");
+    audit.records
 }
 
 #[test]
@@ -81,22 +135,27 @@ fn a_bare_machine_runs_a_pipeline_and_is_bare_again() {
     let table = printed(&script("up").output().unwrap());
     println!("{table}");
     assert_eq!((cell(&table, "READY"), cell(&table, "PHASE")), ("True", "Running"));
-    assert!(cell(&table, "RATE").parse::<u64>().is_ok() && cell(&table, "RATIO").ends_with('x'));
+    assert!(
+        cell(&table, "RATE").parse::<u64>().unwrap() > 0 && cell(&table, "RATIO").ends_with('x')
+    );
+    let before = audited_records();
 
     shell("kubectl scale bp telemetry --replicas 3");
     shell(
         "kubectl wait --for=jsonpath='{.status.consumer.readyReplicas}'=3 --timeout=2m bp/telemetry",
     );
     shell("kubectl wait --for=condition=Ready --timeout=2m bp/telemetry");
-    let audit = shell("batchpipe audit -b $KAFKA_BROKER -t telemetry --json");
-    assert!(audit.contains("\"missing\":0"), "{audit}");
+    // Known once every partition was measured, and again after the change of hands.
+    shell("kubectl wait --for=jsonpath='{.status.data.lagRecords}' --timeout=1m bp/telemetry");
+    let after = audited_records();
+    assert!(after > before, "{before} records at first, {after} later");
 
     let kubeconfig = shell("printf %s $KUBECONFIG");
     // Its id and when it began.
     let noted = fs::read_to_string(state().join("pid")).unwrap();
     let process = Path::new("/proc").join(noted.split(' ').next().unwrap());
     assert!(process.exists(), "{noted}");
-    drop(up);
+    up.down();
     assert!(!state().exists() && !Path::new(&kubeconfig).exists());
     assert!(!process.exists(), "{} is still there", process.display());
     assert!(!Path::new("/sys/class/net/batchpipe0").exists(), "the pods' network is still there");
@@ -128,5 +187,5 @@ fn an_interrupted_start_leaves_nothing_and_nobody_can_cut_in() {
     assert_eq!(start.wait().unwrap().code(), Some(130), "{said:?}");
     assert!(said.iter().any(|line| line.contains("interrupted")), "{said:?}");
     assert!(!state().exists());
-    drop(up);
+    up.down();
 }

@@ -1,4 +1,4 @@
-//! The programs of this workspace, built as tests build everything: without optimisation of our own code.
+//! The programs of this workspace, built as the tests were: without optimisation of our own code, or for measuring with it.
 
 use std::{
     env,
@@ -24,6 +24,10 @@ pub fn workspace_program(name: &str) -> Result<PathBuf> {
     }
     cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
     cargo.args(["build", "--locked", "--quiet", "--message-format=json"]);
+    if !cfg!(debug_assertions) {
+        // Whoever runs tests with `--release` measures.
+        cargo.arg("--release");
+    }
     let printed = process::run(cargo.args(["--workspace", "--bin", name]))?;
     executable(&printed, name).ok_or_else(|| Error::NoProgram { name: name.to_owned() })
 }

@@ -18,6 +18,7 @@ use rustix::process::{Pid, Signal, kill_process};
 const KAFKA: [&str; 3] = ["kafka", "--port", "0"];
 const CLUSTER: [&str; 1] = ["cluster"];
 const NODE: [&str; 2] = ["cluster", "--node"];
+const STAGE: [&str; 1] = ["stage"];
 
 /// The command running, its servers ready.
 struct Running {
@@ -186,12 +187,17 @@ const CABLE: &str = "/sys/class/net/batchpipe0/ifindex";
 
 /// None where no node can run, which is said.
 fn node_with_a_pod() -> Option<WithNode> {
+    with_a_pod(&NODE)
+}
+
+/// The same by a command that starts more than a node.
+fn with_a_pod(args: &[&str]) -> Option<WithNode> {
     if let Some(reason) = node_hindrance() {
         eprintln!("left out: {reason}");
         return None;
     }
     let temporary = tempfile::tempdir().unwrap();
-    let running = Running::start_in(temporary.path(), &NODE);
+    let running = Running::start_in(temporary.path(), args);
     kubectl(&running, &["create", "deployment", "idle", "--image=batchpipe.local/pause:1"]);
     kubectl(&running, &["rollout", "status", "deployment/idle", "--timeout=120s"]);
     assert!(!processes_of_pods(running.command.id()).is_empty());
@@ -239,12 +245,15 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
+/// What `make up` starts, and `make down` ends.
 #[test]
-fn a_node_leaves_nothing_at_sigterm() {
-    let Some(mut node) = node_with_a_pod() else { return };
-    assert_eq!(node.running.stop(), "");
-    assert!(node.running.is_gone());
-    assert_eq!(node.left(), Vec::<PathBuf>::new());
+fn a_stage_leaves_nothing_of_its_node_and_of_its_broker_at_sigterm() {
+    let Some(mut stage) = with_a_pod(&STAGE) else { return };
+    let broker = stage.running.said("bootstrapServers");
+    assert!(TcpStream::connect(&broker).is_ok());
+    assert_eq!(stage.running.stop(), "");
+    assert!(stage.running.is_gone() && TcpStream::connect(&broker).is_err());
+    assert_eq!(stage.left(), Vec::<PathBuf>::new());
 }
 
 #[test]

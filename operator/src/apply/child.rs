@@ -165,7 +165,10 @@ impl Writer<'_> {
             Turn::Contested => last_writer(api.get(&wanted.name).await?.managed_fields()),
         };
         let sent = self.put(api, live, wanted).await;
-        contests.note(place, by, Instant::now());
+        // One that failed has put nothing back: to try again is no sign that somebody has changed it again.
+        if sent.is_ok() {
+            contests.note(place, by, Instant::now());
+        }
         sent
     }
 

@@ -115,6 +115,7 @@ fn is_ending(status: &kube::core::Status) -> bool {
 #[cfg(test)]
 mod tests {
     use kube::core::Status;
+    use serde_json::json;
 
     use super::*;
 
@@ -140,6 +141,19 @@ mod tests {
             "{}",
             failure.message
         );
+    }
+
+    #[test]
+    fn a_refusal_because_the_namespace_is_being_deleted_is_no_lack_of_a_right() {
+        let of = |cause: &str| {
+            let answer = json!({"status": "Failure", "message": "no", "reason": "Forbidden", "code": 403,
+                "details": {"causes": [{"reason": cause}]}});
+            let status: Status = serde_json::from_value(answer).unwrap();
+            ATTEMPT.failed(&kube::Error::Api(Box::new(status)))
+        };
+        let ending = of("NamespaceTerminating");
+        assert_eq!((ending.reason, ending.is_passing), (reasons::API_ERROR, true));
+        assert_eq!(of("FieldValueForbidden").reason, reasons::FORBIDDEN);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::memory::Memory;
+use super::{leftovers::leftovers, memory::Memory};
 use crate::{
     caches::Key,
     context::Context,
@@ -104,6 +104,13 @@ async fn write(
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let answer = api.patch_status(&key.name, &params, &Patch::Apply(&patch)).await?;
+    let [found, wanted] = [json!(answer.status), json!(status)];
+    let Some(rest) = leftovers(&found, &wanted) else { return Ok(answer.resource_version()) };
+    tracing::debug!(pipeline = %key, "somebody else wrote into the status");
+    let patch = json!({"metadata": {"uid": object.metadata.uid}, "status": rest});
+    let params =
+        PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let answer = api.patch_status(&key.name, &params, &Patch::Merge(&patch)).await?;
     Ok(answer.resource_version())
 }
 

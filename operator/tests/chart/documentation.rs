@@ -130,14 +130,40 @@ fn the_example_of_the_metadata_is_a_valid_pipeline() {
     }
 }
 
-#[test]
-fn the_notes_tell_the_next_command_and_how_the_crd_is_upgraded() {
+/// What helm prints after the installation of a release in the namespace `pipes`.
+fn notes(setting: &str) -> String {
     let folder = chart();
     let args = ["install", "batchpipe", folder.to_str().unwrap(), "--dry-run=client"];
-    let output =
-        helm(&[&args[..], &["--namespace", "pipes", "--set", "rbac.create=false"]].concat());
+    let output = helm(&[&args[..], &["--namespace", "pipes", "--set", setting]].concat());
     let text = String::from_utf8(output.stdout).unwrap();
-    let notes = text.split_once("NOTES:").unwrap().1;
+    text.split_once("NOTES:").unwrap().1.to_owned()
+}
+
+/// The namespaces that printed commands about pipelines name; empty: that of whoever types them.
+fn namespaces_of_pipelines(notes: &str) -> Vec<&str> {
+    let commands = notes.lines().map(str::trim);
+    let commands = commands
+        .filter(|line| line.starts_with("kubectl apply ") || line.starts_with("kubectl get bp"));
+    let commands = commands.map(|line| {
+        let mut words = line.split(' ').skip_while(|word| *word != "-n").skip(1);
+        words.next().unwrap_or_default()
+    });
+    commands.collect()
+}
+
+#[test]
+fn the_printed_commands_reach_a_namespace_that_is_looked_after() {
+    let default = notes("replicas=1");
+    assert_eq!(namespaces_of_pipelines(&default), ["pipes", "pipes"], "{default}");
+    let others = notes("watchNamespaces={telemetry,trading}");
+    assert_eq!(namespaces_of_pipelines(&others), ["telemetry", "telemetry"], "{others}");
+    let all = notes("clusterWide=true");
+    assert_eq!(namespaces_of_pipelines(&all), ["", ""], "{all}");
+}
+
+#[test]
+fn the_notes_tell_the_next_command_and_how_the_crd_is_upgraded() {
+    let notes = notes("rbac.create=false");
     assert!(notes.contains("kubectl -n pipes rollout status deployment/batchpipe"), "{notes}");
     assert!(notes.contains("pipelines of pipes."), "{notes}");
     assert!(notes.contains("kubectl apply --server-side --force-conflicts -f -"), "{notes}");

@@ -73,6 +73,20 @@ fn every_value_that_is_named_exists() {
 }
 
 #[test]
+fn the_first_pipeline_is_applied_to_the_namespace_that_the_installation_looks_after() {
+    let watched = Regex::new(r"'watchNamespaces=\{([\w-]+)\}'").unwrap();
+    for document in ["README.md", "docs/kubernetes.md"] {
+        let text = file(document);
+        let [namespace] = watched.captures(&text).unwrap().extract().1;
+        assert!(text.contains(&format!("kubectl create namespace {namespace}\n")), "{document}");
+        let apply = text.lines().find(|line| line.contains("apply -f examples/telemetry.yaml"));
+        let is_named = apply.unwrap().contains(&format!("-n {namespace} "));
+        let current = format!("kubectl config set-context --current --namespace {namespace}\n");
+        assert!(is_named || text.contains(&current), "{document}: {apply:?}");
+    }
+}
+
+#[test]
 fn the_page_names_the_children_that_are_built() {
     let table = Table::of("docs/kubernetes.md", "child");
     let listed: BTreeSet<_> = table.rows().map(|row| row[0].clone()).collect();

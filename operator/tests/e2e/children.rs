@@ -1,8 +1,10 @@
 //! Children that are changed by hand are restored; what others add to them is left alone.
 
+use std::{thread::sleep, time::Duration};
+
 use serde_json::{Value, json};
 
-use crate::support::{CHILDREN, Namespace, Operator, cluster, wait_for};
+use crate::support::{CHILDREN, Namespace, Operator, Request, cluster, wait_for};
 
 /// A running operator with a pipeline whose children are all there.
 fn ready(topic: &str) -> (Namespace<'static>, Operator) {
@@ -112,16 +114,23 @@ fn what_stops_or_hijacks_a_deployment_is_undone_without_a_rollout() {
     operator.stop();
 }
 
+fn await_label(namespace: Namespace<'_>, child: &str, label: &str, wanted: &str) {
+    wait_for(&format!("{label} of {child}"), || {
+        let labels = namespace.get(child)["metadata"]["labels"].clone();
+        (labels[format!("app.kubernetes.io/{label}")] == wanted).then_some(())
+    });
+}
+
 #[test]
-fn labels_and_owners_that_were_taken_away_are_given_back() {
+fn labels_and_owners_that_were_taken_away_or_changed_are_given_back() {
     let (namespace, operator) = ready("stripped");
     for child in children() {
         let before = namespace.get(&child);
         namespace.kubectl(&["label", &child, "app.kubernetes.io/managed-by-"]);
-        wait_for(&format!("the label of {child}"), || {
-            let labels = namespace.get(&child)["metadata"]["labels"].clone();
-            (labels["app.kubernetes.io/managed-by"] == "batchpipe-operator").then_some(())
-        });
+        await_label(namespace, &child, "managed-by", "batchpipe-operator");
+        // One that is given to another pipeline keeps its place in our caches, and has to be put back all the same.
+        namespace.kubectl(&["label", "--overwrite", &child, "app.kubernetes.io/instance=other"]);
+        await_label(namespace, &child, "instance", "demo");
         let patch = r#"{"metadata": {"ownerReferences": null}}"#;
         namespace.kubectl(&["patch", &child, "--type=merge", "--patch", patch]);
         let restored = wait_for(&format!("the owner of {child}"), || {
@@ -136,6 +145,8 @@ fn labels_and_owners_that_were_taken_away_are_given_back() {
 #[test]
 fn what_others_add_is_left_alone() {
     let (namespace, operator) = ready("injected");
+    namespace.await_reason("demo", "Ready", "Progressing");
+    let looks = operator.looks();
     let sidecar = r#"{"spec": {"template": {"metadata": {"annotations": {"team": "a"}}, "spec": {"containers": [{"name": "sidecar", "image": "s:1"}]}}}}"#;
     namespace.kubectl(&[
         "patch",
@@ -145,6 +156,15 @@ fn what_others_add_is_left_alone() {
         sidecar,
     ]);
     namespace.kubectl(&["annotate", "serviceaccount/demo-batchpipe", "cloud/role=x"]);
+    let written = || {
+        let is_of_child =
+            |it: &Request| !it.path.contains("batchpipelines") && !it.path.contains("/events");
+        operator.faults.writes().into_iter().filter(is_of_child).collect::<Vec<_>>()
+    };
+    let at_first = written();
+    wait_for("a look at what was added", || (operator.looks() > looks + 1).then_some(()));
+    sleep(Duration::from_secs(3));
+    assert_eq!(written(), at_first, "it is no reason to write");
     let before = operator.faults.writes().len();
     // A change of ours is written over it, and still does not take it away.
     namespace.pipeline("demo", "  batch: {maxRecords: 7}");

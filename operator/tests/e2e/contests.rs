@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Faults, IMAGE, Namespace, Operator, cluster, options, wait_for, within};
+use crate::support::{
+    Faults, IMAGE, Namespace, Operator, Rights, cluster, options, wait_for, within,
+};
 
 fn generation(namespace: Namespace<'_>) -> i64 {
     namespace.get("deployment/demo-producer")["metadata"]["generation"].as_i64().unwrap()
@@ -22,11 +24,14 @@ fn two_operators_of_one_namespace_do_not_write_without_end_and_say_so() {
     let first = Operator::start(namespace);
     namespace.pipeline("demo", "");
     namespace.await_children("demo");
-    let mut options = options(namespace.name, "second");
-    options.lease.name = "another-release".to_owned();
+    // A release in a namespace of its own that was told to look after this one too, with what the chart gives it.
+    let home = Namespace::new(cluster(), "another-release");
+    let watched = format!("watchNamespaces={{{}}}", namespace.name);
+    let rights = Rights::of_release(home.name, &[&watched, "rbac.aggregate=false"]);
+    let mut options = options(home.name, "second");
+    options.settings.watch_namespaces = vec![namespace.name.to_owned()];
     options.settings.workload_image = "example.com/batchpipe:another".to_owned();
-    // Its Lease is in a namespace where it may write it.
-    let second = Operator::at(&namespace.cluster.kubeconfig(), options, Faults::none());
+    let second = Operator::at(&rights.give(cluster(), home.name), options, Faults::none());
     let message = namespace.await_reason("demo", "Stalled", "Conflict");
     assert!(message.contains("another operator"), "{message}");
     let (before, begun) = (generation(namespace), Instant::now());

@@ -3,6 +3,7 @@
 mod each;
 mod objects;
 mod operator;
+mod reclaim;
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{Fault, Faults, Namespace, Operator, cluster, manifest, wait_for};
+use crate::support::{Fault, Faults, Namespace, Operator, cluster, manifest, wait_for, within};
 
 /// Everything that is written fails in this way for the first time.
 fn first_time(code: u16) -> Faults {
@@ -34,10 +35,8 @@ fn every_error_that_may_pass_is_tried_again_until_it_has() {
                 let operator = Operator::with(namespace, "operator", first_time(code));
                 namespace.pipeline("demo", "");
                 namespace.await_children("demo");
-                wait_for("a status without failures", || {
-                    let ready = namespace.condition("demo", "Ready")?;
-                    (ready["reason"] != "ApiError" && ready["reason"] != "Forbidden").then_some(())
-                });
+                // No node makes the pods ready: nothing better than that they start can be said.
+                namespace.await_reason("demo", "Ready", "Progressing");
                 operator.stop();
             });
         }
@@ -74,9 +73,13 @@ fn a_kind_that_may_not_be_written_is_named_and_does_not_stop_the_others() {
     let more = tries() - before;
     assert!(more <= 5, "{more} tries in 20 s");
     is_refused.store(false, Ordering::Relaxed);
-    // Something that changes is looked at soon, whatever failed before.
-    namespace.kubectl(&["annotate", "batchpipeline/demo", "look=again"]);
+    // Nobody tells it: the longest wait between two tries is a minute.
+    within(Duration::from_secs(75), "the policies", || {
+        namespace.find("networkpolicy/demo-producer")?;
+        namespace.find("networkpolicy/demo-consumer")
+    });
     namespace.await_children("demo");
+    namespace.await_reason("demo", "Ready", "Progressing");
     operator.stop();
 }
 

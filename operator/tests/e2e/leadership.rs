@@ -5,6 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    thread::{self, sleep},
     time::{Duration, Instant},
 };
 
@@ -12,9 +13,10 @@ use batchpipe_operator::{
     client::Verb,
     lease::{Leadership, Timing},
 };
+use serde_json::json;
 
 use crate::support::{
-    Fault, Faults, Namespace, Operator, cluster, kubeconfig, options, wait_for, within,
+    Fault, Faults, Namespace, Operator, Server, cluster, kubeconfig, options, wait_for, within,
 };
 
 fn timing(namespace: Namespace<'_>) -> Timing {
@@ -95,7 +97,7 @@ fn leaderships(first: &Operator, second: &Operator) -> [Leadership; 2] {
 /// Whether both lead at some moment of what happens meanwhile.
 fn lead_both(leads: &[Leadership; 2], happens: impl FnOnce()) -> bool {
     let is_over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let watched = scope.spawn(|| {
             // Longer than anything is waited for: a failure elsewhere must not make this endless.
             let end = Instant::now() + Duration::from_secs(150);
@@ -104,7 +106,7 @@ fn lead_both(leads: &[Leadership; 2], happens: impl FnOnce()) -> bool {
                 if leads.iter().all(|it| it.is_leader(now)) {
                     return true;
                 }
-                std::thread::sleep(Duration::from_millis(1));
+                sleep(Duration::from_millis(1));
             }
             false
         });
@@ -114,52 +116,104 @@ fn lead_both(leads: &[Leadership; 2], happens: impl FnOnce()) -> bool {
     })
 }
 
-/// Looks at both all the time, from before something happens to the first until the second leads.
+/// Asks for other pods again and again while something happens, so that whoever may write does.
+fn while_it_changes(namespace: Namespace<'_>, happens: impl FnOnce()) {
+    let (server, is_over) = (Server::of(namespace.cluster), AtomicBool::new(false));
+    let path =
+        format!("/apis/batchpipe.dev/v1alpha1/namespaces/{}/batchpipelines/demo", namespace.name);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let end = Instant::now() + Duration::from_secs(150);
+            for number in 0.. {
+                if is_over.load(Ordering::Relaxed) || Instant::now() > end {
+                    return;
+                }
+                server
+                    .merge(&path, &json!({"spec": {"image": format!("example.com/it:{number}")}}));
+                sleep(Duration::from_millis(20));
+            }
+        });
+        happens();
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+/// Waits until one has written more than so many times.
+fn await_writes(faults: &Faults, more_than: usize) {
+    wait_for("writes", || (faults.write_times().len() > more_than).then_some(()));
+}
+
+/// The first of them has written for the last time before the other did for the first time.
+#[track_caller]
+fn assert_apart(first: &Faults, second: &Faults) {
+    let (first, second) = (first.write_times(), second.write_times());
+    let (last, next) = (first.last().unwrap(), second.first().unwrap());
+    assert!(last < next, "it writes {:?} after the other one began to", last.duration_since(*next));
+    println!(
+        "{} writes, {:?} without any, {} writes",
+        first.len(),
+        next.duration_since(*last),
+        second.len()
+    );
+}
+
+/// Looks at both all the time, and at what they write, from before something happens to the first until the second leads.
 fn never_both(topic: &str, happens: fn(Operator)) {
     let namespace = Namespace::new(cluster(), topic);
     let (first, second) = pair(namespace);
+    namespace.pipeline("demo", "");
+    namespace.await_children("demo");
+    let faults = [&first, &second].map(|it| it.faults.clone());
     let both = lead_both(&leaderships(&first, &second), || {
-        happens(first);
-        wait_for("the second to lead", || second.leads().then_some(()));
+        while_it_changes(namespace, || {
+            await_writes(&faults[0], faults[0].write_times().len() + 3);
+            happens(first);
+            wait_for("the second to lead", || second.leads().then_some(()));
+            await_writes(&faults[1], 3);
+        });
     });
     assert!(!both, "two led at the same time");
+    assert_apart(&faults[0], &faults[1]);
     second.stop();
 }
 
 #[test]
-fn two_operators_never_lead_at_the_same_time_when_one_stops() {
+fn two_operators_never_write_at_the_same_time_when_one_stops() {
     never_both("exclusive", Operator::stop);
 }
 
 #[test]
-fn two_operators_never_lead_at_the_same_time_when_one_crashes() {
+fn two_operators_never_write_at_the_same_time_when_one_crashes() {
     // What it held is not given back: by its own clock it leads until the time is over.
     never_both("exclusive-crash", Operator::crash);
 }
 
 #[test]
-fn two_operators_never_lead_at_the_same_time_when_one_cannot_renew() {
+fn two_operators_never_write_at_the_same_time_when_one_cannot_renew() {
     let namespace = Namespace::new(cluster(), "exclusive-cut");
     let is_cut = Arc::new(AtomicBool::new(false));
     let cut = Arc::clone(&is_cut);
-    let faults =
-        Faults::new(
-            move |_| {
-                if cut.load(Ordering::Relaxed) { Fault::NeverSent } else { Fault::None }
-            },
-        );
+    // Everything else of it would reach the API server.
+    let faults = Faults::new(move |request| {
+        let is_lost = cut.load(Ordering::Relaxed) && request.path.contains("/leases/");
+        if is_lost { Fault::NeverSent } else { Fault::None }
+    });
     let first = Operator::with(namespace, "first", faults);
     wait_for("the first to lead", || first.leads().then_some(()));
     namespace.pipeline("demo", "");
     namespace.await_children("demo");
     wait_for("the gauge", || (phases(&first) == 1).then_some(()));
     let second = Operator::with(namespace, "second", Faults::none());
-    is_cut.store(true, Ordering::Relaxed);
-    wait_for("the second to lead", || {
-        let (one, other) = (first.leads(), second.leads());
-        assert!(!(one && other), "two lead");
-        other.then_some(())
+    let both = lead_both(&leaderships(&first, &second), || {
+        while_it_changes(namespace, || {
+            await_writes(&first.faults, first.faults.write_times().len() + 3);
+            is_cut.store(true, Ordering::Relaxed);
+            wait_for("the second to lead", || second.leads().then_some(()));
+            await_writes(&second.faults, 3);
+        });
     });
+    assert!(!both, "two led at the same time");
+    assert_apart(&first.faults, &second.faults);
     wait_for("the first to speak of no pipeline", || (phases(&first) == 0).then_some(()));
     wait_for("the second to speak of it", || (phases(&second) == 1).then_some(()));
     first.crash();

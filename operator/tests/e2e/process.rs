@@ -4,7 +4,7 @@ use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::support::{IMAGE, Namespace, cluster, kubeconfig, wait_for, within};
@@ -92,6 +92,27 @@ fn a_leader_that_was_suspended_writes_nothing_when_it_wakes() {
     let (made, acquired) =
         (&restored["metadata"]["creationTimestamp"], &lease["spec"]["acquireTime"]);
     assert!(made.as_str().unwrap() >= &acquired.as_str().unwrap()[..19], "{made} {acquired}");
+}
+
+#[test]
+fn a_leader_that_is_killed_is_replaced_within_the_lease_and_five_seconds() {
+    let namespace = Namespace::new(cluster(), "killed");
+    let first = Process::start(namespace, "first");
+    wait_for("the first to lead", || holder(namespace).starts_with("first_").then_some(()));
+    namespace.pipeline("demo", "");
+    namespace.await_children("demo");
+    let _second = Process::start(namespace, "second");
+    // As long as it takes to have seen who leads.
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(holder(namespace).starts_with("first_"));
+    first.signal("-KILL");
+    let killed = Instant::now();
+    namespace.kubectl(&["delete", "deployment/demo-producer"]);
+    within(Duration::from_secs(8), "the second to lead", || {
+        holder(namespace).starts_with("second_").then_some(())
+    });
+    println!("the second leads {:?} after the first was killed", killed.elapsed());
+    wait_for("the child", || namespace.find("deployment/demo-producer"));
 }
 
 #[test]

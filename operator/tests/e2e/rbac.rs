@@ -7,12 +7,14 @@ mod strimzi;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Mutex,
-    thread,
+    thread::{self, sleep},
+    time::Duration,
 };
 
 use self::scenario::{Scenario, refusals};
 use crate::support::{
     Faults, Namespace, Operator, Pair, Rights, cluster, install, manifest, options, wait_for,
+    within,
 };
 
 /// How many operators run at the same time.
@@ -94,7 +96,10 @@ fn show(pair: &Pair, scenario: Scenario) {
     let rights = Rights::shipped(namespace.name);
     let operator = operator(namespace, &rights.clone().without(pair));
     scenario.provoke(namespace);
-    wait_for(&format!("to be refused to {pair}"), || (refusals(&operator) > 0).then_some(()));
+    wait_for(&format!("to be refused to {pair}"), || {
+        scenario.nudge(namespace);
+        (refusals(&operator) > 0).then_some(())
+    });
     scenario.await_symptom(namespace, &operator, pair);
     rights.give(namespace.cluster, namespace.name);
     wait_for(&format!("everything with {pair}"), || {
@@ -105,10 +110,25 @@ fn show(pair: &Pair, scenario: Scenario) {
 }
 
 #[test]
+fn a_right_that_is_missing_shows_be_it_from_the_start_or_taken_away_from_a_running_operator() {
+    let of = |scenario| needed().into_iter().find(|(_, its)| *its == scenario).unwrap();
+    thread::scope(|scope| {
+        for verb in ["patch", "watch"] {
+            scope.spawn(move || lose(verb));
+        }
+        show_all(Scenario::ALL.map(of).to_vec());
+    });
+}
+
+#[test]
 #[ignore = "takes minutes: make test-long"]
 fn every_pair_is_needed_and_its_lack_shows() {
+    show_all(needed());
+}
+
+fn show_all(pairs: Vec<(Pair, Scenario)>) {
     strimzi::install();
-    let (todo, failed) = (Mutex::new(needed().into_iter()), Mutex::new(Vec::new()));
+    let (todo, failed) = (Mutex::new(pairs.into_iter()), Mutex::new(Vec::new()));
     let work = || {
         while let Some((pair, scenario)) = { todo.lock().unwrap().next() } {
             match catch_unwind(AssertUnwindSafe(|| show(&pair, scenario))) {
@@ -124,6 +144,36 @@ fn every_pair_is_needed_and_its_lack_shows() {
     });
     let failed = failed.into_inner().unwrap();
     assert!(failed.is_empty(), "not shown to be needed:\n{}", failed.join("\n"));
+}
+
+/// A watch that runs is not cut when its right is taken away; it ends by itself after a minute, and may then not be begun
+/// again.
+const ONE_WATCH: Duration = Duration::from_secs(100);
+
+/// Shows that a pair which is taken away while the operator runs is missed then, and used again when it is given back.
+fn lose(verb: &str) {
+    let pair = Pair { resource: "deployments.apps".to_owned(), verb: verb.to_owned() };
+    let scenario = Scenario::SaidAtCreation;
+    let namespace = Namespace::new(cluster(), "lost-right");
+    let rights = Rights::shipped(namespace.name);
+    let operator = operator(namespace, &rights);
+    scenario.provoke(namespace);
+    let works = || scenario.works(namespace, &operator).then_some(());
+    wait_for("everything", works);
+    assert_eq!(refusals(&operator), 0, "{pair}");
+    rights.clone().without(&pair).give(namespace.cluster, namespace.name);
+    let mut image = 0;
+    within(ONE_WATCH, &format!("to be refused to {pair}"), || {
+        image += 1;
+        let patch = format!(r#"{{"spec": {{"image": "example.com/batchpipe:{image}"}}}}"#);
+        namespace.kubectl(&["patch", "batchpipeline/demo", "--type=merge", "--patch", &patch]);
+        sleep(Duration::from_secs(1));
+        (refusals(&operator) > 0).then_some(())
+    });
+    scenario.await_symptom(namespace, &operator, &pair);
+    rights.give(namespace.cluster, namespace.name);
+    wait_for(&format!("everything with {pair}"), works);
+    operator.stop();
 }
 
 #[test]

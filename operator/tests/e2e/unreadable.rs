@@ -1,9 +1,11 @@
 //! A pipeline that this version cannot read, because a newer kind lets in more, says so and delays no other. Of a
 //! status, which the operator alone writes, what cannot be read is written anew.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use serde_json::json;
 
-use crate::support::{Namespace, Operator, install, manifest, wait_for};
+use crate::support::{Fault, Faults, Namespace, Operator, install, manifest, wait_for};
 
 /// A kind that lets in one more value of a field than this version knows.
 fn widen(namespace: Namespace<'_>, field: &str, value: &str) {
@@ -30,10 +32,21 @@ fn a_pipeline_that_cannot_be_read_says_so_and_delays_no_other() {
     install(&cluster);
     let namespace = Namespace::new(&cluster, "newer");
     newer_kind(namespace);
-    let operator = Operator::start(namespace);
+    // That it cannot be read is said when it cannot be said at first, too.
+    let failures = AtomicUsize::new(2);
+    let faults = Faults::new(move |request| {
+        let is_it = request.path.ends_with("/batchpipelines/newer/status");
+        let take = |left: usize| left.checked_sub(1);
+        let is_refused = is_it && failures.fetch_update(Relaxed, Relaxed, take).is_ok();
+        if is_refused { Fault::Status(500) } else { Fault::None }
+    });
+    let operator = Operator::with(namespace, "operator", faults);
     namespace.pipeline("demo", "");
     namespace.await_children("demo");
     let message = namespace.await_reason("newer", "Stalled", "InvalidSpec");
+    let tries = operator.faults.writes();
+    let tries = tries.iter().filter(|it| it.path.ends_with("/batchpipelines/newer/status")).count();
+    assert!((3..=5).contains(&tries), "{tries} tries");
     assert!(message.contains("Hibernated"), "{message}");
     // One that runs already keeps what it has.
     namespace.pipeline("demo", "  state: Hibernated");

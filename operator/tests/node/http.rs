@@ -18,7 +18,7 @@ const TOKEN: &str = "sesame";
 const ANSWER_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Sends a record over a new connection; the status of the answer.
-fn post(address: &str, token: &str, record: &str) -> std::io::Result<u16> {
+pub(super) fn post(address: &str, token: &str, record: &str) -> std::io::Result<u16> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(ANSWER_PATIENCE))?;
     let length = record.len();

@@ -50,5 +50,9 @@ fn dead_letters_are_those_of_all_pods_and_stay_when_these_have_gone() {
     assert!(counted(), "{}", pipeline.get()["status"]["data"]);
     let ends = kafka.end_offsets("letters.dlq").unwrap();
     assert_eq!(ends.iter().sum::<i64>(), i64::try_from(LETTERS).unwrap());
+    // Somebody else's messages are in the topic and cannot be read; of ours nothing is missing.
+    let audit = pipeline.read_audit(kafka);
+    println!("letters: {audit:?}");
+    assert!(audit.records > 0 && audit.missing == 0, "{audit:?}");
     pipeline.bed.kubectl(&["delete", &pipeline.object(), "--wait=false"]);
 }

@@ -51,3 +51,14 @@ fn fields_are_explained() {
         assert!(text.contains(expected), "no {expected:?} in {text}");
     }
 }
+
+#[test]
+fn the_namespace_in_which_everything_here_runs_lets_in_no_pod_with_privileges() {
+    let Some(bed) = bed() else { return };
+    let run = ["run", "plain", "--image=batchpipe.local/pause:1", "--restart=Never"];
+    for more in [&[][..], &["--privileged"]] {
+        let said = bed.try_kubectl(&[&run[..], more].concat()).unwrap_err().to_string();
+        assert!(said.contains("violates PodSecurity \"restricted"), "{said}");
+    }
+    assert!(bed.find("pod/plain").is_none());
+}

@@ -1,6 +1,6 @@
 //! Changes that are rolled out under load, and changes that cannot work: those that run go on.
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -57,10 +57,27 @@ fn an_option_that_the_client_refuses_stops_nothing_that_runs() {
 }
 
 /// For 3 minutes it may be a broker that is about to answer.
-#[test]
-fn an_address_that_nobody_answers_at_stops_nothing_that_runs() {
+fn an_address_that_nobody_answers_at() {
     let servers = |address: &str| json!({"kafka": {"bootstrapServers": address}});
     survives("bad-address", &servers("kafka:9999"), &servers("kafka:9093"), "kafka:9999");
+}
+
+/// For 3 minutes it may be a node that is about to join.
+fn pods_for_which_no_node_has_room() {
+    let memory = |request: &str, limit: &str| {
+        let resources = json!({"requests": {"memory": request}, "limits": {"memory": limit}});
+        json!({"consumer": {"pod": {"resources": resources}}})
+    };
+    survives("no-room", &memory("1Ti", "1Ti"), &memory("64Mi", "256Mi"), "Insufficient memory");
+}
+
+#[test]
+fn what_may_pass_by_itself_and_does_not_stops_nothing_that_runs() {
+    // They wait most of the time.
+    thread::scope(|scope| {
+        scope.spawn(an_address_that_nobody_answers_at);
+        scope.spawn(pods_for_which_no_node_has_room);
+    });
 }
 
 #[test]

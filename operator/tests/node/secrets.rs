@@ -46,8 +46,19 @@ fn a_missing_secret_is_named_and_taken_up_by_the_same_pods_when_it_appears() {
         waiting,
         "the pods that waited for the Secret are those that work with it"
     );
-    let shown = bed.kubectl(&["get", &pipeline.object(), "--output=yaml"])
-        + &bed.kubectl(&["get", "events", "--output=yaml"]);
-    assert!(!shown.contains(PASSWORD), "the password is shown");
+    let ours = "--selector=app.kubernetes.io/instance=late-secret";
+    let operators = "--selector=app.kubernetes.io/name=batchpipe-operator";
+    let whole = ["--tail=-1", "--all-containers", "--prefix"];
+    for (what, args) in [
+        ("the pipeline", vec!["get", "batchpipeline/late-secret", "--output=yaml"]),
+        ("events", vec!["get", "events", "--output=yaml"]),
+        ("objects", vec!["get", "deployments,replicasets,pods", ours, "--output=yaml"]),
+        ("logs of its pods", [&["logs", ours], &whole[..]].concat()),
+        ("logs of the operator", [&["logs", operators], &whole[..]].concat()),
+    ] {
+        let shown = bed.kubectl(&args);
+        assert!(shown.lines().count() > 1, "{what}: {shown}");
+        assert!(!shown.contains(PASSWORD), "the password is shown in {what}");
+    }
     pipeline.finish_at(&kafka);
 }

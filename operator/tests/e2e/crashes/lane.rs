@@ -2,18 +2,17 @@
 //! until the scenario runs through without coming so far.
 
 use std::{
-    collections::BTreeMap,
     path::Path,
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use batchpipe_operator::client::Verb;
 use batchpipe_testbed::ControlPlane;
 use serde_json::json;
 
 use super::{
     crash::Crash,
+    end::{End, counts},
     essence::Snapshot,
     scenario::{Scenario, Step},
 };
@@ -59,38 +58,12 @@ struct Way {
     expected: Option<End>,
 }
 
-/// What a step comes to.
-#[derive(Clone, Debug, PartialEq)]
-struct End {
-    essence: String,
-    became: BTreeMap<String, String>,
-    /// How often each object was created and deleted.
-    counts: BTreeMap<(Verb, String), usize>,
-}
-
 /// What a plan is gone through with.
 struct Run<'a> {
     place: &'a Place,
     kubeconfig: &'a Path,
     fault: Fault,
-}
-
-impl End {
-    fn lines(&self) -> Vec<String> {
-        let essence = self.essence.lines().map(str::to_owned);
-        let became = self.became.iter().map(|(key, what)| format!("{key}: {what}"));
-        let counts = self.counts.iter().map(|(what, count)| format!("{what:?}: {count}"));
-        essence.chain(became).chain(counts).collect()
-    }
-
-    /// What is found and not expected, and what is expected and not found.
-    fn differences(&self, expected: &Self) -> String {
-        let (found, expected) = (self.lines(), expected.lines());
-        let more = found.iter().filter(|line| !expected.contains(line));
-        let less = expected.iter().filter(|line| !found.contains(line));
-        let more = more.map(|line| format!("\n  found    {line}"));
-        more.chain(less.map(|line| format!("\n  expected {line}"))).collect()
-    }
+    takes_over: bool,
 }
 
 impl Lane {
@@ -101,9 +74,10 @@ impl Lane {
     pub(super) fn run(&self, cluster: &ControlPlane, server: &Server) -> [Tally; 2] {
         let place = Place::new(server, self.scenario.name);
         let kubeconfig = place.shipped_rights(cluster);
-        let run = Run { place: &place, kubeconfig: &kubeconfig, fault: self.fault };
+        let takes_over = self.scenario.is_from_start();
+        let run = Run { place: &place, kubeconfig: &kubeconfig, fault: self.fault, takes_over };
         (self.scenario.set_up)(&place);
-        let operator = run.operator(Faults::none());
+        let operator = run.lasting(Faults::none());
         run.await_goal(&operator, self.scenario.back);
         operator.crash();
         let way = |step| Way {
@@ -142,7 +116,7 @@ impl Run<'_> {
             way.step.name, self.fault, self.place.namespace
         );
         let crash = Crash::at(k, self.fault);
-        let operator = self.operator(crash.faults.clone());
+        let operator = self.operator("operator", crash.faults.clone());
         let mut all = vec![crash.faults.clone()];
         let has_run_through =
             self.await_end(&operator, &expected, &what, || crash.is_over()) && crash.call_off();
@@ -152,7 +126,8 @@ impl Run<'_> {
         } else {
             (way.plans, way.next) = (way.plans + 1, Some(k + lanes));
             operator.crash();
-            let second = self.operator(Faults::none());
+            let name = if self.takes_over { "another" } else { "operator" };
+            let second = self.operator(name, Faults::none());
             all.push(second.faults.clone());
             self.await_end(&second, &expected, &what, || false);
             second
@@ -166,7 +141,7 @@ impl Run<'_> {
     }
 
     fn reference(&self, step: Step, before: &Snapshot) -> End {
-        let operator = self.operator(Faults::none());
+        let operator = self.lasting(Faults::none());
         self.await_goal(&operator, step);
         self.stays_quiet(&operator, step.name);
         let counts = counts(std::slice::from_ref(&operator.faults));
@@ -254,10 +229,19 @@ impl Run<'_> {
         within(PATIENCE, what, || (operator.looks() >= looks + pipelines.len()).then_some(()));
     }
 
-    fn operator(&self, faults: Faults) -> Operator {
+    /// One that does not ask for the Lease again.
+    fn lasting(&self, faults: Faults) -> Operator {
         let mut options = options(&self.place.namespace, "operator");
         options.lease.timing = lasting();
         Operator::at(self.kubeconfig, options, faults)
+    }
+
+    /// The same, or one that another can take over from in seconds.
+    fn operator(&self, name: &str, faults: Faults) -> Operator {
+        if !self.takes_over {
+            return self.lasting(faults);
+        }
+        Operator::at(self.kubeconfig, options(&self.place.namespace, name), faults)
     }
 }
 
@@ -269,7 +253,7 @@ fn writes(operator: &Operator) -> Vec<Request> {
 
 /// Whether it has looked at what is there, or would have if there were something.
 fn has_looked(operator: &Operator) -> bool {
-    operator.looks() > 0 || operator.faults.count() >= START
+    operator.leads() && (operator.looks() > 0 || operator.faults.count() >= START)
 }
 
 /// Whether nothing is asked for a while.
@@ -277,21 +261,4 @@ fn rests(operator: &Operator, rest: Duration) -> bool {
     let before = operator.faults.count();
     sleep(rest);
     operator.faults.is_at_rest() && operator.faults.count() == before
-}
-
-/// What the API server created and deleted for these operators; Events and Leases are no matter of the pipeline.
-fn counts(all: &[Faults]) -> BTreeMap<(Verb, String), usize> {
-    let mut counts = BTreeMap::new();
-    for (request, code) in all.iter().flat_map(Faults::answered) {
-        let verb = match (request.verb, code) {
-            (Verb::Patch | Verb::Create, 201) => Verb::Create,
-            (Verb::Delete, 200 | 202) => Verb::Delete,
-            _ => continue,
-        };
-        let name = request.path.rsplit('/').take(2).collect::<Vec<_>>().join(" of ");
-        if request.is_write() && !request.path.contains("/events") {
-            *counts.entry((verb, name)).or_default() += 1;
-        }
-    }
-    counts
 }

@@ -17,6 +17,14 @@ pub(super) struct Scenario {
     pub(super) back: Step,
 }
 
+impl Scenario {
+    /// Whether it crashes at the requests of the start too, those about the Lease among them. There the next operator
+    /// bears another name: it has to take the Lease over, as in a cluster, where no two pods are named alike.
+    pub(super) const fn is_from_start(self) -> bool {
+        self.from == 1
+    }
+}
+
 /// Something that happens while no operator runs, and what an operator makes of it.
 #[derive(Clone, Copy)]
 pub(super) struct Step {

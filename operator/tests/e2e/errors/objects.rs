@@ -9,7 +9,10 @@ use std::{
 use batchpipe_operator::client::Verb;
 use serde_json::{Value, json};
 
-use super::each::{FAULTS, Switch};
+use super::{
+    each::{FAULTS, Switch},
+    reclaim,
+};
 use crate::support::{Fault, Operator, Place, Request, attended, lasting, options, within};
 
 /// How long everything fails.
@@ -20,7 +23,7 @@ const MOST: usize = 12;
 const RECOVERY: Duration = Duration::from_secs(75);
 /// Others are not delayed by more than this, on a busy machine.
 const SOON: Duration = Duration::from_secs(15);
-const KINDS: [&str; 6] = ["get", "apply", "delete", "status", "topic", "kafka"];
+const KINDS: [&str; 8] = ["get", "apply", "delete", "stop", "status", "topic", "kafka", "user"];
 
 /// A pipeline to which something happens.
 struct Subject {
@@ -46,10 +49,11 @@ impl Subject {
     fn is_hit(&self, request: &Request) -> bool {
         let (verb, path) = match self.kind {
             "get" => (Verb::Get, format!("/serviceaccounts/{}-batchpipe", self.name)),
-            "apply" => (Verb::Patch, format!("/deployments/{}-producer", self.name)),
+            "apply" | "stop" => (Verb::Patch, format!("/deployments/{}-producer", self.name)),
             "delete" => (Verb::Delete, format!("/deployments/{}-consumer", self.name)),
             "status" => (Verb::Patch, format!("/batchpipelines/{}/status", self.name)),
             "topic" => (Verb::Get, format!("/kafkatopics/{}", self.name)),
+            "user" => (Verb::Get, format!("/kafkausers/{}", self.name)),
             _ => (Verb::Get, format!("/kafkas/{}", self.name)),
         };
         request.verb == verb && request.path.ends_with(&path)
@@ -57,12 +61,16 @@ impl Subject {
 
     /// Whether it is made only when everything fails already.
     fn is_late(&self) -> bool {
-        ["topic", "kafka"].contains(&self.kind)
+        ["topic", "kafka", "user"].contains(&self.kind)
     }
 
     fn make(&self, place: &Place) {
         let mut object = pipeline(&self.name);
-        if self.is_late() {
+        if self.kind == "user" {
+            place.create_kafka_with_user(&self.name);
+            object["spec"]["kafka"] = json!({"strimzi":
+                {"cluster": self.name, "listener": "tls", "user": self.name}});
+        } else if self.is_late() {
             place.create_kafka(&self.name);
             object["spec"]["kafka"] =
                 json!({"strimzi": {"cluster": self.name, "listener": "plain"}});
@@ -76,13 +84,41 @@ impl Subject {
             "get" => place.delete("serviceaccounts", &format!("{}-batchpipe", self.name)),
             "apply" => set(place, &self.name, &json!({"image": "example.com/batchpipe:next"})),
             "delete" => set(place, &self.name, &json!({"consumer": null})),
+            // What cannot be carried out can only be stopped.
+            "stop" => set(
+                place,
+                &self.name,
+                &json!({"state": "Paused", "producer": {"source": {"generator": null, "stdin": {}}}}),
+            ),
             "status" => set(place, &self.name, &json!({"state": "Paused"})),
             _ => self.make(place),
         }
     }
 
     fn goal(&self) -> &'static str {
-        if self.kind == "status" { "Paused" } else { "AsDesired" }
+        match self.kind {
+            "status" => "Paused",
+            "stop" => "InvalidSpec",
+            _ => "AsDesired",
+        }
+    }
+
+    /// Fails when its status does not say what is wrong.
+    fn assert_said(&self, object: &Value) {
+        let Self { kind, name, fault } = self;
+        // What the server has done although its answer broke off is found when it is looked for again.
+        let is_done = *fault == Fault::HalfOpen && ["apply", "delete", "stop"].contains(kind);
+        if *kind == "status" || is_done {
+            return;
+        }
+        let ready = ready(object);
+        if *kind == "stop" {
+            assert_ne!(object["status"]["phase"], "Paused", "{name}: {object}");
+            let message = ready["message"].as_str().unwrap_or_default();
+            assert!(message.contains(&format!("Deployment {name}-producer")), "{name}: {message}");
+        } else {
+            assert_eq!(ready["reason"], "ApiError", "{name}: {object}");
+        }
     }
 }
 
@@ -134,6 +170,14 @@ fn image(place: &Place, name: &str) -> Option<Value> {
 
 #[test]
 fn whatever_fails_about_one_object_is_tried_seldom_said_and_mended_without_harm_to_others() {
+    // Both wait most of the time.
+    std::thread::scope(|scope| {
+        scope.spawn(reclaim::check);
+        check();
+    });
+}
+
+fn check() {
     let (cluster, server) = attended();
     let place = Place::new(&server, "errors");
     let switch = Switch::default();
@@ -143,7 +187,8 @@ fn whatever_fails_about_one_object_is_tried_seldom_said_and_mended_without_harm_
         hit.map_or(Fault::None, |subject| subject.fault)
     });
     let mut options = options(&place.namespace, "operator");
-    options.concurrency = 64;
+    // As it is shipped: as many objects may hang at a time as it looks at together.
+    options.concurrency = 16;
     // A leader that begins anew forgets what has failed: here it leads all the time, however busy the machine is.
     options.lease.timing = lasting();
     let operator = Operator::at(&place.shipped_rights(cluster), options, faults);
@@ -173,20 +218,22 @@ fn whatever_fails_about_one_object_is_tried_seldom_said_and_mended_without_harm_
         println!("{:>3} tries in {} s: {}", tries_of(subject), WINDOW.as_secs(), subject.name);
     }
     for subject in &subjects {
-        let Subject { kind, name, fault } = subject;
+        let name = &subject.name;
         let about = || seen.iter().filter(|it| it.path.contains(name)).collect::<Vec<_>>();
         let tries = tries_of(subject);
         assert!((1..=MOST).contains(&tries), "{name} was tried {tries} times: {:?}", about());
         let object = objects.iter().find(|it| it["metadata"]["name"] == **name).unwrap();
-        // What the server has done although its answer broke off is found when it is looked for again.
-        let is_done = *fault == Fault::HalfOpen && ["apply", "delete"].contains(kind);
-        if *kind != "status" && !is_done {
-            assert_eq!(ready(object)["reason"], "ApiError", "{name}: {object}");
-        }
+        subject.assert_said(object);
     }
 
     switch.set(false);
     let names: Vec<_> = subjects.iter().map(|it| (it.name.as_str(), it.goal())).collect();
     await_all(&place, RECOVERY, &names);
+    for Subject { name, .. } in subjects.iter().filter(|subject| subject.kind == "stop") {
+        within(RECOVERY, &format!("{name} to be stopped"), || {
+            let deployment = place.find("deployments", &format!("{name}-producer"))?;
+            (deployment["spec"]["replicas"] == 0).then_some(())
+        });
+    }
     operator.stop();
 }

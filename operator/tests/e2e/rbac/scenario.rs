@@ -1,5 +1,10 @@
 //! What users do, and what they see of an operator that may not do its part.
 
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
 use serde_json::Value;
 
 use super::strimzi;
@@ -112,7 +117,9 @@ impl Scenario {
             self.nudge_without_status(namespace);
             (refusals(operator) > before).then_some(())
         });
+        // What was begun before may still work for a moment; then it does not any more.
         wait_for(self.sentence(), || (!self.works(namespace, operator)).then_some(()));
+        stays(self.sentence(), || !self.works(namespace, operator));
     }
 
     fn nudge_without_status(self, namespace: Namespace<'_>) {
@@ -139,6 +146,18 @@ impl Scenario {
 }
 
 const PIPELINE: &str = "batchpipeline/demo";
+/// What would work after all has had the time to, with an operator that tries again after one second and two.
+const LASTS: Duration = Duration::from_secs(4);
+
+/// Looks again and again that something is so.
+#[track_caller]
+fn stays(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while begun.elapsed() < LASTS {
+        assert!(is_so(), "no longer after {:?}: {what}", begun.elapsed());
+        sleep(Duration::from_millis(100));
+    }
+}
 
 /// A pipeline with a child of every kind.
 fn with_http_source() -> String {

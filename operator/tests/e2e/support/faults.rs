@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use batchpipe_operator::client::{Answer, Call, Verb};
@@ -57,6 +57,7 @@ pub(crate) enum Fault {
 #[derive(Clone)]
 pub(crate) struct Faults {
     seen: Arc<Mutex<Vec<Request>>>,
+    written: Arc<Mutex<Vec<Instant>>>,
     answered: Arc<Mutex<Vec<(Request, u16)>>>,
     under_way: Arc<AtomicUsize>,
     is_holding: Arc<AtomicBool>,
@@ -73,6 +74,7 @@ impl Faults {
     pub(crate) fn new(rule: impl Fn(&Request) -> Fault + Send + Sync + 'static) -> Self {
         Self {
             seen: Arc::default(),
+            written: Arc::default(),
             answered: Arc::default(),
             under_way: Arc::default(),
             is_holding: Arc::default(),
@@ -93,6 +95,11 @@ impl Faults {
     /// Every request so far that changes something.
     pub(crate) fn writes(&self) -> Vec<Request> {
         self.seen().into_iter().filter(Request::is_write).collect()
+    }
+
+    /// When each of the requests was made that change something.
+    pub(crate) fn write_times(&self) -> Vec<Instant> {
+        self.written.lock().unwrap().clone()
     }
 
     /// Every request that the server has answered, also those whose answer was lost, with the code of the answer.
@@ -143,6 +150,9 @@ where
         let under_way = UnderWay::new(&self.faults.under_way);
         let fault = (self.faults.rule)(&request);
         self.faults.seen.lock().unwrap().push(request.clone());
+        if request.is_write() {
+            self.faults.written.lock().unwrap().push(Instant::now());
+        }
         match fault {
             Fault::NeverSent => return Box::pin(pending()),
             Fault::Status(code) => return Box::pin(async move { Ok(refusal(code)) }),
@@ -216,9 +226,5 @@ fn refusal(code: u16) -> Answer {
         "message": format!("injected {code}"), "reason": "Injected", "code": code,
     });
     let body = Full::new(status.to_string().into()).map_err(BoxError::from);
-    let mut answer = http::Response::builder().status(code);
-    if code == 429 {
-        answer = answer.header(http::header::RETRY_AFTER, "1");
-    }
-    answer.body(Box::new(body) as Box<DynBody>).unwrap()
+    http::Response::builder().status(code).body(Box::new(body) as Box<DynBody>).unwrap()
 }

@@ -8,7 +8,7 @@ use std::{
 use batchpipe_testbed::ControlPlane;
 use serde_json::{Value, json};
 
-use super::{Rights, Server, kafka, kafka_status};
+use super::{Rights, Server, kafka, kafka_status, user, user_status};
 
 /// A namespace that nobody else has.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl Place {
             "poddisruptionbudgets" => "apis/policy/v1",
             "networkpolicies" => "apis/networking.k8s.io/v1",
             "leases" => "apis/coordination.k8s.io/v1",
-            "kafkas" | "kafkatopics" => "apis/kafka.strimzi.io/v1",
+            "kafkas" | "kafkatopics" | "kafkausers" => "apis/kafka.strimzi.io/v1",
             _ => "api/v1",
         };
         format!("/{group}/namespaces/{}/{kind}", self.namespace)
@@ -66,6 +66,19 @@ impl Place {
         self.create("kafkas", &kafka(name, &[("plain", false, None)]));
         let status = json!({"status": kafka_status(&[("plain", "lab-kafka-bootstrap:9092")])});
         self.server.merge(&format!("{}/status", self.path("kafkas", name)), &status);
+    }
+
+    /// Creates a Kafka with one listener, `tls`, for users by certificate, and such a user of the same name, both as
+    /// Strimzi leaves them.
+    pub(crate) fn create_kafka_with_user(&self, name: &str) {
+        self.create("kafkas", &kafka(name, &[("tls", true, Some("tls"))]));
+        let status = json!({"status": kafka_status(&[("tls", "lab-kafka-bootstrap:9093")])});
+        self.server.merge(&format!("{}/status", self.path("kafkas", name)), &status);
+        let mut object = user(name, "tls");
+        object["metadata"]["labels"]["strimzi.io/cluster"] = name.into();
+        self.create("kafkausers", &object);
+        let status = json!({"status": user_status(&format!("CN={name}"), name)});
+        self.server.merge(&format!("{}/status", self.path("kafkausers", name)), &status);
     }
 
     pub(crate) fn merge(&self, kind: &str, name: &str, patch: &Value) {

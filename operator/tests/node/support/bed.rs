@@ -67,6 +67,16 @@ impl Bed {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Applies the chart's definition as the documents tell: helm upgrades none.
+    pub(crate) fn apply_crd(&self) {
+        let mut helm = self.node().control_plane().helm_command().unwrap();
+        let output = helm.args(["show", "crds", CHART]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let crds = String::from_utf8(output.stdout).unwrap();
+        let args = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+        self.node().control_plane().kubectl_with_input(&args, &crds).unwrap();
+    }
+
     pub(crate) fn node(&self) -> &Node {
         self.stage.node()
     }

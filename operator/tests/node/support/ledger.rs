@@ -1,6 +1,6 @@
 //! The end of every test: nothing is left to deliver, nothing is missing, and the tests' own count agrees.
 
-use std::process::Command;
+use std::process::{Command, Output};
 
 use batchpipe_api::report::AuditReport;
 use batchpipe_testbed::Kafka;
@@ -44,14 +44,23 @@ impl Pipeline {
     /// What `batchpipe audit` says of its topic; it has nothing to complain about.
     #[track_caller]
     pub(crate) fn audit(&self, kafka: &Kafka) -> AuditReport {
-        let mut audit = Command::new(&self.bed.batchpipe);
-        audit.args(["audit", "--json", "--topic", &self.name]);
-        let output = audit.args(["--brokers", &kafka.bootstrap_servers()]).output().unwrap();
+        let output = self.run_audit(kafka);
         let [printed, said] =
-            [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap());
+            [&output.stdout, &output.stderr].map(|it| String::from_utf8_lossy(it).into_owned());
         assert!(output.status.success(), "{}: {printed} {said}", self.name);
         let audit: AuditReport = serde_json::from_str(&printed).unwrap();
         assert_eq!((audit.missing, audit.corrupt), (0, 0), "{}: {printed}", self.name);
         audit
+    }
+
+    /// The same, whatever it complains about.
+    pub(crate) fn read_audit(&self, kafka: &Kafka) -> AuditReport {
+        serde_json::from_slice(&self.run_audit(kafka).stdout).unwrap()
+    }
+
+    fn run_audit(&self, kafka: &Kafka) -> Output {
+        let mut audit = Command::new(&self.bed.batchpipe);
+        audit.args(["audit", "--json", "--topic", &self.name]);
+        audit.args(["--brokers", &kafka.bootstrap_servers()]).output().unwrap()
     }
 }

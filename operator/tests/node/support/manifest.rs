@@ -38,6 +38,12 @@ impl Manifest {
         self
     }
 
+    /// The same without a side.
+    pub(crate) fn without(mut self, side: &str) -> Self {
+        self.0["spec"].as_object_mut().unwrap().remove(side);
+        self
+    }
+
     pub(crate) fn name(&self) -> &str {
         self.0["metadata"]["name"].as_str().unwrap()
     }
