@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail like tests do")]
 
+mod allocations;
 mod bombs;
 mod golden;
 mod memory;
