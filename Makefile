@@ -1,11 +1,11 @@
-# What people run. The gate is .ci/run, which runs `lint` and `test`.
+# What people run. The gate is .ci/run, which runs `lint`, `manifests` and `test`.
 
 CARGO ?= cargo
 # Where cargo puts what it builds; the environment may say otherwise.
 CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 
-.PHONY: help demo up down kind check test test-long test-strimzi lint generate bench bench-quick bench-curves bench-latency bench-operator needs
+.PHONY: help demo up down kind check test test-long test-strimzi lint manifests generate bench bench-quick bench-curves bench-latency bench-operator needs
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -49,6 +49,9 @@ lint: ## Format, lints, docs, scripts and the rules of this project
 	scripts/house-rules
 	@if command -v shellcheck >/dev/null; then shellcheck scripts/* .ci/run testbed/assets/*.sh testbed/assets/*/*.sh; \
 		else echo "shellcheck is not installed: scripts were not checked"; fi
+
+manifests: ## Look at the Dockerfile, the YAML, and what the chart and the operator make, with the linters of these
+	@scripts/check-manifests
 
 generate: ## Write the generated files (CRD, the chart's tables and renderings) anew
 	BLESS=1 $(CARGO) test --locked -p batchpipe-api
