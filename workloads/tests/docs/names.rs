@@ -40,7 +40,8 @@ fn the_table_of_formats_lists_all() {
 #[test]
 fn every_word_that_looks_like_a_reason_is_one() {
     let mut problems = vec![];
-    for document in documents() {
+    // The page of fields is written from the types.
+    for document in documents().into_iter().filter(|it| !it.path.ends_with("docs/fields.md")) {
         for word in document.code().into_iter().filter(|code| is_camel_case(code)) {
             let is_known = [&types::ALL[..], &reasons::ALL[..]].concat().contains(&word.as_str())
                 || formats().contains(&word);

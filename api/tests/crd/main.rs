@@ -1,5 +1,7 @@
 //! The definition that is installed: committed, small, bounded, and telling the truth about defaults.
 
+mod fields;
+
 use std::{fs, path::PathBuf};
 
 use batchpipe_api::{
