@@ -205,6 +205,13 @@ impl Assignments {
         self.lock().insert(partition, Assigned::new(partition));
     }
 
+    /// The same for one that is fetched from this offset on.
+    pub(super) fn add_from(&self, partition: i32, offset: i64) {
+        let assigned = Assigned::new(partition);
+        assigned.begin_at(offset);
+        self.lock().insert(partition, assigned);
+    }
+
     /// The same for one that is known to begin at this offset of this topic.
     pub(super) fn add_anew(&self, partition: i32, start: i64, topic_id: Option<String>) {
         let assigned = Assigned::new(partition);

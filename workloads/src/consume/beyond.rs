@@ -12,7 +12,7 @@ use rdkafka::{
     error::KafkaError,
 };
 
-use crate::kafka::{client::Cluster, topics::QuietContext};
+use crate::kafka::{client::Cluster, probe::is_final, topics::QuietContext};
 
 /// How long the answers may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -61,8 +61,8 @@ fn ask(
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 empty.extend(open.remove(&partition).map(|_| partition));
             }
-            Some(Err(error)) => return Err(words(error)),
-            None => {}
+            Some(Err(error)) if is_final(&error) => return Err(words(error)),
+            Some(Err(_)) | None => {} // about a group that is not ours, or one broker of several
         }
     }
     if open.is_empty() { Ok(()) } else { Err("no answer in time".to_owned()) }

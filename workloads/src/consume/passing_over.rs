@@ -16,9 +16,12 @@ impl Session {
     /// Something was fetched that cannot be read. Whatever librdkafka has behind it is nothing that we may go by: fetches
     /// again from where we are, until it is known what is to be passed over.
     pub(super) fn suspect(&mut self) {
-        self.suspicion.arise(Instant::now());
+        let now = Instant::now();
+        self.suspicion.arise(now);
         self.client.context().suspect();
-        self.fetching.begin_anew(&self.client);
+        if self.suspicion.is_to_begin_anew(now) {
+            self.fetching.begin_anew(&self.client);
+        }
     }
 
     /// Whether a message is not the one to be handed over next, because librdkafka lost its place behind something that

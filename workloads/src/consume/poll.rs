@@ -208,15 +208,18 @@ impl Consumer {
             }
             match polled {
                 Some(Ok(message)) => {
-                    match session.is_astray(message.partition(), message.offset()) {
-                        Ok(false) => {}
-                        Ok(true) => continue,
+                    let (partition, offset) = (message.partition(), message.offset());
+                    match session.is_astray(partition, offset) {
+                        Ok(false) => {
+                            session.flow();
+                            self.shared.side.gate(Gate::Topic).open();
+                            let most = self.config.largest_value();
+                            let copy = Fetched::copy(&message, most, &self.queue);
+                            client.context().assignments.deliver(partition, copy);
+                        }
+                        Ok(true) => {}
                         Err(end) => return Ok(end),
                     }
-                    session.flow();
-                    self.shared.side.gate(Gate::Topic).open();
-                    let copy = Fetched::copy(&message, self.config.largest_value(), &self.queue);
-                    client.context().assignments.deliver(message.partition(), copy);
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     session.reach(partition);

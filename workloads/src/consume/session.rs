@@ -162,7 +162,7 @@ impl Session {
         if !self.is_current(assigned) {
             return None; // given back meanwhile
         }
-        self.assignments.add(assigned.partition);
+        self.assignments.add_from(assigned.partition, offset);
         self.client.context().wake(); // its worker waits to hear where the topic's log is
         self.seek(assigned.partition, offset)
     }

@@ -22,39 +22,44 @@ pub(super) struct Unreadable {
 pub(super) struct Examination {
     /// Where partitions were at the look before.
     before: BTreeMap<i32, i64>,
+    /// The partition that was looked at last.
+    turn: i32,
 }
 
 impl Examination {
-    /// Looks at those partitions that have not moved since the look before, although there is more in them.
+    /// Looks at the first partition that has not moved since the look before, although there is more in it: one, because
+    /// that takes a while.
     pub(super) fn look(
         &mut self,
         config: &Config,
         assigned: &[Arc<Assigned>],
         watermarks: &Watermarks,
-    ) -> Vec<Unreadable> {
+    ) -> Result<Option<Unreadable>, String> {
         let waiting = self.waiting(assigned, |partition| watermarks.end(partition));
-        waiting
-            .into_iter()
-            .filter_map(|(assigned, from, end)| {
-                let found = Probe {
-                    cluster: &config.cluster,
-                    largest: config.largest_value(),
-                    topic: &config.topic.name,
-                    partition: assigned.partition,
-                }
-                .unreadable(from, end);
-                let (until, why) = found.unwrap_or_else(|problem| {
-                    let partition = assigned.partition;
-                    tracing::debug!(
-                        partition,
-                        from,
-                        "cannot look at what cannot be read: {problem}"
-                    );
-                    None
-                })?;
-                Some(Unreadable { assigned: Arc::clone(assigned), from, until, why })
-            })
-            .collect()
+        // Those that were not looked at last come first.
+        let turn = self.turn;
+        let next = waiting.iter().find(|(it, _)| it.partition > turn).or_else(|| waiting.first());
+        let Some((assigned, from)) = next.copied() else { return Ok(None) };
+        self.turn = assigned.partition;
+        let probe = Probe {
+            cluster: &config.cluster,
+            largest: config.largest_value(),
+            topic: &config.topic.name,
+            partition: assigned.partition,
+        };
+        let found = probe.unreadable(from).map_err(|problem| {
+            format!(
+                "something in topic {} cannot be read, and what it is cannot be found out: partition {}, offset {from}: \
+                 {problem}; trying again",
+                config.topic.name, assigned.partition
+            )
+        })?;
+        Ok(found.map(|(until, why)| Unreadable {
+            assigned: Arc::clone(assigned),
+            from,
+            until,
+            why,
+        }))
     }
 
     /// Nothing is suspected any more.
@@ -62,22 +67,22 @@ impl Examination {
         self.before.clear();
     }
 
-    /// Partitions that stand still before their ends, with their positions and ends.
+    /// Partitions that stand still before their ends, with their positions.
     fn waiting<'a>(
         &mut self,
         assigned: &'a [Arc<Assigned>],
         end: impl Fn(i32) -> Option<i64>,
-    ) -> Vec<(&'a Arc<Assigned>, i64, i64)> {
+    ) -> Vec<(&'a Arc<Assigned>, i64)> {
         let is_at_work = |it: &&Arc<Assigned>| it.is_settled() && it.is_active();
         let mut now = BTreeMap::new();
         let mut waiting = Vec::new();
         for assigned in assigned.iter().filter(is_at_work) {
             let (partition, position) = (assigned.partition, assigned.position());
-            let Some(end) = end(partition).filter(|end| position >= 0 && position < *end) else {
+            if position < 0 || end(partition).is_none_or(|end| position >= end) {
                 continue;
-            };
+            }
             if self.before.get(&partition) == Some(&position) {
-                waiting.push((assigned, position, end));
+                waiting.push((assigned, position));
             }
             now.insert(partition, position);
         }
@@ -101,15 +106,15 @@ mod tests {
         }
         let end = |partition| Some(if partition == 1 { 5 } else { 9 });
         let mut examination = Examination::default();
-        let mut look = || -> Vec<(i32, i64, i64)> {
+        let mut look = || -> Vec<(i32, i64)> {
             let waiting = examination.waiting(&all, end);
-            waiting.into_iter().map(|(it, from, end)| (it.partition, from, end)).collect()
+            waiting.into_iter().map(|(it, from)| (it.partition, from)).collect()
         };
         assert_eq!(look(), []);
-        assert_eq!(look(), [(0, 5, 9), (2, 5, 9)]);
+        assert_eq!(look(), [(0, 5), (2, 5)]);
         all[2].begin_at(6);
-        assert_eq!(look(), [(0, 5, 9)]);
+        assert_eq!(look(), [(0, 5)]);
         all[0].close();
-        assert_eq!(look(), [(2, 6, 9)]);
+        assert_eq!(look(), [(2, 6)]);
     }
 }

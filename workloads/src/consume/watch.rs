@@ -201,8 +201,15 @@ impl Watch {
         if !self.consumer.context().take_suspicion() {
             return examination.end();
         }
-        for unreadable in examination.look(&self.config, assigned, &self.watermarks) {
-            let _ = self.notices.send(Notice::PassOver(unreadable)); // the poll thread is gone only at the end
+        match examination.look(&self.config, assigned, &self.watermarks) {
+            Ok(Some(found)) => {
+                let _ = self.notices.send(Notice::PassOver(found)); // the poll thread is gone only at the end
+            }
+            Ok(None) => {}
+            Err(problem) => {
+                tracing::warn!("{problem}");
+                self.shared.side.error(&problem);
+            }
         }
     }
 

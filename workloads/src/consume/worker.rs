@@ -120,8 +120,8 @@ fn deliver(
         let _ = desk.notices.send(Notice::TopicGone); // the poll thread is gone only when the process ends
         return;
     }
-    if message.offset < assigned.done() {
-        return; // librdkafka lost its place; what is fetched again on purpose is of another assignment
+    if is_done(assigned, &message, desk) {
+        return;
     }
     let is_new = partitions.get(&id).is_none_or(|known| !Arc::ptr_eq(&known.assigned, assigned));
     if is_new {
@@ -132,6 +132,10 @@ fn deliver(
         match open(assigned, desk) {
             Ok(writer) => _ = partitions.insert(id, Partition::new(Arc::clone(assigned), writer)),
             Err(stop) => return fail(assigned, stop, desk),
+        }
+        // Only now is it known where it goes on.
+        if is_done(assigned, &message, desk) {
+            return;
         }
     }
     let partition = partitions.get_mut(&id).expect("it was put there if it was missing");
@@ -145,6 +149,18 @@ fn deliver(
     drop(message); // after the notice: see where the poll thread asks whether anything waits
     desk.batch.give_back(KEPT_BUFFER);
     check_limit(desk);
+}
+
+/// Whether a message was settled before: librdkafka lost its place, or it is of a topic that was made again. What is fetched
+/// again on purpose is of another assignment.
+fn is_done(assigned: &Assigned, message: &Fetched, desk: &Desk) -> bool {
+    let is_done = message.offset < assigned.done();
+    if is_done && assigned.is_settled() && assigned.topic_id().is_none() {
+        // These brokers would not say that it is another topic.
+        assigned.close();
+        let _ = desk.notices.send(Notice::TopicGone); // the poll thread is gone only when the process ends
+    }
+    is_done
 }
 
 fn stop_partition(

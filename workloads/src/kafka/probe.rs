@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
-    error::KafkaError,
+    error::{KafkaError, RDKafkaErrorCode as Code},
 };
 
 use super::{client::Cluster, refusal::unreadable, topics::QuietContext};
 
+/// How long one examination may take: what is found by then is passed over, and the rest is found by the next one.
+const BUDGET: Duration = Duration::from_secs(10);
 /// How many offsets are found unreadable at once, at most: each of them is told of.
 const MOST: i64 = 1000;
 /// How long one answer may take.
@@ -31,24 +33,23 @@ pub(crate) struct Probe<'a> {
 }
 
 impl Probe<'_> {
-    /// Up to which offset, but not after `end`, nothing can be read from an offset on, and why; none if something can.
+    /// Up to which offset nothing can be read from an offset on, and why; none if something can. Each of them was looked at.
     /// The error says why that is not known.
-    pub(crate) fn unreadable(
-        &self,
-        from: i64,
-        end: i64,
-    ) -> Result<Option<(i64, &'static str)>, String> {
+    pub(crate) fn unreadable(&self, from: i64) -> Result<Option<(i64, &'static str)>, String> {
         let access = self.cluster.access().map_err(|error| error.to_string())?;
         let mut settings = access.reader_config(self.largest);
         settings.set("enable.partition.eof", "true");
         let Some(why) = self.look(&settings, from)? else { return Ok(None) };
-        let most = end.min(from + MOST);
-        let is_readable = |offset| self.look(&settings, offset).map(|why| why.is_none());
-        Ok(Some((first_readable(from, most, is_readable)?, why)))
+        let begun = Instant::now();
+        // What no answer is about is left to the next examination.
+        let until = first_other(from, |offset| {
+            begun.elapsed() < BUDGET && matches!(self.look(&settings, offset), Ok(Some(_)))
+        });
+        Ok(Some((until, why)))
     }
 
-    /// Why nothing can be read at an offset; none if it can. Each look has a client of its own, because what one has met
-    /// before may still come out of it afterwards.
+    /// Why nothing can be read at an offset; none if it can, or if nothing is there. Each look has a client of its own,
+    /// because what one has met before may still come out of it afterwards.
     fn look(&self, settings: &ClientConfig, offset: i64) -> Result<Option<&'static str>, String> {
         let words = |error: KafkaError| error.to_string();
         let client: BaseConsumer<QuietContext> =
@@ -57,63 +58,66 @@ impl Probe<'_> {
         list.add_partition_offset(self.topic, self.partition, Offset::Offset(offset))
             .and_then(|()| client.assign(&list))
             .map_err(words)?;
-        let begun = Instant::now();
+        let (begun, mut said) = (Instant::now(), "no answer in time".to_owned());
         while begun.elapsed() < PATIENCE {
             match client.poll(POLL_WAIT) {
                 Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => return Ok(None),
                 Some(Err(error)) => match unreadable(&error) {
                     Some(why) => return Ok(Some(why)),
-                    None => return Err(error.to_string()),
+                    None if is_final(&error) => return Err(words(error)),
+                    // About a group that is not ours, or one broker of several.
+                    None => said = words(error),
                 },
                 None => {}
             }
         }
-        Err("no answer in time".to_owned())
+        Err(said)
     }
 }
 
-/// The first offset after `from`, but not after `most`, at which `is_readable`, when that is so from some offset on. Asks
-/// for few of them.
-pub(crate) fn first_readable<E>(
-    from: i64,
-    most: i64,
-    mut is_readable: impl FnMut(i64) -> Result<bool, E>,
-) -> Result<i64, E> {
-    let (mut bad, mut step) = (from, 1);
-    let mut good = loop {
-        let next = bad.saturating_add(step).min(most);
-        if next == most || is_readable(next)? {
-            break next;
-        }
-        (bad, step) = (next, 2 * step);
-    };
-    while good - bad > 1 {
-        let middle = i64::midpoint(bad, good);
-        if is_readable(middle)? {
-            good = middle;
-        } else {
-            bad = middle;
-        }
-    }
-    Ok(good)
+/// Whether an error is about what is looked at, so that waiting is in vain.
+pub(crate) fn is_final(error: &KafkaError) -> bool {
+    let code = error.rdkafka_error_code();
+    matches!(error, KafkaError::MessageConsumptionFatal(_))
+        || matches!(
+            code,
+            Some(
+                Code::TopicAuthorizationFailed
+                    | Code::UnknownTopicOrPartition
+                    | Code::UnknownTopic
+                    | Code::UnknownTopicId
+            )
+        )
+}
+
+/// The first offset after `from` that is not like it, at most [`MOST`] further on. Record batches that can be read may lie
+/// between two that cannot, so that none is left out.
+fn first_other(from: i64, mut is_like_it: impl FnMut(i64) -> bool) -> i64 {
+    let most = from + MOST;
+    (from + 1..most).find(|offset| !is_like_it(*offset)).unwrap_or(most)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-
     use super::*;
 
+    fn first(bad: &[i64]) -> i64 {
+        first_other(bad[0], |offset| bad.contains(&offset))
+    }
+
     #[test]
-    fn the_first_offset_that_can_be_read_is_found_with_few_questions() {
-        for (from, first, most) in [(7, 8, 100), (7, 9, 100), (0, 100, 100), (5, 777, 1005)] {
-            let mut asked = 0;
-            let found = first_readable(from, most, |offset| {
-                asked += 1;
-                Ok::<_, Infallible>(offset >= first)
-            });
-            assert_eq!(found, Ok(first));
-            assert!(asked <= 20, "{asked} questions for {first}");
-        }
+    fn what_can_be_read_between_what_cannot_is_not_passed_over() {
+        assert_eq!(first(&[7]), 8);
+        assert_eq!(first(&[7, 8, 9]), 10);
+        assert_eq!(first(&[100, 101, 103]), 102);
+        let many: Vec<_> = (0..5000).collect();
+        assert_eq!(first(&many), MOST);
+    }
+
+    #[test]
+    fn only_what_is_about_the_topic_ends_a_look() {
+        assert!(is_final(&KafkaError::MessageConsumption(Code::TopicAuthorizationFailed)));
+        assert!(!is_final(&KafkaError::MessageConsumption(Code::GroupAuthorizationFailed)));
+        assert!(!is_final(&KafkaError::MessageConsumption(Code::BrokerTransportFailure)));
     }
 }

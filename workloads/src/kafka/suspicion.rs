@@ -1,24 +1,42 @@
 //! Whether messages come from where they are expected, after something came that cannot be read: librdkafka may have lost its
 //! place then. Pure.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// How long it may have.
 const PERIOD: Duration = Duration::from_mins(1);
+/// How long fetching goes on before it is begun anew again.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// What is known of something that cannot be read.
 #[derive(Debug, Default)]
 pub(crate) struct Suspicion {
     /// When it last came.
     at: Option<Instant>,
-    /// Where we last asked for what comes next: partition and offset.
-    asked: Option<(i32, i64)>,
+    /// Where we last asked for what comes next, by partition.
+    asked: BTreeMap<i32, i64>,
+    /// When fetching was last begun anew.
+    begun: Option<Instant>,
 }
 
 impl Suspicion {
     /// Something came that cannot be read.
     pub(crate) fn arise(&mut self, now: Instant) {
-        *self = Self { at: Some(now), asked: None };
+        self.at = Some(now);
+        self.asked.clear();
+    }
+
+    /// Whether to begin fetching anew because of that; not for each error of a storm, since it throws away what was fetched
+    /// ahead.
+    pub(crate) fn is_to_begin_anew(&mut self, now: Instant) -> bool {
+        let is_due = self.begun.is_none_or(|at| now.duration_since(at) >= PAUSE);
+        if is_due {
+            self.begun = Some(now);
+        }
+        is_due
     }
 
     /// Whether a message is not to be taken, because it is not what is expected next: then it has to be asked again for
@@ -34,8 +52,7 @@ impl Suspicion {
         if !is_suspected || expected < 0 || offset == expected {
             return false;
         }
-        let here = Some((partition, expected));
-        offset < expected || std::mem::replace(&mut self.asked, here) != here
+        offset < expected || self.asked.insert(partition, expected) != Some(expected)
     }
 }
 
@@ -61,7 +78,16 @@ mod tests {
         assert!(suspicion.is_astray(0, 12, 8, now));
         assert!(!suspicion.is_astray(0, 12, 8, now));
         assert!(suspicion.is_astray(1, 12, 8, now), "of another partition");
+        assert!(!suspicion.is_astray(0, 12, 8, now) && !suspicion.is_astray(1, 12, 8, now));
         suspicion.arise(now);
         assert!(suspicion.is_astray(1, 12, 8, now), "it came again");
+    }
+
+    #[test]
+    fn a_storm_of_errors_does_not_throw_away_what_was_fetched_each_time() {
+        let (mut suspicion, now) = (Suspicion::default(), Instant::now());
+        assert!(suspicion.is_to_begin_anew(now));
+        assert!(!suspicion.is_to_begin_anew(now + PAUSE / 2));
+        assert!(suspicion.is_to_begin_anew(now + PAUSE));
     }
 }

@@ -90,8 +90,8 @@ pub struct Reader {
     options: Options,
     positions: Positions,
     suspicion: Suspicion,
-    /// Where partitions were when something last came that cannot be read, and their ends.
-    stood: Vec<(i32, i64, i64)>,
+    /// Where partitions were when something last came that cannot be read.
+    stood: Vec<(i32, i64)>,
 }
 
 impl Reader {

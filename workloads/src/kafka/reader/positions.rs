@@ -83,15 +83,15 @@ impl Positions {
         self.partitions.get(&id).map(|partition| partition.position)
     }
 
-    /// The partitions that are not done, where they are, and the end that they had at the start, or later.
-    pub(super) fn open(&self) -> impl Iterator<Item = (i32, i64, i64)> {
+    /// The partitions that are not done, and the offsets that they are at.
+    pub(super) fn open(&self) -> impl Iterator<Item = (i32, i64)> {
         let open = self.partitions.iter().filter(|(_, partition)| !partition.is_done);
-        open.map(|(id, it)| (*id, it.position, it.at_start.high.max(it.position + 1)))
+        open.map(|(id, it)| (*id, it.position))
     }
 
     /// A partition that is not done, and the offset that it is at.
     pub(super) fn first_open(&self) -> Option<(i32, i64)> {
-        self.open().next().map(|(id, position, _)| (id, position))
+        self.open().next()
     }
 }
 

@@ -30,15 +30,15 @@ impl Reader {
         let mut all = Vec::new();
         let now: Vec<_> = self.positions.open().collect();
         let before = std::mem::replace(&mut self.stood, now.clone());
-        for (partition, position, high) in now.into_iter().filter(|it| before.contains(it)) {
+        for (partition, position) in now.into_iter().filter(|it| before.contains(it)) {
             let probe = Probe {
                 cluster: &self.cluster,
                 largest: super::FETCH_BYTES,
                 topic: &self.topic,
                 partition,
             };
-            let found = probe.unreadable(position, high).unwrap_or_else(|problem| {
-                tracing::debug!(
+            let found = probe.unreadable(position).unwrap_or_else(|problem| {
+                tracing::warn!(
                     partition,
                     position,
                     "cannot look at what cannot be read: {problem}"
@@ -46,6 +46,9 @@ impl Reader {
                 None
             });
             if let Some((until, why)) = found {
+                let is_wanted = |offset: &i64| self.positions.is_wanted(partition, *offset);
+                let until =
+                    (position + 1..until).take_while(is_wanted).last().unwrap_or(position) + 1;
                 all.push(Unreadable { partition, from: position, until, why });
                 if self.positions.advance(partition, until - 1) {
                     self.pause(partition);
@@ -53,7 +56,7 @@ impl Reader {
             }
         }
         // Meanwhile librdkafka may have gone anywhere.
-        for (partition, position, _) in self.positions.open().collect::<Vec<_>>() {
+        for (partition, position) in self.positions.open().collect::<Vec<_>>() {
             self.seek(partition, position);
         }
         self.suspicion.arise(Instant::now());

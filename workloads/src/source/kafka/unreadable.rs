@@ -16,8 +16,6 @@ use crate::kafka::probe::Probe;
 
 /// How often to look which partitions stand still.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
-/// How long one answer of a broker may take.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long going back to an offset may take.
 const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -29,14 +27,19 @@ pub(super) struct Examination {
     looked_at: Option<Instant>,
     /// Where partitions were then.
     before: Vec<(i32, i64)>,
+    /// The partition that was looked at last.
+    turn: i32,
 }
 
 impl Session<'_> {
     /// Something came that cannot be read. Whatever librdkafka has behind it is nothing that we may go by.
     pub(super) fn suspect(&mut self) {
-        self.suspicion.arise(Instant::now());
+        let now = Instant::now();
+        self.suspicion.arise(now);
         self.examination.is_new = true;
-        self.fetching.begin_anew(self.client);
+        if self.suspicion.is_to_begin_anew(now) {
+            self.fetching.begin_anew(self.client);
+        }
     }
 
     /// Whether a message is not the one to be taken next, because librdkafka lost its place; then it is sent back to where
@@ -59,8 +62,15 @@ impl Session<'_> {
         self.examination.is_new = false;
         let now = self.poller.desk.offsets().positions();
         let before = mem::replace(&mut self.examination.before, now.clone());
-        for (partition, position) in now.into_iter().filter(|here| before.contains(here)) {
+        // One at a time: meanwhile nothing is polled.
+        let still: Vec<_> = now.into_iter().filter(|here| before.contains(here)).collect();
+        let turn = self.examination.turn;
+        let next = still.iter().find(|(it, _)| *it > turn).or_else(|| still.first());
+        if let Some((partition, position)) = next.copied() {
+            self.examination.turn = partition;
             self.examine_one(partition, position)?;
+            // It took a while, in which librdkafka may have gone anywhere.
+            self.suspicion.arise(Instant::now());
         }
         self.examination.looked_at = Some(Instant::now());
         Ok(())
@@ -69,16 +79,17 @@ impl Session<'_> {
     fn examine_one(&mut self, partition: i32, from: i64) -> Result<(), End> {
         let options = &self.poller.options;
         let (topic, cluster) = (&options.topic, &options.cluster);
-        let marks = self.client.fetch_watermarks(topic, partition, ANSWER_TIMEOUT);
-        let found = marks.map_err(|error| error.to_string()).and_then(|(_, end)| {
-            let probe = Probe { cluster, largest: options.max_record_bytes, topic, partition };
-            if from < end { probe.unreadable(from, end) } else { Ok(None) }
-        });
-        match found {
+        let probe = Probe { cluster, largest: options.max_record_bytes, topic, partition };
+        match probe.unreadable(from) {
             Ok(Some((until, why))) => self.pass_over(partition, from, until, why),
             Ok(None) => Ok(()),
             Err(problem) => {
-                tracing::debug!(partition, from, "cannot look at what cannot be read: {problem}");
+                let problem = format!(
+                    "something in topic {topic} cannot be read, and what it is cannot be found out: partition \
+                     {partition}, offset {from}: {problem}; trying again"
+                );
+                tracing::warn!("{problem}");
+                self.poller.shared.side.error(&problem);
                 Ok(())
             }
         }

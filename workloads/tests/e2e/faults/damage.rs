@@ -62,8 +62,8 @@ fn batches_that_a_disk_has_damaged_are_kept_by_their_offsets_and_nothing_comes_t
     let before = read_topic(&kafka, "damaged");
     kafka.stop().unwrap();
     let mut damaged = BTreeSet::new();
-    // The first one, two that follow each other, and one more of the same partition.
-    for (partition, batch) in [(0, 0), (1, 5), (1, 6), (1, 9), (2, 12)] {
+    // The first one, two that follow each other, and one more behind one that is whole.
+    for (partition, batch) in [(0, 0), (1, 5), (1, 6), (1, 8), (2, 12)] {
         let offsets = damage(&kafka, "damaged", partition, batch);
         damaged.extend(offsets.map(|offset| (partition, offset)));
     }

@@ -58,11 +58,16 @@ impl Known {
         self.refusals.entry(partition).or_default().entry(offset).or_default()
     }
 
-    /// What is known of the message, if anything. What is before it has been settled.
-    pub(super) fn of(&mut self, partition: i32, offset: i64) -> Option<&Refusals> {
-        let refusals = self.refusals.get_mut(&partition)?;
-        *refusals = refusals.split_off(&offset);
-        refusals.get(&offset)
+    /// What is known of the message, if anything.
+    pub(super) fn of(&self, partition: i32, offset: i64) -> Option<&Refusals> {
+        self.refusals.get(&partition)?.get(&offset)
+    }
+
+    /// Messages up to this offset are stored.
+    pub(super) fn settle(&mut self, partition: i32, offset: i64) {
+        if let Some(refusals) = self.refusals.get_mut(&partition) {
+            *refusals = refusals.split_off(&(offset + 1));
+        }
     }
 }
 
@@ -71,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_add_up_until_what_comes_after_them_is_asked_for() {
+    fn refusals_add_up_until_their_message_is_stored() {
         let mut known = Known::default();
         let now = Instant::now();
         known.refuse((1, 7), 3, 100, now);
@@ -84,7 +89,11 @@ mod tests {
         assert_eq!(refusals.records, BTreeSet::from([1, 3]));
         assert_eq!(refusals.cuts, BTreeMap::from([(0, 2)]));
         assert_eq!(known.of(1, 8), None);
-        assert_eq!(known.of(1, 7), None, "it was settled");
+        assert!(known.of(1, 7).is_some(), "asking for what is behind it settles nothing");
+        known.cut(1, 7, 0);
+        assert_eq!(known.of(1, 7).unwrap().cuts[&0], 3);
+        known.settle(1, 8);
+        assert_eq!(known.of(1, 7), None);
         assert!(known.of(1, 9).is_some());
     }
 

@@ -8,6 +8,8 @@ const BATCH: (usize, usize) = (1_000_000, 1000);
 const STEP: usize = 8;
 /// The most bytes of a transaction: while sizes are looked for, little is lost with one.
 const TRANSACTION: (usize, usize) = (32 * 1024 * 1024, 4 * 1024 * 1024);
+/// How long record batches stay small before larger ones are tried.
+const BOUNDED: Duration = Duration::from_mins(10);
 /// How long those are waited for that may have gone to another member of the group, since one of them came last.
 const SUSPICION: Duration = Duration::from_secs(30);
 
@@ -48,13 +50,15 @@ pub(super) struct Sizes {
     suspects: Vec<(i32, i64)>,
     /// When there were more of them.
     suspected: Instant,
+    /// When smaller record batches were last found to be needed, or larger ones tried.
+    bounded: Instant,
 }
 
 impl Sizes {
     /// When nothing was refused yet.
     pub(super) fn new(now: Instant) -> Self {
         let usual = Batches { bytes: BATCH.0, is_alone: false };
-        Self { usual, tried: usual, suspects: Vec::new(), suspected: now }
+        Self { usual, tried: usual, suspects: Vec::new(), suspected: now, bounded: now }
     }
 
     /// How to send what comes next.
@@ -80,17 +84,27 @@ impl Sizes {
         }
     }
 
+    /// Tries larger ones again, once in a while: somebody may have raised what is taken.
+    fn grow(&mut self, now: Instant) {
+        if self.usual.bytes < BATCH.0 && now.duration_since(self.bounded) >= BOUNDED {
+            self.usual.bytes = (STEP * self.usual.bytes).min(BATCH.0);
+            self.tried = self.usual;
+            self.bounded = now;
+        }
+    }
+
     /// A transaction with these messages was stored.
     pub(super) fn store(&mut self, places: &[(i32, i64)], now: Instant) {
         let before = self.suspects.len();
         if before == 0 {
-            return;
+            return self.grow(now);
         }
         self.suspects.retain(|suspect| !places.contains(suspect));
         if self.suspects.is_empty() {
             // Nothing of it was too large for itself.
             self.usual = Batches { is_alone: false, ..self.tried };
             self.tried = self.usual;
+            self.bounded = now;
         } else if self.suspects.len() < before {
             self.suspected = now;
         } else if now.duration_since(self.suspected) > SUSPICION {
@@ -127,6 +141,23 @@ mod tests {
         assert_eq!((sizes.batches(), sizes.transaction_bytes()), (batches(15_625), TRANSACTION.0));
         sizes.refuse(&PLACES, true, now);
         assert_eq!(sizes.batches(), batches(15_625), "what was learned is not forgotten");
+    }
+
+    #[test]
+    fn larger_ones_are_tried_again_after_a_while() {
+        let now = Instant::now();
+        let mut sizes = Sizes::new(now);
+        sizes.refuse(&PLACES, false, now);
+        sizes.refuse(&PLACES, false, now);
+        sizes.store(&PLACES, now);
+        sizes.store(&PLACES, now + BOUNDED / 2);
+        assert_eq!(sizes.batches(), batches(15_625));
+        sizes.store(&PLACES, now + BOUNDED);
+        assert_eq!(sizes.batches(), batches(125_000));
+        sizes.store(&PLACES, now + BOUNDED);
+        assert_eq!(sizes.batches(), batches(125_000), "one step at a time");
+        sizes.store(&PLACES, now + 2 * BOUNDED);
+        assert_eq!(sizes.batches(), batches(1_000_000));
     }
 
     #[test]

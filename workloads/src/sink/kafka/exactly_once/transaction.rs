@@ -193,6 +193,7 @@ impl<'a> Transaction<'a> {
         let offsets = self.offsets().map_err(|error| Failure::Lost(error.to_string()))?;
         self.client.commit(&offsets, &member, &self.desk.settings)?;
         for share in &self.shares {
+            self.desk.known().settle(share.tenure.partition(), share.offset);
             share.progress.commit(share.offset);
         }
         Ok(())

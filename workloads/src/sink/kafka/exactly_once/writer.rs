@@ -64,7 +64,7 @@ impl TransactionWriter {
     /// The records of a message that are known to be refused, in order.
     fn refused(&self, delivery: &Delivery<'_>) -> Vec<Refused> {
         let (limit, refused) = {
-            let mut known = self.desk.known();
+            let known = self.desk.known();
             let limit = known.limit(Instant::now());
             let refusals = known.of(self.tenure.partition(), delivery.offset);
             (limit, refusals.map(|refusals| refusals.records.clone()).unwrap_or_default())

@@ -16,7 +16,8 @@ fn records_that_a_disk_has_damaged_are_counted_and_the_others_come_once() {
     let mut kafka = kafka().unwrap();
     let stage = Stage::new(&kafka, "source-damaged");
     let (records, pairs) = stage.records(20_000);
-    for part in pairs.chunks(500) {
+    // Many record batches of few messages.
+    for part in pairs.chunks(100) {
         stage.send(part);
     }
     let before = read_topic(&kafka, &stage.raw);
