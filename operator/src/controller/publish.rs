@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::{leftovers::leftovers, memory::Memory};
 use crate::{
+    apply::is_older,
     caches::Key,
     context::Context,
     error::words,
@@ -44,7 +45,10 @@ pub(super) async fn publish(
     let Publication { object, status, mut memory } = publication;
     let now = Instant::now();
     let old = object.status.clone().unwrap_or_default();
-    let worth = worth(object.status.as_ref(), &status, memory.written_at, now);
+    // Then its status is the one that was written since.
+    let is_behind =
+        is_older(object.metadata.resource_version.as_deref(), memory.version.as_deref());
+    let worth = worth(object.status.as_ref(), &status, is_behind, memory.written_at, now);
     let written = match worth {
         Difference::None => Ok(old.clone()),
         Difference::NumbersOnly | Difference::Yes => match write(ctx, key, object, &status).await {
@@ -71,14 +75,17 @@ fn remember(ctx: &Context, key: &Key, mut memory: Memory, status: BatchPipelineS
     ctx.remember(key, memory);
 }
 
-/// What is worth a write now.
+/// What is worth a write now. `is_behind`: the object is older than its status.
 fn worth(
     old: Option<&BatchPipelineStatus>,
     new: &BatchPipelineStatus,
+    is_behind: bool,
     written_at: Option<Instant>,
     now: Instant,
 ) -> Difference {
-    let is_outdated = old.is_some_and(|old| old.observed_generation > new.observed_generation);
+    // What an object that is not behind says of a later generation was restored, or is somebody else's.
+    let is_outdated =
+        is_behind && old.is_some_and(|old| old.observed_generation > new.observed_generation);
     let is_due = written_at.is_none_or(|at| now.saturating_duration_since(at) >= NUMBERS_EVERY);
     match differs_visibly(old, new) {
         _ if is_outdated => Difference::None,
@@ -143,7 +150,7 @@ mod tests {
     fn is_worth(new: &BatchPipelineStatus, since_last: Option<Duration>) -> Difference {
         let now = Instant::now() + NUMBERS_EVERY;
         let at = since_last.map(|it| now.checked_sub(it).unwrap());
-        worth(Some(&status(1000)), new, at, now)
+        worth(Some(&status(1000)), new, true, at, now)
     }
 
     #[test]
@@ -164,5 +171,8 @@ mod tests {
     fn the_observed_generation_never_goes_back() {
         let outdated = BatchPipelineStatus { observed_generation: Some(1), ..status(5000) };
         assert_eq!(is_worth(&outdated, None), Difference::None);
+        // Unless what is there cannot be ours.
+        let restored = worth(Some(&status(1000)), &outdated, false, None, Instant::now());
+        assert_eq!(restored, Difference::Yes);
     }
 }

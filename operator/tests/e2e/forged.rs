@@ -17,6 +17,7 @@ fn forged(generation: &Value) -> Value {
     };
     json!({"status": {
         "phase": "Drained",
+        "observedGeneration": 1000,
         "waitsFor": "somebody",
         "draining": {"since": "2026-01-01T00:00:00Z", "ends": {"0": 0}},
         "conditions": [
