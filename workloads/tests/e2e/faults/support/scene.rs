@@ -68,12 +68,14 @@ impl Scene {
 
     /// Has the producer compress so hard that a test can stop it in the middle of its input on any machine.
     pub(crate) fn slow_down(&mut self) {
-        self.spec["compression"] = json!({"codec": "zstd", "level": 15});
+        self.spec["compression"] = json!({"codec": "zstd", "level": 19});
+        self.spec["batch"]["maxRecords"] = json!(2000);
     }
 
     /// The opposite.
     pub(crate) fn speed_up(&mut self) {
         self.spec["compression"] = json!({"codec": "zstd", "level": 1});
+        self.spec["batch"]["maxRecords"] = json!(200);
     }
 
     /// Writes the input.

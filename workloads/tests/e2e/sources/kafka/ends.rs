@@ -36,6 +36,7 @@ fn a_producer_that_is_stopped_under_load_has_committed_what_it_sent() {
     }
     stage.scene.speed_up();
     let producer = stage.scene.produce();
+    producer.await_ready();
     stage.await_committed();
     producer.terminate().well();
     stage.tally(kafka, &records).check_exact("rebatched-stopped");

@@ -27,6 +27,7 @@ fn a_producer_that_is_killed_sends_again_what_was_not_committed_and_nothing_else
     }
     stage.scene.speed_up();
     let producer = stage.scene.produce();
+    producer.await_ready();
     stage.await_committed();
     producer.terminate().well();
     let tally = stage.tally(kafka, &records);
