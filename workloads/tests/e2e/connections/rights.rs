@@ -45,19 +45,25 @@ fn write_is_enough_to_produce_and_read_and_write_to_consume() {
     grant("reader", Operation::Read, Resource::Group(TOPIC));
     denied.await_unready("DeadLetterUnavailable");
     grant("reader", Operation::Write, Resource::Topic(DEAD));
-    denied.await_accepted(10_001);
+    denied.await_accepted(10_002);
     denied.await_ready();
-    assert_eq!(denied.terminate().well().dead_lettered, 1);
+    assert_eq!(denied.terminate().well().dead_lettered, 2);
     stage.scene.tally_output(&records).check_exact("rights");
-    assert_eq!(read_topic(kafka(), DEAD).len(), 2);
+    assert_eq!(read_topic(kafka(), DEAD).len(), 3);
 }
 
-/// Puts a message into the topic that cannot be read.
+/// Puts two messages into the topic that cannot be read: one that is not even handed out, and one that is no JSON.
 fn send_poison() {
-    let servers = kafka().bootstrap_servers();
-    let client: BaseProducer =
-        ClientConfig::new().set("bootstrap.servers", servers).create().unwrap();
-    let poison = BaseRecord::<[u8], [u8]>::to(TOPIC).partition(0).payload(b"no JSON either");
-    client.send(poison).map_err(|(error, _)| error).unwrap();
-    client.flush(std::time::Duration::from_secs(30)).unwrap();
+    let client: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", kafka().bootstrap_servers())
+        .set("message.max.bytes", "200000000")
+        .set("compression.codec", "zstd")
+        .create()
+        .unwrap();
+    for value in [&vec![b' '; 64 * 1024 * 1024], &b"no JSON either".to_vec()] {
+        let poison = BaseRecord::<[u8], [u8]>::to(TOPIC).partition(0).payload(value);
+        client.send(poison).map_err(|(error, _)| error).unwrap();
+        // Each in a record batch of its own.
+        client.flush(std::time::Duration::from_secs(30)).unwrap();
+    }
 }
