@@ -28,6 +28,8 @@ pub struct Memory {
     pub version: Option<String>,
     /// When the status was written last.
     pub written_at: Option<Instant>,
+    /// When fields of somebody else were last removed from the status.
+    pub cleaned_at: Option<Instant>,
     /// When the producer was first heard to have come to its end; absent: it has not.
     pub ended_at: Option<Timestamp>,
     /// The count of dead letters.

@@ -51,14 +51,10 @@ pub(super) async fn publish(
     let worth = worth(object.status.as_ref(), &status, is_behind, memory.written_at, now);
     let written = match worth {
         Difference::None => Ok(old.clone()),
-        Difference::NumbersOnly | Difference::Yes => match write(ctx, key, object, &status).await {
-            Ok(version) => {
-                memory.version = version;
-                memory.written_at = Some(now);
-                Ok(status)
-            }
-            Err(error) => Err(words(&error)),
-        },
+        Difference::NumbersOnly | Difference::Yes => {
+            let written = write(ctx, key, object, &status, &mut memory).await;
+            written.map(|()| status).map_err(|error| words(&error))
+        }
     };
     let transitions = match &written {
         Ok(new) if worth == Difference::Yes => events::transitions(&old, new),
@@ -94,13 +90,15 @@ fn worth(
     }
 }
 
-/// The version that came of it.
+/// Writes it, and remembers that.
 async fn write(
     ctx: &Context,
     key: &Key,
     object: &BatchPipeline,
     status: &BatchPipelineStatus,
-) -> Result<Option<String>, kube::Error> {
+    memory: &mut Memory,
+) -> Result<(), kube::Error> {
+    let now = Instant::now();
     let api: Api<BatchPipeline> = Api::namespaced(ctx.client.clone(), &key.namespace);
     // The uid makes the API server refuse when it is another object of this name by now.
     let patch = json!({
@@ -111,14 +109,21 @@ async fn write(
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let answer = api.patch_status(&key.name, &params, &Patch::Apply(&patch)).await?;
+    (memory.version, memory.written_at) = (answer.resource_version(), Some(now));
     let [found, wanted] = [json!(answer.status), json!(status)];
-    let Some(rest) = leftovers(&found, &wanted) else { return Ok(answer.resource_version()) };
+    let Some(rest) = leftovers(&found, &wanted) else { return Ok(()) };
+    // Who puts them back at once is not answered at once, or both would write without end.
+    if memory.cleaned_at.is_some_and(|at| now.saturating_duration_since(at) < NUMBERS_EVERY) {
+        return Ok(());
+    }
+    memory.cleaned_at = Some(now);
     tracing::debug!(pipeline = %key, "somebody else wrote into the status");
     let patch = json!({"metadata": {"uid": object.metadata.uid}, "status": rest});
     let params =
         PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let answer = api.patch_status(&key.name, &params, &Patch::Merge(&patch)).await?;
-    Ok(answer.resource_version())
+    memory.version = answer.resource_version();
+    Ok(())
 }
 
 /// Events are for people: that one is lost is no reason to do anything again.
