@@ -1,15 +1,11 @@
 //! The page of all fields, written from the schema that is installed.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of tests fail like tests do")]
-
-use std::{
-    fmt::Write as _,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fmt::Write as _, path::Path};
 
 use batchpipe_api::schema::schema;
 use serde_json::Value;
+
+use super::compare;
 
 const INTRODUCTION: &str = "\
 # Fields of a BatchPipeline
@@ -129,20 +125,8 @@ fn cell(text: &str) -> String {
     words.join(" ").replace('|', "\\|")
 }
 
-fn committed() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/fields.md")
-}
-
 #[test]
 fn the_committed_page_of_fields_is_the_generated_one() {
-    let generated = page();
-    if std::env::var_os("BLESS").is_some() {
-        fs::write(committed(), &generated).unwrap();
-    }
-    let found = fs::read_to_string(committed()).unwrap_or_default();
-    assert!(
-        found == generated,
-        "{} is not what the types say; run `make generate`",
-        committed().display()
-    );
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/fields.md");
+    compare(&committed, &page());
 }

@@ -1,8 +1,13 @@
 //! The definition that is installed: committed, small, bounded, and telling the truth about defaults.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail like tests do")]
+
 mod fields;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use batchpipe_api::{
     schema::{crd, crd_yaml, schema},
@@ -19,16 +24,20 @@ fn committed() -> PathBuf {
 
 #[test]
 fn the_committed_definition_is_the_generated_one() {
-    let generated = crd_yaml();
+    compare(&committed(), &crd_yaml());
+}
+
+/// A committed file is what is generated from the types; `BLESS=1` writes it anew.
+fn compare(committed: &Path, generated: &str) {
     if std::env::var_os("BLESS").is_some() {
-        fs::create_dir_all(committed().parent().unwrap()).unwrap();
-        fs::write(committed(), &generated).unwrap();
+        fs::create_dir_all(committed.parent().unwrap()).unwrap();
+        fs::write(committed, generated).unwrap();
     }
-    let found = fs::read_to_string(committed()).unwrap_or_default();
+    let found = fs::read_to_string(committed).unwrap_or_default();
     assert!(
         found == generated,
         "{} is not what the types say; run `make generate`",
-        committed().display()
+        committed.display()
     );
 }
 

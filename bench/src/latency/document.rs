@@ -91,15 +91,7 @@ mod tests {
 
     #[test]
     fn the_document_tells_every_point_and_whether_the_promise_holds() {
-        let text = |text: &str| text.to_owned();
-        let machine = Machine {
-            processor: text("a processor"),
-            cores: 2,
-            memory_gib: 8,
-            kernel: text("6.1"),
-            load: text("0.10"),
-            date: text("2026-11-26"),
-        };
+        let machine = Machine::example();
         let linger = Duration::from_millis(100);
         let reached = [Reached { linger, records_per_second: 1_000_000.0 }];
         let point = |load, millis| Point { linger, load, rounds: vec![Seen::of(&[millis; 100])] };

@@ -160,14 +160,7 @@ mod tests {
 
     fn conditions(without: Vec<Peer>) -> Conditions {
         let text = |text: &str| text.to_owned();
-        let machine = Machine {
-            processor: text("a processor"),
-            cores: 2,
-            memory_gib: 8,
-            kernel: text("6.1"),
-            load: text("0.10"),
-            date: text("2026-11-26"),
-        };
+        let machine = Machine::example();
         let versions = vec![Version { what: "Bento", version: text("1.20.0") }];
         let (who, produce, consume) = (text("batchpipe"), text("sends"), text("reads"));
         let settings = vec![Setting { who, produce, consume }];

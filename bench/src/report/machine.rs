@@ -39,6 +39,20 @@ impl Machine {
             date: today()?,
         })
     }
+
+    /// One for tests.
+    #[cfg(test)]
+    pub(crate) fn example() -> Self {
+        let text = |text: &str| text.to_owned();
+        Self {
+            processor: text("a processor"),
+            cores: 2,
+            memory_gib: 8,
+            kernel: text("6.1"),
+            load: text("0.10"),
+            date: text("2026-11-26"),
+        }
+    }
 }
 
 /// What is in none of the contenders' own lists.

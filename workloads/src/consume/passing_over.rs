@@ -27,6 +27,9 @@ impl Session {
     /// Whether a message is not the one to be handed over next, because librdkafka lost its place behind something that
     /// cannot be read; then it is sent back to where we are.
     pub(super) fn is_astray(&mut self, partition: i32, offset: i64) -> Result<bool, End> {
+        if !self.suspicion.has_arisen() {
+            return Ok(false);
+        }
         let Some(assigned) = self.assignments.get(partition) else { return Ok(false) };
         let position = assigned.position();
         if !self.suspicion.is_astray(partition, offset, position, Instant::now()) {

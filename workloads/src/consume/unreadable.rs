@@ -1,10 +1,10 @@
 //! Finding record batches that nobody can read: damaged on a broker's disk, or compressed to more than may be received.
 //! Asks brokers, and says what was found; who passes over them is the poll thread.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use super::{Config, assignment::Assigned, watermarks::Watermarks};
-use crate::kafka::probe::Probe;
+use crate::kafka::{probe::Probe, standing::Standing};
 
 /// Messages that cannot be read.
 #[derive(Debug)]
@@ -19,12 +19,7 @@ pub(super) struct Unreadable {
 
 /// What is remembered from one look to the next.
 #[derive(Debug, Default)]
-pub(super) struct Examination {
-    /// Where partitions were at the look before.
-    before: BTreeMap<i32, i64>,
-    /// The partition that was looked at last.
-    turn: i32,
-}
+pub(super) struct Examination(Standing);
 
 impl Examination {
     /// Looks at the first partition that has not moved since the look before, although there is more in it: one, because
@@ -36,24 +31,17 @@ impl Examination {
         watermarks: &Watermarks,
     ) -> Result<Option<Unreadable>, String> {
         let waiting = self.waiting(assigned, |partition| watermarks.end(partition));
-        // Those that were not looked at last come first.
-        let turn = self.turn;
-        let next = waiting.iter().find(|(it, _)| it.partition > turn).or_else(|| waiting.first());
-        let Some((assigned, from)) = next.copied() else { return Ok(None) };
-        self.turn = assigned.partition;
+        let Some((partition, from)) = self.0.take_turn(&waiting) else { return Ok(None) };
+        let Some(assigned) = assigned.iter().find(|it| it.partition == partition) else {
+            return Ok(None);
+        };
         let probe = Probe {
             cluster: &config.cluster,
             largest: config.largest_value(),
             topic: &config.topic.name,
-            partition: assigned.partition,
+            partition,
         };
-        let found = probe.unreadable(from).map_err(|problem| {
-            format!(
-                "something in topic {} cannot be read, and what it is cannot be found out: partition {}, offset {from}: \
-                 {problem}; trying again",
-                config.topic.name, assigned.partition
-            )
-        })?;
+        let found = probe.unreadable(from)?;
         Ok(found.map(|(until, why)| Unreadable {
             assigned: Arc::clone(assigned),
             from,
@@ -64,30 +52,21 @@ impl Examination {
 
     /// Nothing is suspected any more.
     pub(super) fn end(&mut self) {
-        self.before.clear();
+        self.0.forget();
     }
 
     /// Partitions that stand still before their ends, with their positions.
-    fn waiting<'a>(
+    fn waiting(
         &mut self,
-        assigned: &'a [Arc<Assigned>],
+        assigned: &[Arc<Assigned>],
         end: impl Fn(i32) -> Option<i64>,
-    ) -> Vec<(&'a Arc<Assigned>, i64)> {
-        let is_at_work = |it: &&Arc<Assigned>| it.is_settled() && it.is_active();
-        let mut now = BTreeMap::new();
-        let mut waiting = Vec::new();
-        for assigned in assigned.iter().filter(is_at_work) {
-            let (partition, position) = (assigned.partition, assigned.position());
-            if position < 0 || end(partition).is_none_or(|end| position >= end) {
-                continue;
-            }
-            if self.before.get(&partition) == Some(&position) {
-                waiting.push((assigned, position));
-            }
-            now.insert(partition, position);
-        }
-        self.before = now;
-        waiting
+    ) -> Vec<(i32, i64)> {
+        let at_work = assigned.iter().filter(|it| it.is_settled() && it.is_active());
+        let positions = at_work.map(|it| (it.partition, it.position()));
+        let is_before_its_end = |(partition, position): &(i32, i64)| {
+            *position >= 0 && end(*partition).is_some_and(|end| *position < end)
+        };
+        self.0.still(positions.filter(is_before_its_end))
     }
 }
 
@@ -106,10 +85,7 @@ mod tests {
         }
         let end = |partition| Some(if partition == 1 { 5 } else { 9 });
         let mut examination = Examination::default();
-        let mut look = || -> Vec<(i32, i64)> {
-            let waiting = examination.waiting(&all, end);
-            waiting.into_iter().map(|(it, from)| (it.partition, from)).collect()
-        };
+        let mut look = || examination.waiting(&all, end);
         assert_eq!(look(), []);
         assert_eq!(look(), [(0, 5), (2, 5)]);
         all[2].begin_at(6);

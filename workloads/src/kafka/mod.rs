@@ -19,6 +19,7 @@ pub mod reader;
 pub(crate) mod refusal;
 pub mod renewal;
 pub(crate) mod resume;
+pub(crate) mod standing;
 pub(crate) mod suspicion;
 pub(crate) mod topic_id;
 pub mod topics;

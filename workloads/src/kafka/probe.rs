@@ -34,8 +34,18 @@ pub(crate) struct Probe<'a> {
 
 impl Probe<'_> {
     /// Up to which offset nothing can be read from an offset on, and why; none if something can. Each of them was looked at.
-    /// The error says why that is not known.
+    /// The error says, for people, that this is not known, and why.
     pub(crate) fn unreadable(&self, from: i64) -> Result<Option<(i64, &'static str)>, String> {
+        let Self { topic, partition, .. } = self;
+        self.examine(from).map_err(|problem| {
+            format!(
+                "something in topic {topic} cannot be read, and what it is cannot be found out: partition {partition}, \
+                 offset {from}: {problem}; trying again"
+            )
+        })
+    }
+
+    fn examine(&self, from: i64) -> Result<Option<(i64, &'static str)>, String> {
         let access = self.cluster.access().map_err(|error| error.to_string())?;
         let mut settings = access.reader_config(self.largest);
         settings.set("enable.partition.eof", "true");

@@ -29,6 +29,11 @@ impl Suspicion {
         self.asked.clear();
     }
 
+    /// Whether anything ever came that cannot be read. Asked for every message, before anything that costs more.
+    pub(crate) const fn has_arisen(&self) -> bool {
+        self.at.is_some()
+    }
+
     /// Whether to begin fetching anew because of that; not for each error of a storm, since it throws away what was fetched
     /// ahead.
     pub(crate) fn is_to_begin_anew(&mut self, now: Instant) -> bool {

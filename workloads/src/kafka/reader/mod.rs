@@ -24,7 +24,9 @@ use rdkafka::{
 
 use self::positions::Positions;
 pub use self::{error::ReaderError, positions::Watermarks, unreadable::Unreadable};
-use super::{client::Cluster, refusal, suspicion::Suspicion, topics::QuietContext};
+use super::{
+    client::Cluster, refusal, standing::Standing, suspicion::Suspicion, topics::QuietContext,
+};
 use crate::{backoff::Backoff, shutdown::Shutdown};
 
 /// What librdkafka may fetch ahead, in bytes.
@@ -90,8 +92,8 @@ pub struct Reader {
     options: Options,
     positions: Positions,
     suspicion: Suspicion,
-    /// Where partitions were when something last came that cannot be read.
-    stood: Vec<(i32, i64)>,
+    /// Which partitions stand still since something last came that cannot be read.
+    standing: Standing,
 }
 
 impl Reader {
@@ -114,7 +116,7 @@ impl Reader {
             options,
             positions: Positions::new(options.until_caught_up),
             suspicion: Suspicion::default(),
-            stood: Vec::new(),
+            standing: Standing::default(),
         };
         let begun = Instant::now();
         let mut backoff = Backoff::new(RETRY.0, RETRY.1);
@@ -178,10 +180,12 @@ impl Reader {
             match polled {
                 Some(Ok(message)) => {
                     let (id, offset) = (message.partition(), message.offset());
-                    let expected = self.positions.position(id).unwrap_or(-1);
-                    if self.suspicion.is_astray(id, offset, expected, Instant::now()) {
-                        self.seek(id, expected);
-                        continue;
+                    if self.suspicion.has_arisen() {
+                        let expected = self.positions.position(id).unwrap_or(-1);
+                        if self.suspicion.is_astray(id, offset, expected, Instant::now()) {
+                            self.seek(id, expected);
+                            continue;
+                        }
                     }
                     if self.positions.is_wanted(id, offset)
                         && handle(Event::Message(&message))?.is_break()

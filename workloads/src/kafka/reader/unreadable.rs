@@ -28,9 +28,7 @@ impl Reader {
     /// read on behind it.
     pub(super) fn pass_over(&mut self) -> Vec<Unreadable> {
         let mut all = Vec::new();
-        let now: Vec<_> = self.positions.open().collect();
-        let before = std::mem::replace(&mut self.stood, now.clone());
-        for (partition, position) in now.into_iter().filter(|it| before.contains(it)) {
+        for (partition, position) in self.standing.still(self.positions.open()) {
             let probe = Probe {
                 cluster: &self.cluster,
                 largest: super::FETCH_BYTES,
@@ -38,11 +36,7 @@ impl Reader {
                 partition,
             };
             let found = probe.unreadable(position).unwrap_or_else(|problem| {
-                tracing::warn!(
-                    partition,
-                    position,
-                    "cannot look at what cannot be read: {problem}"
-                );
+                tracing::warn!("{problem}");
                 None
             });
             if let Some((until, why)) = found {

@@ -1,10 +1,7 @@
 //! What a session does about record batches that nobody can read: finds them, hands over their offsets as rejects, and goes
 //! on behind them.
 
-use std::{
-    mem,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use rdkafka::{Offset, consumer::Consumer as _};
 
@@ -12,7 +9,7 @@ use super::{
     messages::Message,
     session::{End, MESSAGE_COST, Session},
 };
-use crate::kafka::probe::Probe;
+use crate::kafka::{probe::Probe, standing::Standing};
 
 /// How often to look which partitions stand still.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
@@ -25,10 +22,7 @@ pub(super) struct Examination {
     /// Whether it came since partitions were last looked at.
     is_new: bool,
     looked_at: Option<Instant>,
-    /// Where partitions were then.
-    before: Vec<(i32, i64)>,
-    /// The partition that was looked at last.
-    turn: i32,
+    standing: Standing,
 }
 
 impl Session<'_> {
@@ -45,6 +39,9 @@ impl Session<'_> {
     /// Whether a message is not the one to be taken next, because librdkafka lost its place; then it is sent back to where
     /// we are.
     pub(super) fn is_astray(&mut self, partition: i32, offset: i64) -> Result<bool, End> {
+        if !self.suspicion.has_arisen() {
+            return Ok(false);
+        }
         let position = self.poller.desk.offsets().position(partition);
         let Some(position) = position else { return Ok(false) };
         if !self.suspicion.is_astray(partition, offset, position, Instant::now()) {
@@ -60,14 +57,11 @@ impl Session<'_> {
             return Ok(());
         }
         self.examination.is_new = false;
-        let now = self.poller.desk.offsets().positions();
-        let before = mem::replace(&mut self.examination.before, now.clone());
+        let positions = self.poller.desk.offsets().positions();
+        let standing = &mut self.examination.standing;
+        let still = standing.still(positions);
         // One at a time: meanwhile nothing is polled.
-        let still: Vec<_> = now.into_iter().filter(|here| before.contains(here)).collect();
-        let turn = self.examination.turn;
-        let next = still.iter().find(|(it, _)| *it > turn).or_else(|| still.first());
-        if let Some((partition, position)) = next.copied() {
-            self.examination.turn = partition;
+        if let Some((partition, position)) = standing.take_turn(&still) {
             self.examine_one(partition, position)?;
             // It took a while, in which librdkafka may have gone anywhere.
             self.suspicion.arise(Instant::now());
@@ -84,10 +78,6 @@ impl Session<'_> {
             Ok(Some((until, why))) => self.pass_over(partition, from, until, why),
             Ok(None) => Ok(()),
             Err(problem) => {
-                let problem = format!(
-                    "something in topic {topic} cannot be read, and what it is cannot be found out: partition \
-                     {partition}, offset {from}: {problem}; trying again"
-                );
                 tracing::warn!("{problem}");
                 self.poller.shared.side.error(&problem);
                 Ok(())
