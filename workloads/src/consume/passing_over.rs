@@ -24,15 +24,23 @@ impl Session {
         }
     }
 
-    /// Whether a message is not the one to be handed over next, because librdkafka lost its place behind something that
-    /// cannot be read; then it is sent back to where we are.
-    pub(super) fn is_astray(&mut self, partition: i32, offset: i64) -> Result<bool, End> {
+    /// Whether a message, or the partition's end, is not what comes next, because librdkafka lost its place behind something
+    /// that cannot be read; then it is sent back to where we are.
+    pub(super) fn is_sent_back(
+        &mut self,
+        partition: i32,
+        offset: Option<i64>,
+    ) -> Result<bool, End> {
         if !self.suspicion.has_arisen() {
             return Ok(false);
         }
         let Some(assigned) = self.assignments.get(partition) else { return Ok(false) };
-        let position = assigned.position();
-        if !self.suspicion.is_astray(partition, offset, position, Instant::now()) {
+        let (position, now) = (assigned.position(), Instant::now());
+        let is_doubtful = match offset {
+            Some(offset) => self.suspicion.is_astray(partition, offset, position, now),
+            None => self.suspicion.is_end_doubtful(partition, position, now),
+        };
+        if !is_doubtful {
             return Ok(false);
         }
         self.seek(partition, position).map_or(Ok(true), Err)

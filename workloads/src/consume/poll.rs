@@ -209,7 +209,7 @@ impl Consumer {
             match polled {
                 Some(Ok(message)) => {
                     let (partition, offset) = (message.partition(), message.offset());
-                    match session.is_astray(partition, offset) {
+                    match session.is_sent_back(partition, Some(offset)) {
                         Ok(false) => {
                             session.flow();
                             self.shared.side.gate(Gate::Topic).open();
@@ -222,8 +222,14 @@ impl Consumer {
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    session.reach(partition);
-                    self.shared.side.gate(Gate::Topic).open();
+                    match session.is_sent_back(partition, None) {
+                        Ok(false) => {
+                            session.reach(partition);
+                            self.shared.side.gate(Gate::Topic).open();
+                        }
+                        Ok(true) => {}
+                        Err(end) => return Ok(end),
+                    }
                 }
                 Some(Err(error)) => {
                     if let Some(end) = self.note_error(session, &error) {
@@ -233,7 +239,7 @@ impl Consumer {
                 None => {}
             }
             // Looked at before the notices: whoever stops in the middle of a message says so before the message is gone.
-            let is_idle = self.queue.used() == 0;
+            let was_idle = self.queue.used() == 0;
             if let Some(end) = session.take_notices(&self.queue)? {
                 return Ok(end);
             }
@@ -243,6 +249,8 @@ impl Consumer {
             if renewal.is_due(Instant::now()) {
                 return Ok(End::Renew);
             }
+            // And again behind them: one of them may have handed over something.
+            let is_idle = was_idle && self.queue.used() == 0;
             if self.config.catch_up.is_wanted() && session.is_caught_up(is_idle) {
                 return Ok(End::Done);
             }

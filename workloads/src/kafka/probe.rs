@@ -49,6 +49,8 @@ impl Probe<'_> {
         let access = self.cluster.access().map_err(|error| error.to_string())?;
         let mut settings = access.reader_config(self.largest);
         settings.set("enable.partition.eof", "true");
+        // A client that begins asks for the partition's leader before it is connected, and asks again after this long.
+        settings.set("topic.metadata.refresh.fast.interval.ms", "10");
         let Some(why) = self.look(&settings, from)? else { return Ok(None) };
         let begun = Instant::now();
         // What no answer is about is left to the next examination.

@@ -59,6 +59,12 @@ impl Suspicion {
         }
         offset < expected || self.asked.insert(partition, expected) != Some(expected)
     }
+
+    /// Whether a partition's end is not to be believed: behind a damaged batch that is the last one, librdkafka tells it as
+    /// if there had been nothing. Then it has to be asked again for `expected`, as for a message that is astray.
+    pub(crate) fn is_end_doubtful(&mut self, partition: i32, expected: i64, now: Instant) -> bool {
+        self.is_astray(partition, i64::MAX, expected, now)
+    }
 }
 
 #[cfg(test)]
@@ -86,6 +92,17 @@ mod tests {
         assert!(!suspicion.is_astray(0, 12, 8, now) && !suspicion.is_astray(1, 12, 8, now));
         suspicion.arise(now);
         assert!(suspicion.is_astray(1, 12, 8, now), "it came again");
+    }
+
+    #[test]
+    fn an_end_is_believed_when_nothing_was_wrong_on_the_way_to_it() {
+        let (mut suspicion, now) = (Suspicion::default(), Instant::now());
+        assert!(!suspicion.is_end_doubtful(0, 7, now));
+        suspicion.arise(now);
+        assert!(suspicion.is_end_doubtful(0, 7, now));
+        suspicion.arise(now);
+        assert!(suspicion.is_end_doubtful(0, 7, now), "it came again");
+        assert!(!suspicion.is_end_doubtful(0, 7, now));
     }
 
     #[test]

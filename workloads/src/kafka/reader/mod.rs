@@ -12,6 +12,7 @@ mod unreadable;
 use std::{
     collections::BTreeMap,
     ops::ControlFlow,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -85,7 +86,7 @@ impl ConsumerContext for QuietContext {}
 
 /// Reads a topic.
 pub struct Reader {
-    client: BaseConsumer<QuietContext>,
+    client: Arc<BaseConsumer<QuietContext>>,
     cluster: Cluster,
     servers: String,
     topic: String,
@@ -109,6 +110,7 @@ impl Reader {
         let mut reader = Self {
             client: config
                 .create_with_context(QuietContext::default())
+                .map(Arc::new)
                 .map_err(ReaderError::Settings)?,
             cluster: cluster.clone(),
             servers: cluster.bootstrap_servers.clone(),
@@ -165,28 +167,25 @@ impl Reader {
         shutdown: &Shutdown,
         mut handle: impl FnMut(Event<'_>) -> Result<ControlFlow<()>, E>,
     ) -> Result<bool, E> {
+        let client = Arc::clone(&self.client);
         let (mut moved, mut looked) = (Instant::now(), Instant::now());
         while !self.positions.is_finished() {
             if shutdown.is_requested() {
                 return Ok(false);
             }
-            let mut polled = self.client.poll(Duration::ZERO);
+            let mut polled = client.poll(Duration::ZERO);
             if polled.is_none() {
                 if handle(Event::Idle)?.is_break() {
                     return Ok(false);
                 }
-                polled = self.client.poll(POLL_WAIT);
+                polled = client.poll(POLL_WAIT);
             }
             match polled {
+                Some(Ok(message))
+                    if self.is_sent_back(message.partition(), Some(message.offset())) => {}
+                Some(Err(KafkaError::PartitionEOF(id))) if self.is_sent_back(id, None) => {}
                 Some(Ok(message)) => {
                     let (id, offset) = (message.partition(), message.offset());
-                    if self.suspicion.has_arisen() {
-                        let expected = self.positions.position(id).unwrap_or(-1);
-                        if self.suspicion.is_astray(id, offset, expected, Instant::now()) {
-                            self.seek(id, expected);
-                            continue;
-                        }
-                    }
                     if self.positions.is_wanted(id, offset)
                         && handle(Event::Message(&message))?.is_break()
                     {

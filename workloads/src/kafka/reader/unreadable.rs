@@ -57,6 +57,24 @@ impl Reader {
         all
     }
 
+    /// Whether a message, or the partition's end, is not to be believed, because librdkafka lost its place behind something
+    /// that cannot be read; then it is sent back to where we are.
+    pub(super) fn is_sent_back(&mut self, partition: i32, offset: Option<i64>) -> bool {
+        if !self.suspicion.has_arisen() {
+            return false;
+        }
+        let (suspicion, now) = (&mut self.suspicion, Instant::now());
+        let Some(position) = self.positions.position(partition) else { return false };
+        let is_doubtful = match offset {
+            Some(offset) => suspicion.is_astray(partition, offset, position, now),
+            None => suspicion.is_end_doubtful(partition, position, now),
+        };
+        if is_doubtful {
+            self.seek(partition, position);
+        }
+        is_doubtful
+    }
+
     /// Reads a partition from where we are.
     pub(super) fn seek(&self, partition: i32, position: i64) {
         let to = Offset::Offset(position);

@@ -137,12 +137,20 @@ impl<'a> Session<'a> {
                 return Some(End::Rebuild("the group does not say where to begin".to_owned()));
             }
             match polled {
-                Some(Ok(message)) => match self.is_astray(message.partition(), message.offset()) {
-                    Ok(false) => self.take(&message),
-                    Ok(true) => {}
-                    Err(end) => return Some(end),
-                },
-                Some(Err(KafkaError::PartitionEOF(_))) => self.flow(),
+                Some(Ok(message)) => {
+                    match self.is_sent_back(message.partition(), Some(message.offset())) {
+                        Ok(false) => self.take(&message),
+                        Ok(true) => {}
+                        Err(end) => return Some(end),
+                    }
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    match self.is_sent_back(partition, None) {
+                        Ok(false) => self.flow(),
+                        Ok(true) => {}
+                        Err(end) => return Some(end),
+                    }
+                }
                 Some(Err(error)) => {
                     if let Some(end) = self.note_error(&error) {
                         return Some(end);

@@ -11,7 +11,8 @@ use batchpipe_workloads::{
 use rdkafka::{
     ClientConfig, Message as _, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
-    message::{BorrowedMessage, Headers as _},
+    message::{BorrowedMessage, Header, Headers as _, OwnedHeaders},
+    producer::{BaseProducer, BaseRecord, Producer as _},
 };
 
 use super::PATIENCE;
@@ -39,6 +40,14 @@ impl TopicMessage {
         }
     }
 
+    /// The same for another topic.
+    fn again<'a>(&'a self, topic: &'a str) -> BaseRecord<'a, (), Vec<u8>> {
+        let headers = self.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
+            headers.insert(Header { key, value: value.as_ref() })
+        });
+        BaseRecord::to(topic).partition(self.partition).headers(headers).payload(&self.value)
+    }
+
     /// Why it is a dead letter.
     pub(crate) fn dead_letter(&self) -> Option<DeadLetterHeader> {
         let (_, value) = self.headers.iter().find(|(name, _)| name == "batchpipe-dlq")?;
@@ -55,6 +64,25 @@ impl TopicMessage {
             Opened::Batch { envelope, .. } => (envelope.unwrap(), batch.text),
             Opened::Marker { envelope } => (envelope, Vec::new()),
             Opened::Tombstone => panic!("we write no tombstones"),
+        }
+    }
+}
+
+/// Sends messages into another topic, into the partitions that they come from: so many at once, which make a record batch.
+pub(crate) fn copy_topic(kafka: &Kafka, messages: &[TopicMessage], to: &str, at_once: usize) {
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", kafka.bootstrap_servers())
+        .set("linger.ms", "10") // so that they are together
+        .create()
+        .unwrap();
+    for same in messages.chunk_by(|one, next| one.partition == next.partition) {
+        for batch in same.chunks(at_once) {
+            for message in batch {
+                producer.send(message.again(to)).map_err(|(error, _)| error).unwrap();
+            }
+            while producer.in_flight_count() > 0 {
+                producer.poll(Duration::from_millis(1));
+            }
         }
     }
 }
