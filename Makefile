@@ -32,7 +32,8 @@ check: ## Format, lints and the tests that need cargo alone
 test: needs ## All tests, also those against a real Kafka
 	$(CARGO) test --workspace --locked
 
-test-long: needs ## Crash the operator at every request of fourteen scenarios, and take each of its rights away in turn
+test-long: needs ## Count a million records with each pair of codecs, and crash the operator at each request of fourteen scenarios
+	$(CARGO) test --release --workspace --locked --test e2e -- --ignored --nocapture agreement::
 	$(CARGO) test --locked -p batchpipe-operator --test e2e -- --ignored --nocapture crashes:: rbac::
 
 test-strimzi: ## Run pipelines against the real Strimzi, as root; STRIMZI_GIT and KAFKA_GIT are git folders of its sources and of Apache Kafka's

@@ -14,12 +14,17 @@ use crate::{
     pipeline::Records,
 };
 
+/// How often the records are sent in a row where time counts and not only CPU: that of starting varies by a second.
+const LAPS: u64 = 5;
+
 /// Records of one profile.
 pub(crate) struct Data {
     pub(crate) profile: ProfileName,
     pub(crate) records: u64,
     /// One record a line.
     pub(crate) file: PathBuf,
+    /// Several times the same.
+    laps: PathBuf,
     /// The file's content.
     pub(crate) text: Vec<u8>,
     /// The same, joined as batches.
@@ -46,7 +51,8 @@ impl Data {
         let mut sealed = Vec::new();
         let keep = |value: &[u8], crc| sealed.push(Sealed { value: value.to_vec(), crc });
         bare::produce_text(&text, per_batch, keep)?;
-        let data = Self { profile, records, file, text, batches, sealed };
+        let laps = file.with_extension("laps.ndjson");
+        let data = Self { profile, records, file, laps, text, batches, sealed };
         data.warm()?;
         Ok(data)
     }
@@ -54,6 +60,18 @@ impl Data {
     /// The file with all of them.
     pub(crate) fn records(&self) -> Records<'_> {
         Records { file: &self.file, count: self.records }
+    }
+
+    /// A file with all of them several times, made at the first call.
+    pub(crate) fn again(&self) -> Result<Records<'_>> {
+        if !self.laps.exists() {
+            let write = || {
+                let mut file = File::create(&self.laps)?;
+                (0..LAPS).try_for_each(|_| file.write_all(&self.text))
+            };
+            write().with_context(|| format!("cannot write {}", self.laps.display()))?;
+        }
+        Ok(Records { file: &self.laps, count: self.records * LAPS })
     }
 
     /// A file of the first records only, made at the first call; the whole one when it has no more.

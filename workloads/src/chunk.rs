@@ -3,7 +3,7 @@
 //! Making a chunk is the only pass over single records that a producer does: line ends are found, every record
 //! is checked and, if the pipeline has a key, hashed. Afterwards records are only moved in runs. Pure.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use batchpipe_api::reason::Reason;
 
@@ -43,6 +43,19 @@ pub struct Reject {
     pub size: u64,
     /// What is wrong with it.
     pub reason: Reason,
+    /// Where it is still to be found, if nothing of it could be read.
+    pub place: Option<Place>,
+}
+
+/// Where a message is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its topic.
+    pub topic: Arc<str>,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
 }
 
 /// Checked records, in the order in which they came.
@@ -120,6 +133,7 @@ impl Records {
                     bytes: record.to_vec(),
                     size: record.len() as u64,
                     reason,
+                    place: None,
                 });
                 kept
             }
@@ -217,7 +231,7 @@ impl Records {
 
 impl From<Oversize> for Reject {
     fn from(line: Oversize) -> Self {
-        Self { bytes: line.prefix, size: line.bytes, reason: Reason::RecordTooLarge }
+        Self { bytes: line.prefix, size: line.bytes, reason: Reason::RecordTooLarge, place: None }
     }
 }
 
@@ -354,7 +368,8 @@ mod tests {
 
     #[test]
     fn what_a_source_could_not_put_on_a_line_is_rejected_for_its_reason() {
-        let reject = Reject { bytes: b"a\nb".to_vec(), size: 3, reason: Reason::Newline };
+        let reject =
+            Reject { bytes: b"a\nb".to_vec(), size: 3, reason: Reason::Newline, place: None };
         let mut block =
             Block { text: b"1\n".to_vec(), rejects: vec![reject.clone()], ..Block::default() };
         let mut chunk = Records::default();

@@ -12,7 +12,7 @@ use rdkafka::{
     error::KafkaError,
 };
 
-use crate::kafka::{client::Cluster, probe::is_final, refusal::unreadable, topics::QuietContext};
+use crate::kafka::{client::Cluster, probe::is_final, topics::QuietContext};
 
 /// How long the answers may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -62,7 +62,9 @@ fn ask(
                 empty.extend(open.remove(&partition).map(|_| partition));
             }
             // Behind what cannot be read the end is told as if it were not there.
-            Some(Err(error)) if is_final(&error) || unreadable(&error).is_some() => {
+            Some(Err(error))
+                if is_final(&error) || client.context().remark().take_damage().is_some() =>
+            {
                 return Err(words(error));
             }
             Some(Err(_)) | None => {} // about a group that is not ours, or one broker of several

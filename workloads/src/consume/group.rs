@@ -29,6 +29,7 @@ use crate::{
     admin::{Gate, Side},
     kafka::{
         commits::commit_by,
+        damage::Damage,
         log::{self, Remark},
         membership::Membership,
         topic_id::{NewId, new_id},
@@ -114,6 +115,11 @@ impl Context {
     /// Something came that cannot be read: the watch finds out what.
     pub(super) fn suspect(&self) {
         self.suspicion.store(true, Ordering::Release);
+    }
+
+    /// What cannot be read, if the error that a poll has just returned is about that.
+    pub(super) fn take_damage(&self) -> Option<Damage> {
+        self.remark.take_damage()
     }
 
     /// Whether something came that cannot be read since this was last asked.

@@ -8,52 +8,44 @@ use rdkafka::consumer::Consumer as _;
 use super::{
     fetched::Fetched,
     session::{End, Session},
-    unreadable::Unreadable,
+    unreadable::Passing,
 };
-use crate::budget::Budget;
+use crate::{budget::Budget, kafka::probe::Unreadable};
 
 impl Session {
     /// Something was fetched that cannot be read. Whatever librdkafka has behind it is nothing that we may go by: fetches
     /// again from where we are, until it is known what is to be passed over.
     pub(super) fn suspect(&mut self) {
-        let now = Instant::now();
-        self.suspicion.arise(now);
+        self.suspicion.arise(Instant::now());
         self.client.context().suspect();
-        if self.suspicion.is_to_begin_anew(now) {
+        self.begin_anew_when_suspected();
+    }
+
+    /// Begins fetching anew when that is due.
+    pub(super) fn begin_anew_when_suspected(&mut self) {
+        if self.suspicion.has_arisen() && self.suspicion.take_fresh_start(Instant::now()) {
             self.fetching.begin_anew(&self.client);
         }
     }
 
-    /// Whether a message, or the partition's end, is not what comes next, because librdkafka lost its place behind something
-    /// that cannot be read; then it is sent back to where we are.
-    pub(super) fn is_sent_back(
-        &mut self,
-        partition: i32,
-        offset: Option<i64>,
-    ) -> Result<bool, End> {
+    /// Sends a partition back to where we are, if a message, or its end, is not what comes next: librdkafka has lost its
+    /// place behind something that cannot be read. True when it did.
+    pub(super) fn send_back(&mut self, partition: i32, offset: Option<i64>) -> Result<bool, End> {
         if !self.suspicion.has_arisen() {
             return Ok(false);
         }
         let Some(assigned) = self.assignments.get(partition) else { return Ok(false) };
-        let (position, now) = (assigned.position(), Instant::now());
-        let is_doubtful = match offset {
-            Some(offset) => self.suspicion.is_astray(partition, offset, position, now),
-            None => self.suspicion.is_end_doubtful(partition, position, now),
-        };
-        if !is_doubtful {
+        let position = assigned.position();
+        if !self.suspicion.doubts(partition, offset, position, Instant::now()) {
             return Ok(false);
         }
         self.seek(partition, position).map_or(Ok(true), Err)
     }
 
     /// Hands over the offsets of messages that nobody can read, and goes on behind them.
-    pub(super) fn pass_over(
-        &mut self,
-        unreadable: &Unreadable,
-        queue: &Arc<Budget>,
-    ) -> Option<End> {
-        let Unreadable { assigned, from, until, why } = unreadable;
-        if !self.is_current(assigned) || assigned.position() != *from {
+    pub(super) fn pass_over(&mut self, passing: &Passing, queue: &Arc<Budget>) -> Option<End> {
+        let Passing { assigned, position, unreadable: Unreadable { from, until, why } } = passing;
+        if !self.is_current(assigned) || assigned.position() != *position {
             return None; // given back meanwhile, or it could be read after all
         }
         let (partition, last) = (assigned.partition, until - 1);
@@ -68,6 +60,8 @@ impl Session {
         for offset in *from..*until {
             self.assignments.deliver(partition, Fetched::unreadable(offset, queue));
         }
+        // What follows may be of the same kind, and silent.
+        self.client.context().suspect();
         self.seek(partition, *until)
     }
 }

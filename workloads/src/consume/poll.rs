@@ -209,7 +209,7 @@ impl Consumer {
             match polled {
                 Some(Ok(message)) => {
                     let (partition, offset) = (message.partition(), message.offset());
-                    match session.is_sent_back(partition, Some(offset)) {
+                    match session.send_back(partition, Some(offset)) {
                         Ok(false) => {
                             session.flow();
                             self.shared.side.gate(Gate::Topic).open();
@@ -222,7 +222,7 @@ impl Consumer {
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    match session.is_sent_back(partition, None) {
+                    match session.send_back(partition, None) {
                         Ok(false) => {
                             session.reach(partition);
                             self.shared.side.gate(Gate::Topic).open();
@@ -245,6 +245,7 @@ impl Consumer {
             }
             session.balance(&self.queue);
             session.fetch_anew_when_refused();
+            session.begin_anew_when_suspected();
             session.commit_when_due();
             if renewal.is_due(Instant::now()) {
                 return Ok(End::Renew);
@@ -260,6 +261,11 @@ impl Consumer {
 
     /// Deals with what librdkafka says instead of a message.
     fn note_error(&self, session: &mut Session, error: &KafkaError) -> Option<End> {
+        if let Some(damage) = session.client.context().take_damage() {
+            tracing::debug!(?damage, "a record batch cannot be read");
+            session.suspect();
+            return None;
+        }
         match Refusal::of(error, &self.config.topic.name, &self.config.group) {
             Some(Refusal::TopicGone) => return Some(End::TopicGone),
             Some(Refusal::Fatal(why)) => return Some(End::Rebuild(why)),
@@ -273,10 +279,7 @@ impl Consumer {
             Some(Refusal::Joining(problem)) => {
                 self.complain(Gate::Group, reasons::GROUP_NOT_JOINED, &problem);
             }
-            Some(Refusal::Unreadable(why)) => {
-                tracing::debug!("a record batch cannot be read: {why}");
-                session.suspect();
-            }
+            Some(Refusal::Storage(problem)) => self.tell(&problem),
             None => tracing::debug!(%error, "while polling"),
         }
         None
@@ -284,12 +287,16 @@ impl Consumer {
 
     /// The brokers refuse something; librdkafka goes on asking, and what then comes opens the gate.
     fn complain(&self, gate: Gate, reason: &'static str, problem: &str) {
+        self.tell(problem);
+        self.shared.side.gate(gate).close(reason, problem);
+    }
+
+    fn tell(&self, problem: &str) {
         let side = &self.shared.side;
         if side.last_error().is_none_or(|error| error.message != problem) {
             tracing::warn!("{problem}");
         }
         side.error(problem);
-        side.gate(gate).close(reason, problem);
     }
 }
 

@@ -112,7 +112,11 @@ impl Session {
     /// The end of a partition was seen.
     pub(super) fn reach(&mut self, partition: i32) {
         if let Some(assigned) = self.assignments.get(partition) {
-            self.caught_up.reach_end(partition, assigned.position());
+            let position = assigned.position();
+            // What is not known yet is not reached.
+            if position >= 0 {
+                self.caught_up.reach_end(partition, position);
+            }
         }
         self.flow();
     }
@@ -151,7 +155,7 @@ impl Session {
             Notice::Fail(Stop::Thread(name)) => Err(ConsumeError::Thread(name)),
             Notice::Fail(stop) => Ok(Some(End::Rebuild(stop.to_string()))),
             Notice::TopicGone => Ok(Some(End::TopicGone)),
-            Notice::PassOver(unreadable) => Ok(self.pass_over(&unreadable, queue)),
+            Notice::PassOver(passing) => Ok(self.pass_over(&passing, queue)),
             Notice::Rewind(assigned, offset) => Ok(self.rewind(&assigned, offset)),
             Notice::BeginAnew(assigned, start) => Ok(self.begin_anew(&assigned, start)),
         }

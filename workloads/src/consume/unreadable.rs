@@ -4,17 +4,18 @@
 use std::sync::Arc;
 
 use super::{Config, assignment::Assigned, watermarks::Watermarks};
-use crate::kafka::{probe::Probe, standing::Standing};
+use crate::kafka::{
+    probe::{Probe, Unreadable},
+    standing::Standing,
+};
 
 /// Messages that cannot be read.
 #[derive(Debug)]
-pub(super) struct Unreadable {
+pub(super) struct Passing {
     pub(super) assigned: Arc<Assigned>,
-    /// The offset of the first one.
-    pub(super) from: i64,
-    /// The offset after the last one.
-    pub(super) until: i64,
-    pub(super) why: &'static str,
+    /// Where the partition was when it was looked at.
+    pub(super) position: i64,
+    pub(super) unreadable: Unreadable,
 }
 
 /// What is remembered from one look to the next.
@@ -29,9 +30,10 @@ impl Examination {
         config: &Config,
         assigned: &[Arc<Assigned>],
         watermarks: &Watermarks,
-    ) -> Result<Option<Unreadable>, String> {
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<Option<Passing>, String> {
         let waiting = self.waiting(assigned, |partition| watermarks.end(partition));
-        let Some((partition, from)) = self.0.take_turn(&waiting) else { return Ok(None) };
+        let Some((partition, position)) = self.0.take_turn(&waiting) else { return Ok(None) };
         let Some(assigned) = assigned.iter().find(|it| it.partition == partition) else {
             return Ok(None);
         };
@@ -40,14 +42,10 @@ impl Examination {
             largest: config.largest_value(),
             topic: &config.topic.name,
             partition,
+            is_over,
         };
-        let found = probe.unreadable(from)?;
-        Ok(found.map(|(until, why)| Unreadable {
-            assigned: Arc::clone(assigned),
-            from,
-            until,
-            why,
-        }))
+        let found = probe.unreadable(position)?;
+        Ok(found.map(|unreadable| Passing { assigned: Arc::clone(assigned), position, unreadable }))
     }
 
     /// Nothing is suspected any more.

@@ -201,14 +201,18 @@ impl Watch {
         if !self.consumer.context().take_suspicion() {
             return examination.end();
         }
-        match examination.look(&self.config, assigned, &self.watermarks) {
+        let context = self.consumer.context();
+        let is_over = || context.is_ended();
+        match examination.look(&self.config, assigned, &self.watermarks, &is_over) {
             Ok(Some(found)) => {
                 let _ = self.notices.send(Notice::PassOver(found)); // the poll thread is gone only at the end
             }
             Ok(None) => {}
+            Err(_) if is_over() => {}
             Err(problem) => {
                 tracing::warn!("{problem}");
                 self.shared.side.error(&problem);
+                context.suspect(); // the next look follows, whatever comes meanwhile
             }
         }
     }

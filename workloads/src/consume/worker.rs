@@ -15,7 +15,7 @@ use super::{
     fetched::Fetched,
     partition::Partition,
     tenure::GroupTenure,
-    unreadable::Unreadable,
+    unreadable::Passing,
 };
 use crate::{
     backoff::Backoff,
@@ -58,7 +58,7 @@ pub(super) enum Notice {
     /// What the group has of this partition is of an earlier topic: fetch it from the start of its log, which is here.
     BeginAnew(Arc<Assigned>, i64),
     /// Nobody can read these messages: keep their offsets, and fetch from behind them.
-    PassOver(Unreadable),
+    PassOver(Passing),
     /// The log went back under our hands: the topic was made again.
     TopicGone,
     /// The consumer cannot go on.

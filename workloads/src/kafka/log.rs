@@ -11,7 +11,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 
-use super::topics::TopicError;
+use super::{damage::Damage, topics::TopicError};
 
 /// Lines that nobody has to act on: our settings are chosen and tested (`CONFWARN`), a producer's id is asked
 /// for again by itself while a broker starts (`GETPID`), and a connection that failed (`FAIL`) reaches us as an
@@ -34,9 +34,13 @@ pub fn line(level: Level, facility: &str, text: &str) {
     }
 }
 
-/// The newest thing that librdkafka said about a broker: which address, and why it cannot be used.
+/// The newest thing that librdkafka said about a broker: which address, and why it cannot be used; and about what is stored
+/// there.
 #[derive(Debug, Default)]
-pub struct Remark(Mutex<Option<Said>>);
+pub struct Remark {
+    said: Mutex<Option<Said>>,
+    damage: Mutex<Option<Damage>>,
+}
 
 #[derive(Clone, Debug)]
 struct Said {
@@ -49,12 +53,24 @@ impl Remark {
     /// Takes note of an error; for `ClientContext::error`.
     pub fn note(&self, error: &KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", %error, "{reason}");
-        // That all brokers are down would hide why.
-        if *error != KafkaError::Global(RDKafkaErrorCode::AllBrokersDown) {
+        if let Some(damage) = Damage::of(error, reason) {
+            *self.damage.lock().unwrap_or_else(PoisonError::into_inner) = Some(damage);
+            return;
+        }
+        // That all brokers are down would hide why, and a partition's end is no trouble.
+        let is_about_broker = ![RDKafkaErrorCode::AllBrokersDown, RDKafkaErrorCode::PartitionEOF]
+            .map(KafkaError::Global)
+            .contains(error);
+        if is_about_broker {
             let said =
                 Said { what: lasting(reason), is_about_trust: is_about_trust(error, reason) };
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+            *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
         }
+    }
+
+    /// What cannot be read, if the error that a poll has just returned is about that.
+    pub(crate) fn take_damage(&self) -> Option<Damage> {
+        self.damage.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Whether the last thing said was that broker and client do not trust each other: then waiting does not help.
@@ -64,7 +80,7 @@ impl Remark {
 
     /// A broker answers: what was said before is over.
     pub(crate) fn forget(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// That no broker can be used, and why: what was said last, or else these words.
@@ -85,7 +101,7 @@ impl Remark {
     }
 
     fn said(&self) -> Option<Said> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -130,6 +146,19 @@ mod tests {
         remark.note(&KafkaError::Global(RDKafkaErrorCode::Resolve), "no such host");
         remark.note(&all_down, "1/1 brokers are down");
         assert_eq!(remark.or("nothing"), "no such host");
+    }
+
+    #[test]
+    fn what_is_stored_is_no_matter_of_a_connection() {
+        let remark = Remark::default();
+        remark.note(&KafkaError::Global(RDKafkaErrorCode::BrokerTransportFailure), "broken pipe");
+        remark.note(&KafkaError::Global(RDKafkaErrorCode::PartitionEOF), "reached end");
+        let damaged = KafkaError::Global(RDKafkaErrorCode::BadMessage);
+        remark.note(&damaged, "MessageSet at offset 3 (9 bytes) failed CRC32C check");
+        assert_eq!(remark.or("nothing"), "broken pipe");
+        assert_eq!(remark.take_damage().unwrap().base, 3);
+        remark.note(&damaged, "h:80: Receive failed: Invalid response size 9");
+        assert_eq!(remark.take_damage(), None);
     }
 
     #[test]

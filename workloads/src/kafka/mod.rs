@@ -6,6 +6,7 @@ pub mod awaiting;
 pub mod client;
 pub(crate) mod commits;
 pub mod credentials;
+pub(crate) mod damage;
 pub(crate) mod fetching;
 pub mod group_offsets;
 pub(crate) mod leap;

@@ -15,16 +15,13 @@ pub(crate) enum Refusal {
     Group(String),
     /// The group does not let us in; likewise.
     Joining(String),
-    /// A record batch cannot be read; why. librdkafka does not say which one.
-    Unreadable(&'static str),
+    /// The brokers cannot read what they have stored; likewise.
+    Storage(String),
 }
 
 impl Refusal {
     /// The refusal in an error; none when it is something that passes by itself.
     pub(crate) fn of(error: &KafkaError, topic: &str, group: &str) -> Option<Self> {
-        if let Some(why) = unreadable(error) {
-            return Some(Self::Unreadable(why));
-        }
         Some(match error.rdkafka_error_code()? {
             Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownTopicId => {
                 Self::TopicGone
@@ -44,23 +41,14 @@ impl Refusal {
                 "group {group} has as many members as the brokers allow; raise their group.max.size, or have \
                  fewer consumers"
             )),
+            code @ (Code::InvalidMessage | Code::KafkaStorageError | Code::Unknown) => {
+                Self::Storage(format!(
+                    "a broker cannot read what it has stored of topic {topic} ({code}); look at its log and its disk"
+                ))
+            }
             _ => return None,
         })
     }
-}
-
-/// Why what was fetched cannot be read; none when the error is about something else.
-pub(crate) fn unreadable(error: &KafkaError) -> Option<&'static str> {
-    let KafkaError::MessageConsumption(code) = error else { return None };
-    Some(match code {
-        Code::BadMessage => "it does not match the checksum that it was stored with",
-        Code::BadCompression => {
-            "what Kafka's own compression holds is damaged, or larger than may be received"
-        }
-        Code::NotImplemented => "its format or its compression is not known",
-        Code::MessageSizeTooLarge => "it is larger than may be received",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
@@ -72,11 +60,10 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_no_matter_of_the_group() {
-        for code in [Code::BadMessage, Code::BadCompression, Code::NotImplemented] {
-            assert!(matches!(of(code), Some(Refusal::Unreadable(_))), "{code:?}");
-        }
-        assert_eq!(unreadable(&KafkaError::Global(Code::BadMessage)), None);
+    fn what_brokers_cannot_read_themselves_is_said() {
+        let Some(Refusal::Storage(words)) = of(Code::InvalidMessage) else { panic!() };
+        assert!(words.contains("of topic t (") && words.contains("look at its log"), "{words}");
+        assert_eq!(of(Code::BadMessage), None, "of a connection");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long it may have.
+/// How long after that it may be anywhere.
 const PERIOD: Duration = Duration::from_mins(1);
 /// How long fetching goes on before it is begun anew again.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -20,6 +20,8 @@ pub(crate) struct Suspicion {
     asked: BTreeMap<i32, i64>,
     /// When fetching was last begun anew.
     begun: Option<Instant>,
+    /// Whether it is to be begun anew.
+    is_owed: bool,
 }
 
 impl Suspicion {
@@ -27,6 +29,7 @@ impl Suspicion {
     pub(crate) fn arise(&mut self, now: Instant) {
         self.at = Some(now);
         self.asked.clear();
+        self.is_owed = true;
     }
 
     /// Whether anything ever came that cannot be read. Asked for every message, before anything that costs more.
@@ -34,36 +37,38 @@ impl Suspicion {
         self.at.is_some()
     }
 
-    /// Whether to begin fetching anew because of that; not for each error of a storm, since it throws away what was fetched
-    /// ahead.
-    pub(crate) fn is_to_begin_anew(&mut self, now: Instant) -> bool {
-        let is_due = self.begun.is_none_or(|at| now.duration_since(at) >= PAUSE);
+    /// Whether to begin fetching anew now, because something came that cannot be read; not for each error of a storm, since it
+    /// throws away what was fetched ahead. What is put off is due later.
+    pub(crate) fn take_fresh_start(&mut self, now: Instant) -> bool {
+        let is_due = self.is_owed && self.begun.is_none_or(|at| now.duration_since(at) >= PAUSE);
         if is_due {
             self.begun = Some(now);
+            self.is_owed = false;
         }
         is_due
     }
 
-    /// Whether a message is not to be taken, because it is not what is expected next: then it has to be asked again for
-    /// `expected`. What is left out when that was asked for is not there.
-    pub(crate) fn is_astray(
+    /// Whether a message, or the partition's end, is not what comes next, so that it has to be asked again for `expected`.
+    /// Behind a damaged batch the end is told as if there had been nothing.
+    pub(crate) fn doubts(
         &mut self,
         partition: i32,
-        offset: i64,
+        offset: Option<i64>,
         expected: i64,
         now: Instant,
     ) -> bool {
+        // The end is behind every offset.
+        self.is_astray(partition, offset.unwrap_or(i64::MAX), expected, now)
+    }
+
+    /// Whether a message is not to be taken, because it is not what is expected next: then it has to be asked again for
+    /// `expected`. What is left out when that was asked for is not there.
+    fn is_astray(&mut self, partition: i32, offset: i64, expected: i64, now: Instant) -> bool {
         let is_suspected = self.at.is_some_and(|at| now.duration_since(at) < PERIOD);
         if !is_suspected || expected < 0 || offset == expected {
             return false;
         }
         offset < expected || self.asked.insert(partition, expected) != Some(expected)
-    }
-
-    /// Whether a partition's end is not to be believed: behind a damaged batch that is the last one, librdkafka tells it as
-    /// if there had been nothing. Then it has to be asked again for `expected`, as for a message that is astray.
-    pub(crate) fn is_end_doubtful(&mut self, partition: i32, expected: i64, now: Instant) -> bool {
-        self.is_astray(partition, i64::MAX, expected, now)
     }
 }
 
@@ -97,19 +102,23 @@ mod tests {
     #[test]
     fn an_end_is_believed_when_nothing_was_wrong_on_the_way_to_it() {
         let (mut suspicion, now) = (Suspicion::default(), Instant::now());
-        assert!(!suspicion.is_end_doubtful(0, 7, now));
+        assert!(!suspicion.doubts(0, None, 7, now));
         suspicion.arise(now);
-        assert!(suspicion.is_end_doubtful(0, 7, now));
+        assert!(suspicion.doubts(0, None, 7, now));
         suspicion.arise(now);
-        assert!(suspicion.is_end_doubtful(0, 7, now), "it came again");
-        assert!(!suspicion.is_end_doubtful(0, 7, now));
+        assert!(suspicion.doubts(0, None, 7, now), "it came again");
+        assert!(!suspicion.doubts(0, None, 7, now));
     }
 
     #[test]
     fn a_storm_of_errors_does_not_throw_away_what_was_fetched_each_time() {
         let (mut suspicion, now) = (Suspicion::default(), Instant::now());
-        assert!(suspicion.is_to_begin_anew(now));
-        assert!(!suspicion.is_to_begin_anew(now + PAUSE / 2));
-        assert!(suspicion.is_to_begin_anew(now + PAUSE));
+        assert!(!suspicion.take_fresh_start(now));
+        suspicion.arise(now);
+        assert!(suspicion.take_fresh_start(now));
+        suspicion.arise(now);
+        assert!(!suspicion.take_fresh_start(now + PAUSE / 2), "put off");
+        assert!(suspicion.take_fresh_start(now + PAUSE), "and not forgotten");
+        assert!(!suspicion.take_fresh_start(now + 2 * PAUSE));
     }
 }

@@ -9,7 +9,7 @@ use batchpipe_api::reason::Reason;
 use super::seal::Debt;
 use crate::{
     budget::{Budget, Charge},
-    chunk::Reject,
+    chunk::{Place, Reject},
     clock::unix_ms,
     dead_letter::{self, DeadLetter, Token},
     dead_letter_header::DeadLetterHeader,
@@ -32,6 +32,15 @@ struct Owed {
         reason = "held for its memory; given back when the letter is acknowledged"
     )]
     charge: Charge,
+}
+
+/// Where a record comes from: in a topic of batches it never was.
+fn origin(reject: &Reject, topic: &str) -> DeadLetterHeader {
+    let Some(Place { topic, partition, offset }) = &reject.place else {
+        return DeadLetterHeader::new(reject.reason, topic, NOWHERE.0, NOWHERE.1);
+    };
+    let whole = DeadLetterHeader::new(reject.reason, topic, *partition, *offset);
+    DeadLetterHeader { truncated: Some(reject.size), ..whole }
 }
 
 /// Sends dead letters.
@@ -85,10 +94,9 @@ impl DeadLetters {
 
     /// Makes letters of what waits, as many as may be on their way.
     fn make_letters(&mut self) {
-        let (partition, offset) = NOWHERE;
         let room = MOST_LETTERS.saturating_sub(self.outbox.len()).min(self.waiting.len());
         for (reject, owed) in self.waiting.drain(..room) {
-            let origin = DeadLetterHeader::new(reject.reason, &self.topic, partition, offset);
+            let origin = origin(&reject, &self.topic);
             let letter =
                 DeadLetter { value: reject.bytes, size: reject.size, headers: Vec::new(), origin };
             self.outbox.push(0, letter.into_message(unix_ms(), owed));

@@ -255,6 +255,7 @@ impl Engine {
                     size: record.len() as u64,
                     bytes: record,
                     reason: Reason::RecordTooLarge,
+                    place: None,
                 };
                 self.dead_letters.push(reject, marker.token.debt.another());
                 self.outbox.replace(partition, std::iter::once(marker));

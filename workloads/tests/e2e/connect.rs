@@ -4,8 +4,6 @@
 mod program;
 
 use std::{
-    io::{Read, Write},
-    net::TcpListener,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -15,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use self::program::{Ended, PATIENCE, Program, batchpipe, run};
+use crate::kit::command::not_kafka;
 
 /// How soon people must be told what is missing.
 const SOON: Duration = Duration::from_secs(10);
@@ -141,18 +140,7 @@ fn a_name_that_does_not_resolve_is_told_with_the_name() {
 
 #[test]
 fn something_else_than_kafka_is_told_as_such() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let _ = stream.read(&mut [0; 1024]);
-            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
-            // Closing first could make a reset of it, which says less.
-            std::thread::spawn(move || std::io::copy(&mut stream, &mut std::io::sink()));
-        }
-    });
-    assert_unreachable(&address, "what answers there is not Kafka");
+    assert_unreachable(&not_kafka(), "what answers there is not Kafka");
 }
 
 #[test]

@@ -25,9 +25,7 @@ use rdkafka::{
 
 use self::positions::Positions;
 pub use self::{error::ReaderError, positions::Watermarks, unreadable::Unreadable};
-use super::{
-    client::Cluster, refusal, standing::Standing, suspicion::Suspicion, topics::QuietContext,
-};
+use super::{client::Cluster, standing::Standing, suspicion::Suspicion, topics::QuietContext};
 use crate::{backoff::Backoff, shutdown::Shutdown};
 
 /// What librdkafka may fetch ahead, in bytes.
@@ -182,8 +180,8 @@ impl Reader {
             }
             match polled {
                 Some(Ok(message))
-                    if self.is_sent_back(message.partition(), Some(message.offset())) => {}
-                Some(Err(KafkaError::PartitionEOF(id))) if self.is_sent_back(id, None) => {}
+                    if self.send_back(message.partition(), Some(message.offset())) => {}
+                Some(Err(KafkaError::PartitionEOF(id))) if self.send_back(id, None) => {}
                 Some(Ok(message)) => {
                     let (id, offset) = (message.partition(), message.offset());
                     if self.positions.is_wanted(id, offset)
@@ -203,8 +201,8 @@ impl Reader {
                     }
                     moved = Instant::now();
                 }
-                Some(Err(error)) if refusal::unreadable(&error).is_some() => {
-                    for unreadable in self.pass_over() {
+                Some(Err(_)) if client.context().remark().take_damage().is_some() => {
+                    for unreadable in self.pass_over(shutdown) {
                         moved = Instant::now();
                         if handle(Event::Unreadable(unreadable))?.is_break() {
                             return Ok(false);

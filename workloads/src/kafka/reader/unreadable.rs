@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use rdkafka::{Offset, consumer::Consumer as _};
 
 use super::Reader;
-use crate::kafka::probe::Probe;
+use crate::{
+    kafka::probe::{self, Probe},
+    shutdown::Shutdown,
+};
 
 /// How long going back to an offset may take.
 const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,7 +29,7 @@ pub struct Unreadable {
 impl Reader {
     /// After something came that cannot be read: what that is, in partitions that stand still since it came before. Each is
     /// read on behind it.
-    pub(super) fn pass_over(&mut self) -> Vec<Unreadable> {
+    pub(super) fn pass_over(&mut self, shutdown: &Shutdown) -> Vec<Unreadable> {
         let mut all = Vec::new();
         for (partition, position) in self.standing.still(self.positions.open()) {
             let probe = Probe {
@@ -34,16 +37,19 @@ impl Reader {
                 largest: super::FETCH_BYTES,
                 topic: &self.topic,
                 partition,
+                is_over: &|| shutdown.is_requested(),
             };
             let found = probe.unreadable(position).unwrap_or_else(|problem| {
                 tracing::warn!("{problem}");
                 None
             });
-            if let Some((until, why)) = found {
+            if let Some(probe::Unreadable { from, until, why }) = found {
                 let is_wanted = |offset: &i64| self.positions.is_wanted(partition, *offset);
                 let until =
-                    (position + 1..until).take_while(is_wanted).last().unwrap_or(position) + 1;
-                all.push(Unreadable { partition, from: position, until, why });
+                    (from..until).take_while(is_wanted).last().map_or(from, |last| last + 1);
+                if from < until {
+                    all.push(Unreadable { partition, from, until, why });
+                }
                 if self.positions.advance(partition, until - 1) {
                     self.pause(partition);
                 }
@@ -57,18 +63,14 @@ impl Reader {
         all
     }
 
-    /// Whether a message, or the partition's end, is not to be believed, because librdkafka lost its place behind something
-    /// that cannot be read; then it is sent back to where we are.
-    pub(super) fn is_sent_back(&mut self, partition: i32, offset: Option<i64>) -> bool {
+    /// Sends a partition back to where we are, if a message, or its end, is not what comes next: librdkafka has lost its
+    /// place behind something that cannot be read. True when it did.
+    pub(super) fn send_back(&mut self, partition: i32, offset: Option<i64>) -> bool {
         if !self.suspicion.has_arisen() {
             return false;
         }
-        let (suspicion, now) = (&mut self.suspicion, Instant::now());
         let Some(position) = self.positions.position(partition) else { return false };
-        let is_doubtful = match offset {
-            Some(offset) => suspicion.is_astray(partition, offset, position, now),
-            None => suspicion.is_end_doubtful(partition, position, now),
-        };
+        let is_doubtful = self.suspicion.doubts(partition, offset, position, Instant::now());
         if is_doubtful {
             self.seek(partition, position);
         }
@@ -76,10 +78,11 @@ impl Reader {
     }
 
     /// Reads a partition from where we are.
-    pub(super) fn seek(&self, partition: i32, position: i64) {
+    pub(super) fn seek(&mut self, partition: i32, position: i64) {
         let to = Offset::Offset(position);
         if let Err(error) = self.client.seek(&self.topic, partition, to, SEEK_TIMEOUT) {
             tracing::debug!(%error, partition, position, "cannot go back; trying again");
+            self.suspicion.arise(Instant::now()); // what comes next was not asked for
         }
     }
 }

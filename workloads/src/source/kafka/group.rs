@@ -26,6 +26,7 @@ use crate::{
     kafka::{
         answers::{REQUEST_TIMEOUT, ask_committed, ask_offsets},
         commits::{self, Due, commit_by},
+        damage::Damage,
         log::{self, Remark},
         membership::Membership,
         resume::{Resume, resume},
@@ -117,6 +118,11 @@ impl Context {
     /// Whether no broker answered when last heard.
     pub(super) fn is_unreachable(&self) -> bool {
         self.is_unreachable.load(Ordering::Acquire)
+    }
+
+    /// What cannot be read, if the error that a poll has just returned is about that.
+    pub(super) fn take_damage(&self) -> Option<Damage> {
+        self.remark.take_damage()
     }
 
     /// A broker answers.

@@ -1,11 +1,13 @@
 //! From a message to a record: a value is one record and becomes one line; what cannot be a line is a reject. Pure.
 
+use std::sync::Arc;
+
 use batchpipe_api::reason::Reason;
 
 use super::super::{Block, Oversize};
 use crate::{
     budget::Charge,
-    chunk::{self, Reject, Rules},
+    chunk::{self, Place, Reject, Rules},
     key::KeyHash,
 };
 
@@ -21,8 +23,8 @@ pub(super) struct Message {
     pub(super) value: Option<Box<[u8]>>,
     /// Size of the whole value in bytes.
     pub(super) size: usize,
-    /// Whether nothing of it can be read, so that there is only its offset.
-    pub(super) is_unreadable: bool,
+    /// The topic that it is in, if nothing of it can be read.
+    pub(super) unreadable_in: Option<Arc<str>>,
     /// The memory that it holds; none in tests.
     #[expect(dead_code, reason = "held for its memory, given back with the message")]
     pub(super) charge: Option<Charge>,
@@ -41,8 +43,10 @@ pub(super) enum Put {
 
 /// Puts the message's record, which may have `most` bytes, into the block. With a key that stands in the record, the message's own does not matter.
 pub(super) fn put(message: &mut Message, rules: &Rules, most: usize, block: &mut Block) -> Put {
-    if message.is_unreadable {
-        block.rejects.push(Reject { bytes: Vec::new(), size: 0, reason: Reason::Corrupt });
+    if let Some(topic) = message.unreadable_in.take() {
+        let place = Place { topic, partition: message.partition, offset: message.offset };
+        let (bytes, reason) = (Vec::new(), Reason::Corrupt);
+        block.rejects.push(Reject { bytes, size: 0, reason, place: Some(place) });
         return Put::Record;
     }
     let Some(value) = message.value.take() else { return Put::Tombstone };
@@ -57,7 +61,7 @@ pub(super) fn put(message: &mut Message, rules: &Rules, most: usize, block: &mut
     let is_one_line = memchr::memchr(b'\n', &value).is_none();
     if !is_one_line && let Err(reason) = check(&value, rules) {
         let size = value.len() as u64;
-        block.rejects.push(Reject { bytes: value.into_vec(), size, reason });
+        block.rejects.push(Reject { bytes: value.into_vec(), size, reason, place: None });
         return Put::Record;
     }
     let from = block.text.len();
@@ -93,7 +97,7 @@ mod tests {
             offset: 0,
             hash: key.map(KeyHash::of),
             size: value.map_or(0, <[u8]>::len),
-            is_unreadable: false,
+            unreadable_in: None,
             value: value.map(Box::from),
             charge: None,
         }
@@ -136,17 +140,24 @@ mod tests {
         for (validate, reason) in [(true, Reason::InvalidJson), (false, Reason::Newline)] {
             let (put, block) = run(Some(b"{\"a\n\":1}"), &Rules { validate, key: None });
             assert_eq!((put, block.text.len()), (Put::Record, 0));
-            let expected = Reject { bytes: b"{\"a\n\":1}".to_vec(), size: 8, reason };
+            let expected = Reject { bytes: b"{\"a\n\":1}".to_vec(), size: 8, reason, place: None };
             assert_eq!(block.rejects, [expected]);
         }
     }
 
     #[test]
     fn what_nobody_can_read_is_a_reject_without_content() {
-        let mut message = Message { is_unreadable: true, ..message(None, None) };
+        let mut message = Message {
+            unreadable_in: Some("raw".into()),
+            partition: 2,
+            offset: 7,
+            ..message(None, None)
+        };
         let mut block = Block::default();
         assert_eq!(put(&mut message, &json(), MOST, &mut block), Put::Record);
-        assert_eq!(block.rejects, [Reject { bytes: vec![], size: 0, reason: Reason::Corrupt }]);
+        let place = Some(Place { topic: "raw".into(), partition: 2, offset: 7 });
+        let expected = Reject { bytes: vec![], size: 0, reason: Reason::Corrupt, place };
+        assert_eq!(block.rejects, [expected]);
     }
 
     #[test]

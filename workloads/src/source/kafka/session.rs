@@ -111,6 +111,7 @@ impl<'a> Session<'a> {
                 self.look_into_leaps();
             }
             self.probe();
+            self.begin_anew_when_suspected();
             if let Err(end) = self.examine() {
                 return end;
             }
@@ -138,14 +139,14 @@ impl<'a> Session<'a> {
             }
             match polled {
                 Some(Ok(message)) => {
-                    match self.is_sent_back(message.partition(), Some(message.offset())) {
+                    match self.send_back(message.partition(), Some(message.offset())) {
                         Ok(false) => self.take(&message),
                         Ok(true) => {}
                         Err(end) => return Some(end),
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    match self.is_sent_back(partition, None) {
+                    match self.send_back(partition, None) {
                         Ok(false) => self.flow(),
                         Ok(true) => {}
                         Err(end) => return Some(end),
@@ -200,13 +201,18 @@ impl<'a> Session<'a> {
             hash: key.map(KeyHash::of),
             value: whole.map(|whole| Box::from(&whole[..kept])),
             size,
-            is_unreadable: false,
+            unreadable_in: None,
             charge: Some(queue.charge_now(kept + MESSAGE_COST)),
         });
     }
 
     /// Deals with what librdkafka says instead of a message.
     fn note_error(&mut self, error: &KafkaError) -> Option<End> {
+        if let Some(damage) = self.client.context().take_damage() {
+            tracing::debug!(?damage, "a record batch cannot be read");
+            self.suspect();
+            return None;
+        }
         let options = &self.poller.options;
         match Refusal::of(error, &options.topic, &options.group) {
             Some(Refusal::TopicGone) => return Some(End::TopicGone),
@@ -215,11 +221,9 @@ impl<'a> Session<'a> {
                 self.is_refused = true;
                 self.complain(&problem);
             }
-            Some(Refusal::Group(problem) | Refusal::Joining(problem)) => self.complain(&problem),
-            Some(Refusal::Unreadable(why)) => {
-                tracing::debug!("a record batch cannot be read: {why}");
-                self.suspect();
-            }
+            Some(
+                Refusal::Group(problem) | Refusal::Joining(problem) | Refusal::Storage(problem),
+            ) => self.complain(&problem),
             None => tracing::debug!(%error, "while polling"),
         }
         None

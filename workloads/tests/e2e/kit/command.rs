@@ -3,7 +3,8 @@
 
 use std::{
     fs::{self, File},
-    io::{Read as _, Seek as _},
+    io::{Read as _, Seek as _, Write as _},
+    net::TcpListener,
     path::Path,
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     thread,
@@ -190,4 +191,20 @@ fn peak_kib(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+/// Where something answers HTTP, until the tests end.
+pub(crate) fn not_kafka() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+            // Closing first could make a reset of it, which says less.
+            thread::spawn(move || std::io::copy(&mut stream, &mut std::io::sink()));
+        }
+    });
+    address
 }

@@ -16,6 +16,11 @@ use crate::kit::{
 
 const SEED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/seed.yaml");
 
+/// How many records are counted with each codec in every run of the tests.
+const SOME: u64 = 20_000;
+/// How many in a run that may take longer.
+const MANY: u64 = 1_000_000;
+
 /// Produces `records` of the pipeline's generator and has them counted by everyone; what `tap` and the consumer
 /// print has to be the records of `profile`, as often as they were made.
 fn assert_agreement(
@@ -45,9 +50,9 @@ fn assert_agreement(
 }
 
 /// Every codec with this compression of Kafka's own around it.
-fn assert_agreement_with(transport: &str) {
+fn assert_agreement_with(transport: &str, records: u64) {
     for codec in Codec::ALL {
-        let topic = format!("counted-{codec}-{transport}");
+        let topic = format!("counted-{codec}-{transport}-{records}");
         let folder = tempfile::tempdir().unwrap();
         let mut pipeline = Pipeline::new(&topic);
         pipeline.compression = format!("{{codec: {codec}, transport: {transport}}}");
@@ -58,7 +63,7 @@ fn assert_agreement_with(transport: &str) {
             command.arg("-f").arg(&path);
             command
         };
-        assert_agreement(&command, &topic, ProfileName::Seed, 20_000);
+        assert_agreement(&command, &topic, ProfileName::Seed, records);
         let carried = record_batches(&topic);
         let is_carried = |batch: &RecordBatch| batch.compression == transport;
         assert!(carried.iter().all(|batch| is_carried(batch) || batch.compression == "none"));
@@ -75,20 +80,30 @@ fn everyone_counts_a_million_records_of_the_example_alike() {
         command.args(["-f", SEED]).env("KAFKA_TOPIC", "agree-on-a-million");
         command
     };
-    assert_agreement(&command, "agree-on-a-million", ProfileName::Seed, 1_000_000);
+    assert_agreement(&command, "agree-on-a-million", ProfileName::Seed, MANY);
 }
 
 #[test]
 fn everyone_counts_alike_with_every_codec() {
-    assert_agreement_with("none");
+    assert_agreement_with("none", SOME);
 }
 
 #[test]
 fn everyone_counts_alike_with_every_codec_inside_kafkas_own_lz4() {
-    assert_agreement_with("lz4");
+    assert_agreement_with("lz4", SOME);
 }
 
 #[test]
 fn everyone_counts_alike_with_every_codec_inside_kafkas_own_zstd() {
-    assert_agreement_with("zstd");
+    assert_agreement_with("zstd", SOME);
+}
+
+#[test]
+#[ignore = "takes minutes; run by make test-long"]
+fn everyone_counts_a_million_alike_with_every_codec_in_all_of_kafkas_own() {
+    let _alone = demo_group();
+    for transport in ["none", "gzip", "snappy", "lz4", "zstd"] {
+        assert_agreement_with(transport, MANY);
+        println!("{MANY} records with each codec, transport {transport}: everyone counts alike");
+    }
 }

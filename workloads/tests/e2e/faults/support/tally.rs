@@ -67,6 +67,11 @@ impl Tally {
         self.counts.iter().map(|count| u64::from(count.saturating_sub(1))).sum()
     }
 
+    /// How many lines are none of the records.
+    pub(crate) fn strange(&self) -> usize {
+        self.strange.len()
+    }
+
     /// Fails when a record was lost or altered; prints the numbers.
     pub(crate) fn check_complete(&self, test: &str) {
         let (lost, duplicates) = (self.lost(), self.duplicates());

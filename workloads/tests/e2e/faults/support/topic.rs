@@ -11,6 +11,7 @@ use batchpipe_workloads::{
 use rdkafka::{
     ClientConfig, Message as _, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
+    error::KafkaError,
     message::{BorrowedMessage, Header, Headers as _, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, Producer as _},
 };
@@ -68,21 +69,26 @@ impl TopicMessage {
     }
 }
 
-/// Sends messages into another topic, into the partitions that they come from: so many at once, which make a record batch.
+/// Sends messages into another topic, into the partitions that they come from: so many at once, which make a record batch
+/// and a transaction of their own.
 pub(crate) fn copy_topic(kafka: &Kafka, messages: &[TopicMessage], to: &str, at_once: usize) {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", kafka.bootstrap_servers())
         .set("linger.ms", "10") // so that they are together
+        .set("transactional.id", to)
         .create()
         .unwrap();
+    producer.init_transactions(PATIENCE).unwrap();
     for same in messages.chunk_by(|one, next| one.partition == next.partition) {
         for batch in same.chunks(at_once) {
+            producer.begin_transaction().unwrap();
             for message in batch {
                 producer.send(message.again(to)).map_err(|(error, _)| error).unwrap();
             }
             while producer.in_flight_count() > 0 {
                 producer.poll(Duration::from_millis(1));
             }
+            producer.commit_transaction(PATIENCE).unwrap();
         }
     }
 }
@@ -111,6 +117,7 @@ fn read_partition(
         .set("bootstrap.servers", kafka.bootstrap_servers())
         .set("group.id", "nobody")
         .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true") // the last offset may be the end of a transaction
         .create()
         .unwrap();
     let mut list = TopicPartitionList::new();
@@ -119,11 +126,16 @@ fn read_partition(
     let deadline = Instant::now() + PATIENCE;
     loop {
         assert!(Instant::now() < deadline, "{topic}/{partition} cannot be read to {end}");
-        let Some(Ok(message)) = reader.poll(Duration::from_millis(500)) else { continue };
-        let is_last = message.offset() + 1 >= end;
-        all.push(TopicMessage::copy(&message));
-        if is_last {
-            return;
+        match reader.poll(Duration::from_millis(500)) {
+            Some(Ok(message)) => {
+                let is_last = message.offset() + 1 >= end;
+                all.push(TopicMessage::copy(&message));
+                if is_last {
+                    return;
+                }
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => return,
+            Some(Err(_)) | None => {}
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::faults::{
     damage::damage,
     support::{Tally, read_topic, until},
 };
+use crate::kit::command::not_kafka;
 
 #[test]
 fn records_that_a_disk_has_damaged_are_counted_and_the_others_come_once() {
@@ -44,13 +45,42 @@ fn records_that_a_disk_has_damaged_are_counted_and_the_others_come_once() {
     });
     producer.terminate().well();
     let sent = scene.tally_topic(&kafka, &records);
-    assert_eq!((sent.lost(), sent.duplicates()), (expected.lost(), 0));
+    assert_eq!((sent.lost(), sent.duplicates(), sent.strange()), (expected.lost(), 0, 0));
     let letters = read_topic(&kafka, "source-damaged.dlq");
-    assert_eq!(letters.len(), damaged.len());
-    assert!(letters.iter().all(|letter| letter.dead_letter().unwrap().reason == Reason::Corrupt));
+    let mut kept = BTreeSet::new();
+    for letter in &letters {
+        let origin = letter.dead_letter().unwrap();
+        assert_eq!((origin.reason, origin.truncated), (Reason::Corrupt, Some(0)));
+        assert_eq!(origin.topic, raw);
+        assert!(kept.insert((origin.partition, origin.offset)), "{origin}");
+    }
+    assert_eq!(kept, damaged);
     // Nothing is fetched again by the next one.
     let producer = scene.produce();
     producer.await_ready();
     let report = producer.terminate().well();
     assert_eq!(report.accepted, 0);
+}
+
+#[test]
+fn answers_that_are_not_kafkas_are_not_taken_for_damage() {
+    let mut kafka = kafka().unwrap();
+    let mut stage = Stage::new(&kafka, "source-balancer");
+    let (records, pairs) = stage.records(3000);
+    // What balances connections answers for itself while nobody is behind it.
+    let servers = [not_kafka(), kafka.bootstrap_servers(), not_kafka()].join(",");
+    stage.scene.spec["kafka"]["bootstrapServers"] = servers.into();
+    let producer = stage.scene.produce();
+    stage.send(&pairs[..1000]);
+    until("some are sent", || producer.report().accounting.delivered == 1000);
+    let Stage { scene, raw, .. } = stage;
+    kafka.stop().unwrap();
+    until("its log tells of it", || producer.log().contains("no broker answers"));
+    kafka.start_again().unwrap();
+    let stage = Stage { scene, kafka: &kafka, raw };
+    stage.send(&pairs[1000..]);
+    until("all is sent", || producer.report().accounting.delivered == 3000);
+    let report = producer.terminate().well();
+    assert_eq!((report.accepted, report.dead_lettered), (3000, 0));
+    stage.scene.tally_topic(&kafka, &records).check_complete("source-balancer");
 }
