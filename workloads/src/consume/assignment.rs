@@ -12,7 +12,7 @@ use std::{
 use crossbeam_channel::Sender;
 
 use super::fetched::Fetched;
-use crate::kafka::leap::Leap;
+use crate::kafka::{jump::is_jump, leap::Leap};
 
 /// An offset or a time that is not known.
 pub(super) const UNKNOWN: i64 = -1;
@@ -24,6 +24,8 @@ pub(super) struct Assigned {
     phase: AtomicU8,
     /// The offset after the last message that was handed to a worker; before the first, where it begins.
     position: AtomicI64,
+    /// The first message that came before it was known where to go on.
+    first: AtomicI64,
     /// Everything before this offset is delivered or dead-lettered.
     done: AtomicI64,
     /// What the group knows of `done`.
@@ -54,6 +56,7 @@ impl Assigned {
             partition,
             phase: AtomicU8::new(ACTIVE),
             position: AtomicI64::new(UNKNOWN),
+            first: AtomicI64::new(UNKNOWN),
             done: AtomicI64::new(UNKNOWN),
             committed: AtomicI64::new(UNKNOWN),
             failed: AtomicBool::new(false),
@@ -103,6 +106,12 @@ impl Assigned {
 
     pub(super) fn position(&self) -> i64 {
         self.position.load(Ordering::Acquire)
+    }
+
+    /// The offset of the message that came first while it was not known where to go on, if there was one.
+    pub(super) fn first(&self) -> Option<i64> {
+        let first = self.first.load(Ordering::Acquire);
+        (first != UNKNOWN).then_some(first)
     }
 
     /// Fetching begins at this offset.
@@ -225,9 +234,26 @@ impl Assignments {
         std::mem::take(&mut self.leaps.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Hands a message to the worker of its partition. It is dropped when the partition is not ours.
-    pub(super) fn deliver(&self, partition: i32, message: Fetched) {
-        let Some(assigned) = self.get(partition) else { return };
+    /// Hands a message to the worker of its partition. It is dropped when the partition is not ours, and given back when
+    /// its offset may not be true.
+    pub(super) fn deliver(&self, partition: i32, message: Fetched) -> Result<(), Fetched> {
+        let Some(assigned) = self.get(partition) else { return Ok(()) };
+        if is_jump(assigned.position(), message.offset) {
+            return Err(message);
+        }
+        self.hand_over(assigned, message);
+        Ok(())
+    }
+
+    /// The same for one of which is known that its offset is true.
+    pub(super) fn deliver_true(&self, partition: i32, message: Fetched) {
+        if let Some(assigned) = self.get(partition) {
+            self.hand_over(assigned, message);
+        }
+    }
+
+    fn hand_over(&self, assigned: Arc<Assigned>, message: Fetched) {
+        let partition = assigned.partition;
         let expected = assigned.position.swap(message.offset + 1, Ordering::AcqRel);
         if expected != UNKNOWN && message.offset > expected {
             self.leaps.lock().unwrap_or_else(PoisonError::into_inner).push(Leap {
@@ -235,6 +261,9 @@ impl Assignments {
                 from: expected,
                 to: message.offset,
             });
+        }
+        if expected == UNKNOWN {
+            assigned.first.store(message.offset, Ordering::Release);
         }
         self.send(partition, Work::Deliver(assigned, message));
     }

@@ -12,7 +12,7 @@ use rdkafka::{
     error::KafkaError,
 };
 
-use crate::kafka::{client::Cluster, probe::is_final, topics::QuietContext};
+use crate::kafka::{bounded::Bounded, client::Cluster, probe::is_final, topics::QuietContext};
 
 /// How long the answers may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -21,15 +21,16 @@ const POLL_WAIT: Duration = Duration::from_millis(100);
 /// The largest message that is expected, in bytes; a larger one counts as a message too.
 const LARGEST: usize = 1024 * 1024;
 
-/// Those of which the brokers have said that nothing but the end follows.
+/// Those of which the brokers have said that nothing but the end follows; what they have said by then, if it is over before.
 pub(super) fn without_messages(
     cluster: &Cluster,
     topic: &str,
     from: &BTreeMap<i32, i64>,
+    is_over: impl Fn() -> bool,
 ) -> BTreeSet<i32> {
     let mut empty = BTreeSet::new();
     if !from.is_empty()
-        && let Err(problem) = ask(cluster, topic, from, &mut empty)
+        && let Err(problem) = ask(cluster, topic, from, is_over, &mut empty)
     {
         tracing::debug!("cannot look behind what the group has committed: {problem}");
     }
@@ -40,6 +41,7 @@ fn ask(
     cluster: &Cluster,
     topic: &str,
     from: &BTreeMap<i32, i64>,
+    is_over: impl Fn() -> bool,
     empty: &mut BTreeSet<i32>,
 ) -> Result<(), String> {
     let access = cluster.access().map_err(|error| error.to_string())?;
@@ -48,13 +50,14 @@ fn ask(
     let words = |error: KafkaError| error.to_string();
     let client: BaseConsumer<QuietContext> =
         settings.create_with_context(QuietContext::default()).map_err(words)?;
+    let client = Bounded::from(client);
     let mut list = TopicPartitionList::new();
     for (partition, offset) in from {
         list.add_partition_offset(topic, *partition, Offset::Offset(*offset)).map_err(words)?;
     }
     client.assign(&list).map_err(words)?;
     let (begun, mut open) = (Instant::now(), from.clone());
-    while !open.is_empty() && begun.elapsed() < PATIENCE {
+    while !open.is_empty() && begun.elapsed() < PATIENCE && !is_over() {
         match client.poll(POLL_WAIT) {
             Some(Ok(message)) => _ = open.remove(&message.partition()),
             // The end is also told behind messages.

@@ -104,15 +104,16 @@ fn send_all(settings: Settings, incoming: &Receiver<Request>, shared: &Shared) {
     let mut events = Vec::new();
     serve(&mut outbox, first);
     let mut waiting = false;
-    let mut copies = 0;
+    let (mut copies, mut told) = (0, 0);
     loop {
         let now = Instant::now();
         let again = outbox.pump(now, &mut events);
         let more = settle(&mut outbox, &mut events, &mut copies);
         tell(&shared.side, &outbox, &mut waiting);
         let resent = outbox.resent() + copies;
-        if resent > 0 {
-            shared.ledger.update(|counts| counts.resent = resent);
+        if resent > told {
+            shared.ledger.update(|counts| counts.resent += resent - told);
+            told = resent;
         }
         let wait = if more {
             Duration::ZERO

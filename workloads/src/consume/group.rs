@@ -60,6 +60,7 @@ pub(super) struct Context {
     began_anew: AtomicBool,
     /// Whether something came that cannot be read.
     suspicion: AtomicBool,
+    was_suspected: AtomicBool,
     /// The id of the topic when it was first heard of; absent until then, and when the brokers tell none.
     topic_id: OnceLock<String>,
     ended: AtomicBool,
@@ -90,6 +91,7 @@ impl Context {
             changes: AtomicU64::new(0),
             began_anew: AtomicBool::new(false),
             suspicion: AtomicBool::new(false),
+            was_suspected: AtomicBool::new(false),
             topic_id: OnceLock::new(),
             ended: AtomicBool::new(false),
             remark: Remark::default(),
@@ -115,6 +117,12 @@ impl Context {
     /// Something came that cannot be read: the watch finds out what.
     pub(super) fn suspect(&self) {
         self.suspicion.store(true, Ordering::Release);
+        self.was_suspected.store(true, Ordering::Release);
+    }
+
+    /// Whether anything ever came that cannot be read.
+    pub(super) fn was_suspected(&self) -> bool {
+        self.was_suspected.load(Ordering::Acquire)
     }
 
     /// What cannot be read, if the error that a poll has just returned is about that.

@@ -17,6 +17,7 @@ mod partition;
 mod passing_over;
 mod pending;
 mod poll;
+mod polled;
 mod sequence;
 mod session;
 mod tenure;

@@ -10,7 +10,6 @@ use std::{
 use batchpipe_api::conditions::reasons;
 use crossbeam_channel::{Receiver, Sender};
 use rdkafka::{
-    Message as _,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer as _},
     error::KafkaError,
@@ -21,7 +20,6 @@ use super::{
     assignment::{Assignments, Work},
     dead_letters::DeadLetters,
     desk::Desk,
-    fetched::Fetched,
     group::Context,
     leaving::Left,
     session::{End, Session},
@@ -33,9 +31,7 @@ use crate::{
     admin::Gate,
     budget::{Budget, Charge},
     decode::{Batch, Opener},
-    kafka::{
-        access::complaint, awaiting::Awaiting, outbox::Settings, refusal::Refusal, renewal::Renewal,
-    },
+    kafka::{access::complaint, awaiting::Awaiting, outbox::Settings, renewal::Renewal},
     sink::Sink,
 };
 
@@ -46,13 +42,15 @@ const REJOIN_WAIT: Duration = Duration::from_secs(1);
 
 /// A consumer with its workers.
 pub(super) struct Consumer {
-    config: Arc<Config>,
+    pub(super) config: Arc<Config>,
     division: Division,
     sink: Arc<dyn Sink>,
-    shared: Shared,
+    pub(super) shared: Shared,
     dead_letters: DeadLetters,
+    /// How much of what the sink has sent again is counted.
+    resent: Cell<u64>,
     /// Memory of messages that wait for a worker.
-    queue: Arc<Budget>,
+    pub(super) queue: Arc<Budget>,
     /// What librdkafka, the queue and the workers may take of the budget.
     _reserved: Charge,
 }
@@ -74,6 +72,7 @@ impl Consumer {
             sink,
             shared,
             dead_letters,
+            resent: Cell::new(0),
             queue,
             _reserved: reserved,
         }
@@ -147,9 +146,19 @@ impl Consumer {
         let mut session = Session::new(client, watermarks, inbox, watch);
         let end = self.poll_all(&mut session, &mut renewal);
         let left = session.leave(self.config.grace, !matches!(end, Ok(End::TopicGone)));
+        self.tell_resent();
         match end? {
             end @ (End::Done | End::Stopped) => self.check(left).map(|()| end),
             end => Ok(end),
+        }
+    }
+
+    /// Counts what the sink has sent again since this was last called.
+    fn tell_resent(&self) {
+        let resent = self.sink.resent();
+        let more = resent - self.resent.replace(resent);
+        if more > 0 {
+            self.shared.ledger.update(|counts| counts.resent += more);
         }
     }
 
@@ -206,37 +215,16 @@ impl Consumer {
                 // librdkafka goes on where it was in the old topic, which would leave out what is before that.
                 return Ok(End::TopicGone);
             }
-            match polled {
-                Some(Ok(message)) => {
-                    let (partition, offset) = (message.partition(), message.offset());
-                    match session.send_back(partition, Some(offset)) {
-                        Ok(false) => {
-                            session.flow();
-                            self.shared.side.gate(Gate::Topic).open();
-                            let most = self.config.largest_value();
-                            let copy = Fetched::copy(&message, most, &self.queue);
-                            client.context().assignments.deliver(partition, copy);
-                        }
-                        Ok(true) => {}
-                        Err(end) => return Ok(end),
-                    }
-                }
+            let end = match polled {
+                Some(Ok(message)) => self.take(session, &message).err(),
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    match session.send_back(partition, None) {
-                        Ok(false) => {
-                            session.reach(partition);
-                            self.shared.side.gate(Gate::Topic).open();
-                        }
-                        Ok(true) => {}
-                        Err(end) => return Ok(end),
-                    }
+                    self.reach(session, partition).err()
                 }
-                Some(Err(error)) => {
-                    if let Some(end) = self.note_error(session, &error) {
-                        return Ok(end);
-                    }
-                }
-                None => {}
+                Some(Err(error)) => self.note_error(session, &error),
+                None => None,
+            };
+            if let Some(end) = end {
+                return Ok(end);
             }
             // Looked at before the notices: whoever stops in the middle of a message says so before the message is gone.
             let was_idle = self.queue.used() == 0;
@@ -246,7 +234,9 @@ impl Consumer {
             session.balance(&self.queue);
             session.fetch_anew_when_refused();
             session.begin_anew_when_suspected();
-            session.commit_when_due();
+            if session.commit_when_due() {
+                self.tell_resent();
+            }
             if renewal.is_due(Instant::now()) {
                 return Ok(End::Renew);
             }
@@ -257,46 +247,6 @@ impl Consumer {
             }
         }
         Ok(End::Stopped)
-    }
-
-    /// Deals with what librdkafka says instead of a message.
-    fn note_error(&self, session: &mut Session, error: &KafkaError) -> Option<End> {
-        if let Some(damage) = session.client.context().take_damage() {
-            tracing::debug!(?damage, "a record batch cannot be read");
-            session.suspect();
-            return None;
-        }
-        match Refusal::of(error, &self.config.topic.name, &self.config.group) {
-            Some(Refusal::TopicGone) => return Some(End::TopicGone),
-            Some(Refusal::Fatal(why)) => return Some(End::Rebuild(why)),
-            Some(Refusal::Reading(problem)) => {
-                session.refuse();
-                self.complain(Gate::Topic, reasons::AUTHORIZATION_FAILED, &problem);
-            }
-            Some(Refusal::Group(problem)) => {
-                self.complain(Gate::Topic, reasons::AUTHORIZATION_FAILED, &problem);
-            }
-            Some(Refusal::Joining(problem)) => {
-                self.complain(Gate::Group, reasons::GROUP_NOT_JOINED, &problem);
-            }
-            Some(Refusal::Storage(problem)) => self.tell(&problem),
-            None => tracing::debug!(%error, "while polling"),
-        }
-        None
-    }
-
-    /// The brokers refuse something; librdkafka goes on asking, and what then comes opens the gate.
-    fn complain(&self, gate: Gate, reason: &'static str, problem: &str) {
-        self.tell(problem);
-        self.shared.side.gate(gate).close(reason, problem);
-    }
-
-    fn tell(&self, problem: &str) {
-        let side = &self.shared.side;
-        if side.last_error().is_none_or(|error| error.message != problem) {
-            tracing::warn!("{problem}");
-        }
-        side.error(problem);
     }
 }
 

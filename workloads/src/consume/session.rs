@@ -207,12 +207,14 @@ impl Session {
         self.fetching.set_paused(&self.client, wanted, is_changed);
     }
 
-    /// Commits once in a while what workers reached.
-    pub(super) fn commit_when_due(&mut self) {
-        if self.committed_at.elapsed() >= COMMIT_PERIOD {
+    /// Commits once in a while what workers reached; true when it does.
+    pub(super) fn commit_when_due(&mut self) -> bool {
+        let is_due = self.committed_at.elapsed() >= COMMIT_PERIOD;
+        if is_due {
             self.committed_at = Instant::now();
             self.committer.wake();
         }
+        is_due
     }
 
     /// Whether every partition of the topic has passed the end that it had when this was first asked: ours by what was

@@ -45,6 +45,9 @@ impl Examination {
             is_over,
         };
         let found = probe.unreadable(position)?;
+        if let Some(unreadable) = &found {
+            self.0.sent_on(partition, unreadable.until);
+        }
         Ok(found.map(|unreadable| Passing { assigned: Arc::clone(assigned), position, unreadable }))
     }
 

@@ -28,8 +28,9 @@ use crate::{
     clock::unix_ms,
     kafka::{
         answers::{REQUEST_TIMEOUT, ask_committed, ask_offsets, is_silence},
+        jump::is_jump,
         leap::Leap,
-        resume::{Resume, resume},
+        resume::{Resume, beyond_the_end, resume},
     },
 };
 
@@ -128,7 +129,8 @@ impl Watch {
         // The group of others stands still before the end: there may be nothing left that could be committed.
         let ours: Vec<i32> = assigned.iter().map(|assigned| assigned.partition).collect();
         let stuck = self.watermarks.stuck(&positions, &ours);
-        for partition in without_messages(&self.config.cluster, topic, &stuck) {
+        let is_over = || self.consumer.context().is_ended();
+        for partition in without_messages(&self.config.cluster, topic, &stuck, is_over) {
             if let Some(end) = self.watermarks.end(partition) {
                 positions.insert(partition, end);
             }
@@ -172,12 +174,49 @@ impl Watch {
                 continue;
             };
             let committed = committed.get(&assigned.partition);
+            if let Some(committed) = committed
+                && self.is_beyond_the_end(assigned.partition, committed.offset)
+            {
+                continue;
+            }
             self.settle(assigned, start, resume(start, committed, context.topic_id()));
         }
     }
 
+    /// Whether the group has committed more than there is, which is said: to go on there would leave out all that comes
+    /// until then.
+    fn is_beyond_the_end(&self, partition: i32, committed: i64) -> bool {
+        if self.watermarks.end(partition).is_some_and(|end| committed <= end) {
+            return false;
+        }
+        let topic = &self.consumer.context().topic;
+        // Others may have gone on since the end was heard.
+        let ends =
+            ask_offsets(&self.consumer, topic, &[partition], Offset::End).unwrap_or_default();
+        let Some(end) = ends.get(&partition).copied() else { return true };
+        if committed > end {
+            let group = &self.config.group;
+            let problem = beyond_the_end(group, topic, partition, committed, end);
+            tracing::warn!("{problem}");
+            self.shared.side.error(&problem);
+        }
+        committed > end
+    }
+
     fn settle(&self, assigned: &Arc<Assigned>, start: i64, resume: Resume) {
         let partition = assigned.partition;
+        let begins = match resume {
+            Resume::Committed { offset, .. } => offset.max(start),
+            Resume::Start | Resume::Anew => start,
+        };
+        // What came first may have come from where librdkafka lost its place, or say what is not true.
+        let is_astray = |first: i64| {
+            is_jump(begins, first) || first > begins && self.consumer.context().was_suspected()
+        };
+        if assigned.first().is_some_and(is_astray) {
+            let _ = self.notices.send(Notice::Rewind(Arc::clone(assigned), begins));
+            return;
+        }
         match resume {
             Resume::Start => assigned.begin_at(start),
             Resume::Committed { offset, expired } => {

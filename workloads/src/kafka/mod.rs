@@ -3,12 +3,14 @@
 pub mod access;
 pub(crate) mod answers;
 pub mod awaiting;
+pub(crate) mod bounded;
 pub mod client;
 pub(crate) mod commits;
 pub mod credentials;
 pub(crate) mod damage;
 pub(crate) mod fetching;
 pub mod group_offsets;
+pub(crate) mod jump;
 pub(crate) mod leap;
 pub(crate) mod leaving;
 pub mod log;

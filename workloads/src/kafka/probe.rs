@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
-    error::{KafkaError, RDKafkaErrorCode as Code},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
 };
 
-use super::{client::Cluster, damage::Damage, topics::QuietContext};
+use super::{bounded::Bounded, client::Cluster, damage::Damage, topics::QuietContext};
 
 /// How long one examination may take behind its first answer: what is found by then is passed over, and the rest is found
 /// by the next one.
@@ -64,29 +64,46 @@ impl Probe<'_> {
         settings.set("enable.partition.eof", "true");
         // A client that begins asks for the partition's leader before it is connected, and asks again after this long.
         settings.set("topic.metadata.refresh.fast.interval.ms", "10");
-        let Some((damage, end)) = self.look(&settings, from, PATIENCE)? else { return Ok(None) };
+        // Behind what is damaged it would fetch from anywhere; by then it is not needed any more.
+        settings.set("fetch.error.backoff.ms", "10000");
+        let Some(damage) = self.look(&settings, from, PATIENCE)? else { return Ok(None) };
         let begun = Instant::now();
+        let end = self.end(&settings)?;
         let damaged = |offset| {
             let left = BUDGET.saturating_sub(begun.elapsed());
             // What no answer is about is left to the next examination.
             let found = if left.is_zero() { Ok(None) } else { self.look(&settings, offset, left) };
-            found.ok().flatten().map(|(damage, _)| damage)
+            found.ok().flatten()
         };
         Ok(extent(from, end, damage, damaged))
     }
 
-    /// What is said to be damaged, of what is fetched from an offset on, with the end of the partition; none if a message
-    /// comes first, or if nothing is there. Each look has a client of its own, because what one has met before may still
+    fn client(settings: &ClientConfig) -> KafkaResult<Bounded<QuietContext>> {
+        let client: BaseConsumer<_> = settings.create_with_context(QuietContext::default())?;
+        Ok(Bounded::from(client))
+    }
+
+    /// Where the partition ends.
+    fn end(&self, settings: &ClientConfig) -> Result<i64, String> {
+        let words = |error: KafkaError| error.to_string();
+        let client = Self::client(settings).map_err(words)?;
+        client
+            .fetch_watermarks(self.topic, self.partition, BUDGET)
+            .map(|(_, end)| end)
+            .map_err(words)
+    }
+
+    /// What is said to be damaged, of what is fetched from an offset on; none if a message comes first, or if nothing is
+    /// there. Each look has a client of its own, because what one has met before may still
     /// come out of it afterwards.
     fn look(
         &self,
         settings: &ClientConfig,
         offset: i64,
         patience: Duration,
-    ) -> Result<Option<(Damage, i64)>, String> {
+    ) -> Result<Option<Damage>, String> {
         let words = |error: KafkaError| error.to_string();
-        let client: BaseConsumer<QuietContext> =
-            settings.create_with_context(QuietContext::default()).map_err(words)?;
+        let client = Self::client(settings).map_err(words)?;
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(self.topic, self.partition, Offset::Offset(offset))
             .and_then(|()| client.assign(&list))
@@ -99,11 +116,7 @@ impl Probe<'_> {
             match client.poll(POLL_WAIT) {
                 Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => return Ok(None),
                 Some(Err(error)) => match client.context().remark().take_damage() {
-                    Some(damage) => {
-                        // Heard with the answer that was just given.
-                        let ends = client.fetch_watermarks(self.topic, self.partition, patience);
-                        return ends.map(|(_, end)| Some((damage, end))).map_err(words);
-                    }
+                    Some(damage) => return Ok(Some(damage)),
                     None if is_final(&error) => return Err(words(error)),
                     // About a group that is not ours, or one broker of several.
                     None => said = client.context().remark().or(&words(error)),
@@ -139,9 +152,11 @@ fn extent(
     damage: Damage,
     mut damaged: impl FnMut(i64) -> Option<Damage>,
 ) -> Option<Unreadable> {
-    // A batch that begins later has no message before it: the end of a transaction, say, or what was compacted. One that
-    // says that it begins behind the end tells nothing.
-    let first = if damage.base < end { damage.base.max(from) } else { from };
+    // A batch that begins later has no message before it: the end of a transaction, say, or what was compacted. Where it
+    // says that it begins is not covered by its checksum either: what is right before has to be like it.
+    let is_later = from < damage.base && damage.base < end;
+    let is_true = is_later && damaged(damage.base - 1) == Some(damage);
+    let first = if is_true { damage.base } else { from };
     let most = end.min(first + MOST);
     let mut is_in_it = |offset: &i64| damaged(*offset).is_some_and(|damage| damage.base <= *offset);
     let mut behind = first + 1..most;
@@ -186,6 +201,14 @@ mod tests {
         let damaged = |offset| bad.contains(&offset).then_some(Damage { base: offset, why: WHY });
         let found = extent(100, 200, Damage { base: 100, why: WHY }, damaged).unwrap();
         assert_eq!((found.from, found.until), (100, 102));
+    }
+
+    #[test]
+    fn a_batch_that_lies_about_its_beginning_takes_nothing_with_it() {
+        let lie = Damage { base: 50, why: WHY };
+        let damaged = |offset: i64| (offset < 10).then_some(lie);
+        let found = extent(5, 100, lie, damaged).unwrap();
+        assert_eq!((found.from, found.until), (5, 6));
     }
 
     #[test]

@@ -41,11 +41,9 @@ impl Refusal {
                 "group {group} has as many members as the brokers allow; raise their group.max.size, or have \
                  fewer consumers"
             )),
-            code @ (Code::InvalidMessage | Code::KafkaStorageError | Code::Unknown) => {
-                Self::Storage(format!(
-                    "a broker cannot read what it has stored of topic {topic} ({code}); look at its log and its disk"
-                ))
-            }
+            code @ Code::InvalidMessage => Self::Storage(format!(
+                "a broker cannot read what it has stored of topic {topic} ({code}); look at its log and its disk"
+            )),
             _ => return None,
         })
     }

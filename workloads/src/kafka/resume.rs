@@ -33,6 +33,21 @@ pub(crate) fn resume(start: i64, committed: Option<&Committed>, topic_id: Option
     Resume::Committed { offset: *offset, expired: (start - offset).max(0).unsigned_abs() }
 }
 
+/// That a group has committed more of a partition than there is.
+pub(crate) fn beyond_the_end(
+    group: &str,
+    topic: &str,
+    partition: i32,
+    committed: i64,
+    end: i64,
+) -> String {
+    format!(
+        "group {group} has committed offset {committed} of topic {topic}, partition {partition}, which ends at {end}: messages \
+         are lost in Kafka (an unclean leader election, or a damaged log), or the group has followed a damaged one; set the \
+         group's offset by hand (kafka-consumer-groups.sh --reset-offsets); trying again"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

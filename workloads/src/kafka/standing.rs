@@ -28,6 +28,11 @@ impl Standing {
         Some(next)
     }
 
+    /// A partition was sent on to this offset: whether it gets behind it is what the next look is for.
+    pub(crate) fn sent_on(&mut self, partition: i32, to: i64) {
+        self.before.insert(partition, to);
+    }
+
     /// The next look is the first one again.
     pub(crate) fn forget(&mut self) {
         self.before.clear();
@@ -47,6 +52,8 @@ mod tests {
         let turns: Vec<_> = (0..3).filter_map(|_| standing.take_turn(&still)).collect();
         assert_eq!(turns, [(2, 5), (0, 5), (2, 5)]);
         assert_eq!(standing.take_turn(&[]), None);
+        standing.sent_on(1, 9);
+        assert_eq!(standing.still([(0, 6), (1, 9)]), [(1, 9)]);
         standing.forget();
         assert_eq!(standing.still([(0, 5)]), []);
     }

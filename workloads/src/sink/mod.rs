@@ -230,6 +230,11 @@ pub trait Sink: Send + Sync {
         Ok(())
     }
 
+    /// How many messages it has sent again without knowing whether the first ones had arrived: possible duplicates.
+    fn resent(&self) -> u64 {
+        0
+    }
+
     /// Whether everything is there that the sink needs on this machine. Called about once a second, also without
     /// traffic; it must not wait for anything.
     fn check(&self) -> Result<(), WriteError> {

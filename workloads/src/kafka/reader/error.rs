@@ -77,6 +77,9 @@ pub enum ReaderError {
         /// How long nothing came.
         seconds: u64,
     },
+    /// A message says what cannot be of itself.
+    #[error("{0}")]
+    Damaged(String),
     /// The client cannot go on.
     #[error("the client that reads topic {topic} failed")]
     Fatal {

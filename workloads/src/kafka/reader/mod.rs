@@ -25,7 +25,14 @@ use rdkafka::{
 
 use self::positions::Positions;
 pub use self::{error::ReaderError, positions::Watermarks, unreadable::Unreadable};
-use super::{client::Cluster, standing::Standing, suspicion::Suspicion, topics::QuietContext};
+use super::{
+    bounded::Bounded,
+    client::Cluster,
+    jump::{impossible, is_jump},
+    standing::Standing,
+    suspicion::Suspicion,
+    topics::QuietContext,
+};
 use crate::{backoff::Backoff, shutdown::Shutdown};
 
 /// What librdkafka may fetch ahead, in bytes.
@@ -84,7 +91,7 @@ impl ConsumerContext for QuietContext {}
 
 /// Reads a topic.
 pub struct Reader {
-    client: Arc<BaseConsumer<QuietContext>>,
+    client: Arc<Bounded<QuietContext>>,
     cluster: Cluster,
     servers: String,
     topic: String,
@@ -105,11 +112,10 @@ impl Reader {
     ) -> Result<Self, ReaderError> {
         let mut config = cluster.access()?.reader_config(FETCH_BYTES);
         config.set("enable.partition.eof", "true");
+        let client: BaseConsumer<_> =
+            config.create_with_context(QuietContext::default()).map_err(ReaderError::Settings)?;
         let mut reader = Self {
-            client: config
-                .create_with_context(QuietContext::default())
-                .map(Arc::new)
-                .map_err(ReaderError::Settings)?,
+            client: Arc::new(Bounded::from(client)),
             cluster: cluster.clone(),
             servers: cluster.bootstrap_servers.clone(),
             topic: topic.to_owned(),
@@ -184,6 +190,9 @@ impl Reader {
                 Some(Err(KafkaError::PartitionEOF(id))) if self.send_back(id, None) => {}
                 Some(Ok(message)) => {
                     let (id, offset) = (message.partition(), message.offset());
+                    if is_jump(self.positions.position(id).unwrap_or(-1), offset) {
+                        self.check_offset(id, offset)?;
+                    }
                     if self.positions.is_wanted(id, offset)
                         && handle(Event::Message(&message))?.is_break()
                     {
@@ -322,6 +331,15 @@ impl Reader {
                 _ => Err(self.unreachable(&error)),
             },
         }
+    }
+
+    /// Whether there is a message at this offset, whatever it says of itself.
+    fn check_offset(&self, partition: i32, offset: i64) -> Result<(), ReaderError> {
+        let end = self.watermarks(partition)?.high;
+        if offset < end {
+            return Ok(());
+        }
+        Err(ReaderError::Damaged(impossible(&self.topic, partition, offset, end)))
     }
 
     fn unreachable(&self, error: &KafkaError) -> ReaderError {

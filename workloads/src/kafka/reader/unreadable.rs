@@ -50,6 +50,7 @@ impl Reader {
                 if from < until {
                     all.push(Unreadable { partition, from, until, why });
                 }
+                self.standing.sent_on(partition, until);
                 if self.positions.advance(partition, until - 1) {
                     self.pause(partition);
                 }

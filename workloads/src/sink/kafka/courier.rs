@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -36,7 +39,16 @@ enum Request {
 #[derive(Clone)]
 pub(super) struct Courier {
     requests: Sender<Request>,
-    trouble: Arc<Mutex<Option<Waiting>>>,
+    told: Arc<Told>,
+}
+
+/// What the thread tells.
+#[derive(Default)]
+struct Told {
+    /// Why records wait.
+    trouble: Mutex<Option<Waiting>>,
+    /// How many were sent again although the first one may have arrived.
+    resent: AtomicU64,
 }
 
 impl Courier {
@@ -46,13 +58,13 @@ impl Courier {
     /// When the system gives no more threads.
     pub(super) fn start(settings: Settings) -> Self {
         let (requests, incoming) = crossbeam_channel::unbounded();
-        let trouble = Arc::<Mutex<_>>::default();
-        let told = Arc::clone(&trouble);
+        let told = Arc::<Told>::default();
+        let thread = Arc::clone(&told);
         std::thread::Builder::new()
             .name("kafka-sink".to_owned())
-            .spawn(move || Round::new(settings, told).run(&incoming))
+            .spawn(move || Round::new(settings, thread).run(&incoming))
             .expect("the system can start a thread");
-        Self { requests, trouble }
+        Self { requests, told }
     }
 
     /// Sends records; false when the thread has died.
@@ -67,7 +79,12 @@ impl Courier {
 
     /// Why records wait, if they do.
     pub(super) fn trouble(&self) -> Option<Waiting> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.told.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many records were sent again without knowing whether the first ones had arrived.
+    pub(super) fn resent(&self) -> u64 {
+        self.told.resent.load(Ordering::Relaxed)
     }
 }
 
@@ -79,18 +96,18 @@ struct Round {
     early: VecDeque<Parcel>,
     /// Where the next records without a key go.
     turn: u32,
-    trouble: Arc<Mutex<Option<Waiting>>>,
+    told: Arc<Told>,
 }
 
 impl Round {
-    fn new(settings: Settings, trouble: Arc<Mutex<Option<Waiting>>>) -> Self {
+    fn new(settings: Settings, told: Arc<Told>) -> Self {
         Self {
             topic: settings.topic.name.clone(),
             outbox: Outbox::new(settings),
             events: Vec::new(),
             early: VecDeque::new(),
             turn: 0,
-            trouble,
+            told,
         }
     }
 
@@ -158,13 +175,14 @@ impl Round {
         more
     }
 
-    /// Says why records wait. Before the topic was found they would.
+    /// Says why records wait, and what came twice perhaps. Before the topic was found they would.
     fn tell(&self) {
         let is_idle = self.outbox.is_empty() && self.outbox.partitions().is_some();
         let waiting = match self.outbox.health() {
             Health::Waiting(waiting) if !is_idle => Some(in_our_words(waiting, &self.topic)),
             _ => None,
         };
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
+        self.told.resent.store(self.outbox.resent(), Ordering::Relaxed);
+        *self.told.trouble.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
     }
 }

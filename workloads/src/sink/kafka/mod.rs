@@ -76,6 +76,10 @@ impl Sink for KafkaSink {
         Ok(Box::new(KafkaWriter::new(courier.clone(), topic, self.key.clone())))
     }
 
+    fn resent(&self) -> u64 {
+        self.courier.get().map_or(0, Courier::resent)
+    }
+
     fn check(&self) -> Result<(), WriteError> {
         let trouble = self.courier.get().and_then(Courier::trouble);
         trouble.map_or(Ok(()), |waiting| Err(WriteError::Topic(waiting)))

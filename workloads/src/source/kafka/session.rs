@@ -24,7 +24,12 @@ use super::{
 use crate::{
     admin::Beat,
     kafka::{
-        answers::ask_offsets, fetching::Fetching, leap::Leap, refusal::Refusal, renewal::Renewal,
+        answers::ask_offsets,
+        fetching::Fetching,
+        jump::{self, is_jump},
+        leap::Leap,
+        refusal::Refusal,
+        renewal::Renewal,
         suspicion::Suspicion,
     },
     key::KeyHash,
@@ -140,7 +145,11 @@ impl<'a> Session<'a> {
             match polled {
                 Some(Ok(message)) => {
                     match self.send_back(message.partition(), Some(message.offset())) {
-                        Ok(false) => self.take(&message),
+                        Ok(false) => {
+                            if let Err(end) = self.take(&message) {
+                                return Some(end);
+                            }
+                        }
                         Ok(true) => {}
                         Err(end) => return Some(end),
                     }
@@ -178,14 +187,18 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn take(&mut self, message: &BorrowedMessage<'_>) {
+    fn take(&mut self, message: &BorrowedMessage<'_>) -> Result<(), End> {
         self.flow();
         let Poller { options, queue, desk, .. } = self.poller;
         if desk.is_closed() {
-            return;
+            return Ok(());
         }
         let (partition, offset) = (message.partition(), message.offset());
-        let Some(fetched) = desk.offsets().fetch(partition, offset) else { return };
+        let Some(fetched) = desk.offsets().fetch(partition, offset) else { return Ok(()) };
+        if fetched.leap_from.is_some_and(|from| is_jump(from, offset)) {
+            // It is not sent, so nothing behind it is committed.
+            jump::check(self.client, &options.topic, partition, offset).map_err(End::Rebuild)?;
+        }
         if let Some(from) = fetched.leap_from.filter(|_| self.leaps.len() < MOST_LEAPS) {
             self.leaps.push(Leap { partition, from, to: offset });
         }
@@ -204,6 +217,7 @@ impl<'a> Session<'a> {
             unreadable_in: None,
             charge: Some(queue.charge_now(kept + MESSAGE_COST)),
         });
+        Ok(())
     }
 
     /// Deals with what librdkafka says instead of a message.
@@ -221,9 +235,8 @@ impl<'a> Session<'a> {
                 self.is_refused = true;
                 self.complain(&problem);
             }
-            Some(
-                Refusal::Group(problem) | Refusal::Joining(problem) | Refusal::Storage(problem),
-            ) => self.complain(&problem),
+            Some(Refusal::Group(problem) | Refusal::Joining(problem)) => self.complain(&problem),
+            Some(Refusal::Storage(problem)) => self.poller.shared.side.error(&problem),
             None => tracing::debug!(%error, "while polling"),
         }
         None

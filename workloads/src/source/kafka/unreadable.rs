@@ -116,6 +116,7 @@ impl Session<'_> {
 
     fn pass_over(&mut self, partition: i32, unreadable: Unreadable) -> Result<(), End> {
         let Unreadable { from, until, why } = unreadable;
+        self.examination.standing.sent_on(partition, until);
         let last = until - 1;
         let topic = &self.poller.options.topic;
         let problem = format!(

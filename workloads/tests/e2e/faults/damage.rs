@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs, ops::Range};
 use batchpipe_api::reason::Reason;
 use batchpipe_testbed::{Kafka, kafka};
 
-use super::support::{Records, Scene, Tally, TopicMessage, copy_topic, read_topic};
+use super::support::{Records, Scene, Tally, TopicMessage, copy_topic, read_topic, until};
 use crate::kit::command::{Running, batchpipe};
 
 /// Where a message is.
@@ -21,14 +21,14 @@ fn number<const N: usize>(log: &[u8], at: usize) -> [u8; N] {
     log[at..at + N].try_into().unwrap()
 }
 
-/// Turns one bit in the middle of some of a partition's record batches, as a disk does on which it has rotted. `choose` says
-/// which, given how many there are. Returns the places of their messages. The broker has to be stopped.
-pub(crate) fn damage(
+/// Changes a partition's log on the disk, given where in it record batches are that hold messages. The broker has to be
+/// stopped.
+fn rewrite<T>(
     kafka: &Kafka,
     topic: &str,
     partition: i32,
-    choose: impl FnOnce(usize) -> Vec<usize>,
-) -> Vec<Place> {
+    change: impl FnOnce(&mut [u8], &[Range<usize>]) -> T,
+) -> T {
     let folder = kafka.log().parent().unwrap().join(format!("data/{topic}-{partition}"));
     let path = folder.join("00000000000000000000.log");
     let mut log = fs::read(&path).unwrap();
@@ -41,16 +41,30 @@ pub(crate) fn damage(
         }
         at += size;
     }
-    let mut places = Vec::new();
-    for chosen in choose(batches.len()) {
-        let Range { start, end } = batches[chosen];
-        let first = i64::from_be_bytes(number(&log, start));
-        let last = first + i64::from(i32::from_be_bytes(number(&log, start + 23)));
-        log[usize::midpoint(start + HEADER, end)] ^= 1;
-        places.extend((first..=last).map(|offset| (partition, offset)));
-    }
+    let result = change(&mut log, &batches);
     fs::write(path, log).unwrap();
-    places
+    result
+}
+
+/// Turns one bit in the middle of some of a partition's record batches, as a disk does on which it has rotted. `choose` says
+/// which, given how many there are. Returns the places of their messages. The broker has to be stopped.
+pub(crate) fn damage(
+    kafka: &Kafka,
+    topic: &str,
+    partition: i32,
+    choose: impl FnOnce(usize) -> Vec<usize>,
+) -> Vec<Place> {
+    rewrite(kafka, topic, partition, |log, batches| {
+        let mut places = Vec::new();
+        for chosen in choose(batches.len()) {
+            let Range { start, end } = batches[chosen];
+            let first = i64::from_be_bytes(number(log, start));
+            let last = first + i64::from(i32::from_be_bytes(number(log, start + 23)));
+            log[usize::midpoint(start + HEADER, end)] ^= 1;
+            places.extend((first..=last).map(|offset| (partition, offset)));
+        }
+        places
+    })
 }
 
 /// Of what was in the topic, what is not damaged.
@@ -127,4 +141,41 @@ fn batches_that_a_disk_has_damaged_are_kept_by_their_offsets_and_nothing_comes_t
 
     assert_eq!(audit["duplicated"], 0);
     assert_eq!(audit["corrupt"], damaged.len());
+}
+
+/// Which the checksum of a record batch does not cover.
+#[test]
+fn an_offset_that_a_disk_has_damaged_is_not_followed_and_nothing_is_lost_by_it() {
+    let mut kafka = kafka().unwrap();
+    let mut whole = Scene::new(&kafka, "whole");
+    whole.spec["batch"]["maxRecords"] = 10.into();
+    whole.generate(0, 3000);
+    let records = Records::of_seed(3000);
+    whole.produce_all().well();
+    kafka.create_topic("future", 3, &[]).unwrap();
+    copy_topic(&kafka, &read_topic(&kafka, "whole"), "future", 5);
+    let scene = Scene::new(&kafka, "future");
+    // Turned once it is an offset of the far future, and turned again the true one.
+    let turn = |kafka: &mut Kafka| {
+        kafka.stop().unwrap();
+        rewrite(kafka, "future", 1, |log, batches| log[batches[batches.len() / 2].start + 2] ^= 1);
+        kafka.start_again().unwrap();
+    };
+    turn(&mut kafka);
+    let consumer = scene.consume();
+    until("it is told", || consumer.log().contains("says that its offset is"));
+    consumer.terminate().well();
+    let brokers = kafka.bootstrap_servers();
+    for words in [["audit", "--json"], ["tap", "--until-caught-up"]] {
+        let mut command = batchpipe(&words);
+        command.args(["-b", &brokers, "-t", "future"]);
+        let seen = Running::start(command).wait();
+        let said = seen.stderr;
+        assert!(seen.code == Some(1) && said.contains("says that its offset is"), "{said}");
+    }
+    turn(&mut kafka);
+    scene.consume_all().well();
+    let delivered = scene.tally_output(&records);
+    delivered.check_complete("future");
+    assert_eq!(delivered.duplicates(), 0);
 }

@@ -1,0 +1,53 @@
+//! Offsets that no message can have. A record batch says itself at which offset it begins, and its checksum does not cover
+//! that: one bit that a disk has turned makes a message of the far future of it, and to go on behind that would leave out
+//! everything before.
+
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+
+/// How many offsets may be without a message before the brokers are asked whether there is what comes next: the ends of
+/// transactions, or what was compacted.
+const USUAL_GAP: i64 = 1000;
+/// How long an answer may take; the poll thread waits for it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Whether a message is so far behind the one that is expected that its offset may not be true.
+pub(crate) fn is_jump(expected: i64, offset: i64) -> bool {
+    expected >= 0 && offset.saturating_sub(expected) >= USUAL_GAP
+}
+
+/// Asks whether a partition goes as far as this offset. The error says, for people, that it does not, or that nobody knows.
+pub(crate) fn check<C: ConsumerContext>(
+    client: &BaseConsumer<C>,
+    topic: &str,
+    partition: i32,
+    offset: i64,
+) -> Result<(), String> {
+    let ends = client.fetch_watermarks(topic, partition, PATIENCE);
+    let (_, end) = ends.map_err(|error| {
+        format!("the brokers do not say where partition {partition} of topic {topic} ends: {error}")
+    })?;
+    if offset < end { Ok(()) } else { Err(impossible(topic, partition, offset, end)) }
+}
+
+/// That a message says of itself that it is behind the end of its partition.
+pub(crate) fn impossible(topic: &str, partition: i32, offset: i64, end: i64) -> String {
+    format!(
+        "a message of topic {topic}, partition {partition}, says that its offset is {offset}, but the partition ends at {end}: \
+         its record batch is damaged on the broker's disk; remove it there, or set the offset of the group behind it by hand"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_usual_is_believed_without_a_question() {
+        assert!(!is_jump(5, 5) && !is_jump(5, 6) && !is_jump(5, 4));
+        assert!(!is_jump(5, 5 + USUAL_GAP - 1));
+        assert!(is_jump(5, 5 + USUAL_GAP) && is_jump(0, i64::MAX));
+        assert!(!is_jump(-1, 1 << 40), "nothing is expected");
+    }
+}
