@@ -173,13 +173,13 @@ impl Watch {
             let Some(start) = self.watermarks.start_since(assigned.partition, answer) else {
                 continue;
             };
-            let committed = committed.get(&assigned.partition);
-            if let Some(committed) = committed
-                && self.is_beyond_the_end(assigned.partition, committed.offset)
+            let resume = resume(start, committed.get(&assigned.partition), context.topic_id());
+            if let Resume::Committed { offset, .. } = resume
+                && self.is_beyond_the_end(assigned.partition, offset)
             {
                 continue;
             }
-            self.settle(assigned, start, resume(start, committed, context.topic_id()));
+            self.settle(assigned, start, resume);
         }
     }
 

@@ -29,7 +29,7 @@ use crate::{
         damage::Damage,
         log::{self, Remark},
         membership::Membership,
-        resume::{Committed, Resume, beyond_the_end, resume},
+        resume::{Resume, beyond_the_end, resume},
         topic_id::{NewId, new_id},
     },
     produce::Shared,
@@ -216,10 +216,10 @@ impl Context {
                 return Err(KafkaError::OffsetFetch(Code::LeaderNotAvailable));
             };
             let of_group = committed.get(&partition);
-            self.check_end(partition, of_group, ends.get(&partition).copied())?;
             let start = match resume(log_start, of_group, id.map(String::as_str)) {
                 Resume::Start => log_start,
                 Resume::Committed { offset, expired } => {
+                    self.check_end(partition, offset, ends.get(&partition).copied())?;
                     if expired > 0 {
                         self.report_expired(partition, offset, expired);
                     }
@@ -240,26 +240,16 @@ impl Context {
     }
 
     /// Refuses an offset of the group that is behind all there is: to go on there would leave out what comes until then.
-    fn check_end(
-        &self,
-        partition: i32,
-        committed: Option<&Committed>,
-        end: Option<i64>,
-    ) -> KafkaResult<()> {
+    fn check_end(&self, partition: i32, committed: i64, end: Option<i64>) -> KafkaResult<()> {
         let Some(end) = end else { return Err(KafkaError::OffsetFetch(Code::LeaderNotAvailable)) };
-        let is_of_another = |it: &&Committed| {
-            self.topic_id.get().is_some_and(|id| !it.topic_id.is_empty() && it.topic_id != *id)
-        };
-        match committed.filter(|it| it.offset > end && !is_of_another(it)) {
-            None => Ok(()),
-            Some(Committed { offset, .. }) => {
-                let KafkaOptions { group, topic, .. } = &self.options;
-                let problem = beyond_the_end(group, topic, partition, *offset, end);
-                tracing::warn!("{problem}");
-                self.shared.side.error(&problem);
-                Err(KafkaError::OffsetFetch(Code::OffsetOutOfRange))
-            }
+        if committed <= end {
+            return Ok(());
         }
+        let KafkaOptions { group, topic, .. } = &self.options;
+        let problem = beyond_the_end(group, topic, partition, committed, end);
+        tracing::warn!("{problem}");
+        self.shared.side.error(&problem);
+        Err(KafkaError::OffsetFetch(Code::OffsetOutOfRange))
     }
 
     pub(super) fn report_expired(&self, partition: i32, position: i64, expired: u64) {

@@ -167,22 +167,26 @@ fn files_of_an_earlier_topic_stop_a_consumer_that_was_away_when_the_topic_was_ma
     scene.tally_output(&new).check_exact("files-away");
 }
 
-/// What is left when an offset is committed in the moment in which the topic is made again.
-#[test]
-fn an_offset_that_was_committed_for_an_earlier_topic_counts_for_nothing() {
-    let kafka = shared_kafka().unwrap();
-    let mut scene = Scene::new(kafka, "stale-offset");
-    scene.spec["consumer"]["sink"] = json!({"stdout": {}});
-    let records = produce_anew(&scene, kafka, 9000);
-    let group: BaseConsumer = ClientConfig::new()
+/// A member of the consumers' group that joins nothing.
+fn bystander(kafka: &Kafka, scene: &Scene) -> BaseConsumer {
+    ClientConfig::new()
         .set("bootstrap.servers", kafka.bootstrap_servers())
         .set("group.id", &scene.topic)
         .create()
-        .unwrap();
+        .unwrap()
+}
+
+/// What is left when an offset is committed in the moment in which the topic is made again.
+fn ignores_an_offset_of_an_earlier_topic(name: &str, offset: i64) {
+    let kafka = shared_kafka().unwrap();
+    let mut scene = Scene::new(kafka, name);
+    scene.spec["consumer"]["sink"] = json!({"stdout": {}});
+    let records = produce_anew(&scene, kafka, 9000);
+    let group = bystander(kafka, &scene);
     let mut stale = TopicPartitionList::new();
     for partition in 0..3 {
         let mut element = stale.add_partition(&scene.topic, partition);
-        element.set_offset(Offset::Offset(7)).unwrap();
+        element.set_offset(Offset::Offset(offset)).unwrap();
         element.set_metadata("of-a-topic-that-is-gone");
     }
     group.commit(&stale, CommitMode::Sync).unwrap();
@@ -193,10 +197,20 @@ fn an_offset_that_was_committed_for_an_earlier_topic_counts_for_nothing() {
         consumer.wait().well();
         tally.output(&output);
     }
-    tally.check_exact("stale-offset");
+    tally.check_exact(name);
     let committed = group.committed_offsets(stale, Duration::from_secs(10)).unwrap();
     let elements = committed.elements();
     assert!(elements.iter().all(|it| it.metadata().len() == 22), "{committed:?}");
+}
+
+#[test]
+fn an_offset_that_was_committed_for_an_earlier_topic_counts_for_nothing() {
+    ignores_an_offset_of_an_earlier_topic("stale-offset", 7);
+}
+
+#[test]
+fn an_offset_of_an_earlier_topic_that_was_longer_counts_for_nothing() {
+    ignores_an_offset_of_an_earlier_topic("stale-offset-beyond", 1_000_000);
 }
 
 /// As after an unclean leader election: to wait there for what comes would leave out everything until then.
@@ -206,11 +220,7 @@ fn an_offset_behind_all_there_is_is_told_and_not_gone_on_from() {
     let mut scene = Scene::new(kafka, "offset-beyond");
     scene.spec["consumer"]["sink"] = json!({"stdout": {}});
     let records = produce_anew(&scene, kafka, 9000);
-    let group: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", kafka.bootstrap_servers())
-        .set("group.id", &scene.topic)
-        .create()
-        .unwrap();
+    let group = bystander(kafka, &scene);
     let commit = |offset| {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&scene.topic, 1, Offset::Offset(offset)).unwrap();
