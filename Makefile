@@ -32,7 +32,7 @@ check: ## Format, lints and the tests that need cargo alone
 test: needs ## All tests, also those against a real Kafka
 	$(CARGO) test --workspace --locked
 
-test-long: needs ## Count a million records with each pair of codecs, and crash the operator at each request of fourteen scenarios
+test-long: needs ## Count a million records with each pair of codecs, crash the operator at each request, take its rights away in turn
 	$(CARGO) test --release --workspace --locked --test e2e -- --ignored --nocapture agreement::
 	$(CARGO) test --locked -p batchpipe-operator --test e2e -- --ignored --nocapture crashes:: rbac::
 

@@ -7,12 +7,10 @@ use std::{
 };
 
 use rdkafka::{
-    Message as _, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _},
-    error::KafkaError,
+    Message as _, Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError,
 };
 
-use crate::kafka::{bounded::Bounded, client::Cluster, probe::is_final, topics::QuietContext};
+use crate::kafka::{bounded::Bounded, client::Cluster, probe::is_final};
 
 /// How long the answers may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -48,9 +46,7 @@ fn ask(
     let mut settings = access.reader_config(LARGEST);
     settings.set("enable.partition.eof", "true");
     let words = |error: KafkaError| error.to_string();
-    let client: BaseConsumer<QuietContext> =
-        settings.create_with_context(QuietContext::default()).map_err(words)?;
-    let client = Bounded::from(client);
+    let client = Bounded::create(&settings).map_err(words)?;
     let mut list = TopicPartitionList::new();
     for (partition, offset) in from {
         list.add_partition_offset(topic, *partition, Offset::Offset(*offset)).map_err(words)?;

@@ -6,29 +6,31 @@
 
 use std::{ops::Deref, thread, time::Duration};
 
-use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::{ClientConfig, consumer::BaseConsumer, error::KafkaResult};
+
+use super::topics::QuietContext;
 
 /// How long the end of a client is waited for. It takes milliseconds if it comes at all.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A client whose end is waited for, but not for ever: then its threads stay until the process ends.
-pub(crate) struct Bounded<C: ConsumerContext + 'static>(Option<BaseConsumer<C>>);
+pub(crate) struct Bounded(Option<BaseConsumer<QuietContext>>);
 
-impl<C: ConsumerContext + 'static> From<BaseConsumer<C>> for Bounded<C> {
-    fn from(client: BaseConsumer<C>) -> Self {
-        Self(Some(client))
+impl Bounded {
+    pub(crate) fn create(settings: &ClientConfig) -> KafkaResult<Self> {
+        settings.create_with_context(QuietContext::default()).map(|client| Self(Some(client)))
     }
 }
 
-impl<C: ConsumerContext + 'static> Deref for Bounded<C> {
-    type Target = BaseConsumer<C>;
+impl Deref for Bounded {
+    type Target = BaseConsumer<QuietContext>;
 
-    fn deref(&self) -> &BaseConsumer<C> {
+    fn deref(&self) -> &Self::Target {
         self.0.as_ref().expect("it is taken out only when this is dropped")
     }
 }
 
-impl<C: ConsumerContext + 'static> Drop for Bounded<C> {
+impl Drop for Bounded {
     fn drop(&mut self) {
         let client = self.0.take();
         let (told, gone) = crossbeam_channel::bounded::<()>(0);

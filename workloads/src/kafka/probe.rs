@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _},
-    error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
+    consumer::Consumer as _,
+    error::{KafkaError, RDKafkaErrorCode as Code},
 };
 
-use super::{bounded::Bounded, client::Cluster, damage::Damage, topics::QuietContext};
+use super::{bounded::Bounded, client::Cluster, damage::Damage};
 
 /// How long one examination may take behind its first answer: what is found by then is passed over, and the rest is found
 /// by the next one.
@@ -78,15 +78,10 @@ impl Probe<'_> {
         Ok(extent(from, end, damage, damaged))
     }
 
-    fn client(settings: &ClientConfig) -> KafkaResult<Bounded<QuietContext>> {
-        let client: BaseConsumer<_> = settings.create_with_context(QuietContext::default())?;
-        Ok(Bounded::from(client))
-    }
-
     /// Where the partition ends.
     fn end(&self, settings: &ClientConfig) -> Result<i64, String> {
         let words = |error: KafkaError| error.to_string();
-        let client = Self::client(settings).map_err(words)?;
+        let client = Bounded::create(settings).map_err(words)?;
         client
             .fetch_watermarks(self.topic, self.partition, BUDGET)
             .map(|(_, end)| end)
@@ -94,8 +89,7 @@ impl Probe<'_> {
     }
 
     /// What is said to be damaged, of what is fetched from an offset on; none if a message comes first, or if nothing is
-    /// there. Each look has a client of its own, because what one has met before may still
-    /// come out of it afterwards.
+    /// there. Each look has a client of its own, because what one has met before may still come out of it afterwards.
     fn look(
         &self,
         settings: &ClientConfig,
@@ -103,7 +97,7 @@ impl Probe<'_> {
         patience: Duration,
     ) -> Result<Option<Damage>, String> {
         let words = |error: KafkaError| error.to_string();
-        let client = Self::client(settings).map_err(words)?;
+        let client = Bounded::create(settings).map_err(words)?;
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(self.topic, self.partition, Offset::Offset(offset))
             .and_then(|()| client.assign(&list))

@@ -18,7 +18,7 @@ use std::{
 
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _, ConsumerContext},
+    consumer::{Consumer as _, ConsumerContext},
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::BorrowedMessage,
 };
@@ -91,7 +91,7 @@ impl ConsumerContext for QuietContext {}
 
 /// Reads a topic.
 pub struct Reader {
-    client: Arc<Bounded<QuietContext>>,
+    client: Arc<Bounded>,
     cluster: Cluster,
     servers: String,
     topic: String,
@@ -112,10 +112,8 @@ impl Reader {
     ) -> Result<Self, ReaderError> {
         let mut config = cluster.access()?.reader_config(FETCH_BYTES);
         config.set("enable.partition.eof", "true");
-        let client: BaseConsumer<_> =
-            config.create_with_context(QuietContext::default()).map_err(ReaderError::Settings)?;
         let mut reader = Self {
-            client: Arc::new(Bounded::from(client)),
+            client: Arc::new(Bounded::create(&config).map_err(ReaderError::Settings)?),
             cluster: cluster.clone(),
             servers: cluster.bootstrap_servers.clone(),
             topic: topic.to_owned(),

@@ -78,16 +78,21 @@ fn intact(records: &Records, before: &[TopicMessage], damaged: &BTreeSet<Place>)
     tally
 }
 
+/// Makes a topic with records in many record batches of a few messages, each in a transaction of its own.
+fn fill(kafka: &Kafka, topic: &str, total: usize) -> Records {
+    let mut whole = Scene::new(kafka, "whole");
+    whole.spec["batch"]["maxRecords"] = 10.into();
+    whole.generate(0, total);
+    whole.produce_all().well();
+    kafka.create_topic(topic, 3, &[]).unwrap();
+    copy_topic(kafka, &read_topic(kafka, "whole"), topic, 5);
+    Records::of_seed(total)
+}
+
 #[test]
 fn batches_that_a_disk_has_damaged_are_kept_by_their_offsets_and_nothing_comes_twice() {
     let mut kafka = kafka().unwrap();
-    let mut whole = Scene::new(&kafka, "whole");
-    whole.spec["batch"]["maxRecords"] = 10.into();
-    whole.generate(0, 6000);
-    let records = Records::of_seed(6000);
-    whole.produce_all().well();
-    kafka.create_topic("damaged", 3, &[]).unwrap();
-    copy_topic(&kafka, &read_topic(&kafka, "whole"), "damaged", 5);
+    let records = fill(&kafka, "damaged", 6000);
     let scene = Scene::new(&kafka, "damaged");
     let before = read_topic(&kafka, "damaged");
     kafka.stop().unwrap();
@@ -147,13 +152,7 @@ fn batches_that_a_disk_has_damaged_are_kept_by_their_offsets_and_nothing_comes_t
 #[test]
 fn an_offset_that_a_disk_has_damaged_is_not_followed_and_nothing_is_lost_by_it() {
     let mut kafka = kafka().unwrap();
-    let mut whole = Scene::new(&kafka, "whole");
-    whole.spec["batch"]["maxRecords"] = 10.into();
-    whole.generate(0, 3000);
-    let records = Records::of_seed(3000);
-    whole.produce_all().well();
-    kafka.create_topic("future", 3, &[]).unwrap();
-    copy_topic(&kafka, &read_topic(&kafka, "whole"), "future", 5);
+    let records = fill(&kafka, "future", 3000);
     let scene = Scene::new(&kafka, "future");
     // Turned once it is an offset of the far future, and turned again the true one.
     let turn = |kafka: &mut Kafka| {
