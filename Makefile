@@ -5,7 +5,7 @@ CARGO ?= cargo
 CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 
-.PHONY: help demo up down kind check test test-long test-strimzi lint manifests generate bench bench-quick bench-curves bench-latency bench-operator needs
+.PHONY: help demo up down kind check test test-long test-strimzi lint manifests generate bench bench-quick bench-curves bench-latency bench-micro bench-operator needs
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -32,8 +32,8 @@ check: ## Format, lints and the tests that need cargo alone
 test: needs ## All tests, also those against a real Kafka
 	$(CARGO) test --workspace --locked
 
-test-long: needs ## Count a million records with each pair of codecs, crash the operator at each request, take its rights away in turn
-	$(CARGO) test --release --workspace --locked --test e2e -- --ignored --nocapture agreement::
+test-long: needs ## Count millions of records with each codec, under a hundred changes of a group and many kills; crash the operator at each request, take its rights away in turn
+	$(CARGO) test --release --workspace --locked --test e2e -- --ignored --nocapture agreement:: storms:: many_kills::
 	$(CARGO) test --locked -p batchpipe-operator --test e2e -- --ignored --nocapture crashes:: rbac::
 
 test-strimzi: ## Run pipelines against the real Strimzi, as root; STRIMZI_GIT and KAFKA_GIT are git folders of its sources and of Apache Kafka's
@@ -69,11 +69,15 @@ bench: ## Measure us and others on a real Kafka, and write docs/benchmarks.md; B
 bench-quick: ## The main ratios in less than 3 minutes
 	@$(MAKE) --no-print-directory bench BENCH_ARGS="--quick $(BENCH_ARGS)"
 
-bench-curves: ## Measure how the cost grows with record size, batch size, partitions, codec and keys
+bench-curves: ## Measure how the cost grows with record size, batch size, partitions, codec, keys and replicas
 	@$(MAKE) --no-print-directory bench BENCH_ARGS="curves $(BENCH_ARGS)"
 
 bench-latency: ## Measure how long records take at parts of the throughput reached, for several lingers
 	@$(MAKE) --no-print-directory bench BENCH_ARGS="latency $(BENCH_ARGS)"
+
+bench-micro: ## Count the instructions of codec, batcher and reader, which repeat on a busy machine
+	@scripts/install-needs valgrind:valgrind
+	@$(MAKE) --no-print-directory bench BENCH_ARGS="micro $(BENCH_ARGS)"
 
 bench-operator: ## Measure the operator with 1,000 pipelines, and the way from apply to the first record; PIPELINES=N and QUIET_MINUTES=N
 	$(CARGO) build --release --locked -p batchpipe-operator

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::{client, contenders::Peer, curves, latency};
+use crate::{client, contenders::Peer, curves, latency, micro};
 
 /// Measures what BatchPipe costs, beside the bare work and beside others, on a real Kafka that it starts.
 #[derive(Debug, Parser)]
@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Curves(curves::Args),
     /// Measures how long records take at several loads and lingers
     Latency(latency::Args),
+    /// Counts the instructions of codec, batcher and reader, with valgrind
+    Micro(micro::Args),
 }
 
 impl Args {

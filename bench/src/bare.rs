@@ -157,7 +157,8 @@ fn counted(text: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', text).count() as u64 + 1
 }
 
-fn validated(text: &[u8]) -> Result<u64> {
+/// Checks UTF-8 and each line; returns their number.
+pub(crate) fn validated(text: &[u8]) -> Result<u64> {
     ensure!(std::str::from_utf8(text).is_ok(), "the records are no UTF-8");
     let (mut start, mut records) = (0, 0);
     for end in memchr::memchr_iter(b'\n', text).chain(std::iter::once(text.len())) {

@@ -16,6 +16,9 @@ const LIMIT: Duration = Duration::from_mins(10);
 /// How exactly the end of a child is noticed.
 const POLL: Duration = Duration::from_millis(2);
 
+/// How often its memory is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// What some work took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
@@ -75,14 +78,14 @@ pub(crate) fn of_child(command: &mut Command) -> Result<Child> {
         .stderr(sink(&errors)?)
         .spawn()
         .with_context(|| format!("cannot start {name}"))?;
-    let used = wait(child).with_context(|| format!("cannot wait for {name}"))?;
+    let (used, peak_bytes) = wait(child).with_context(|| format!("cannot wait for {name}"))?;
     let wall_seconds = wall.elapsed().as_secs_f64();
     let printed = read(&mut printed)?;
     let failed = match used {
         Some(used) if used.status.success() => {
             let cpu_seconds = (used.rusage.utime + used.rusage.stime).as_secs_f64();
             let cost = Cost { cpu_seconds, wall_seconds };
-            return Ok(Child { printed, cost, peak_bytes: used.rusage.maxrss });
+            return Ok(Child { printed, cost, peak_bytes });
         }
         Some(used) => format!("ended with {}", used.status),
         None => format!("did not end within {} s", LIMIT.as_secs()),
@@ -92,17 +95,31 @@ pub(crate) fn of_child(command: &mut Command) -> Result<Child> {
     bail!("{name} {failed}:\n{}", said.trim());
 }
 
-/// What a child used once it ended; one that does not end is killed.
-fn wait(mut child: process::Child) -> std::io::Result<Option<ResUse>> {
-    let started = Instant::now();
+/// What a child used once it ended, and the most memory that it was seen to have, in bytes; one that does not end is
+/// killed.
+fn wait(mut child: process::Child) -> std::io::Result<(Option<ResUse>, u64)> {
+    let (started, mut looked, mut peak_bytes) = (Instant::now(), None::<Instant>, 0);
     while started.elapsed() < LIMIT {
         if let Some(used) = child.try_wait4()? {
-            return Ok(Some(used));
+            return Ok((Some(used), peak_bytes));
+        }
+        if looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
+            looked = Some(Instant::now());
+            peak_bytes = peak_bytes.max(peak(child.id()).unwrap_or(0));
         }
         thread::sleep(POLL);
     }
     child.kill()?;
-    child.wait4().map(|_| None)
+    child.wait4().map(|_| (None, peak_bytes))
+}
+
+/// The most memory that a process has had since it began its program. What is known of an ended one counts the memory of
+/// this process too, which it was copied from.
+fn peak(id: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
 }
 
 fn temporary() -> Result<File> {
@@ -152,6 +169,14 @@ mod tests {
         let idle = run("sleep 0.1");
         assert!(busy.cpu_seconds > 10.0 * idle.cpu_seconds, "{busy:?} {idle:?}");
         assert!(idle.wall_seconds >= 0.1);
+    }
+
+    #[test]
+    fn the_memory_of_a_child_is_its_own() {
+        let ballast = vec![1_u8; 64 << 20];
+        let child = of_child(Command::new("sleep").arg("0.1")).unwrap();
+        assert!(child.peak_bytes > 0 && child.peak_bytes < 16 << 20, "{}", child.peak_bytes);
+        assert_eq!(ballast[ballast.len() - 1], 1);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How often the records are sent in a row where time counts and not only CPU: that of starting varies by a second.
-const LAPS: u64 = 5;
+pub(crate) const LAPS: u64 = 5;
 
 /// Records of one profile.
 pub(crate) struct Data {

@@ -10,6 +10,7 @@ mod cpu;
 mod curves;
 mod data;
 mod latency;
+mod micro;
 mod pipeline;
 mod report;
 mod rounds;
@@ -43,6 +44,7 @@ fn main() -> Result<()> {
         Some(Command::Client(args)) => client::run(args),
         Some(Command::Curves(args)) => curves::run(args),
         Some(Command::Latency(args)) => latency::run(args),
+        Some(Command::Micro(args)) => micro::run(args),
         None => measure(&args),
     }
 }

@@ -3,16 +3,22 @@
 //! Each measurement is two runs, of all records and of a single one; what the single one costs (starting,
 //! connecting, joining the group, leaving) is taken away and shown beside.
 
-use std::{path::Path, process::Command};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+};
 
 use anyhow::{Context as _, Result, ensure};
-use batchpipe_api::report::ExitReport;
+use batchpipe_api::report::{ExitReport, Role};
 use serde_json::json;
 
 use crate::{
     bare,
     contenders::batchpipe::PER_BATCH,
-    cpu::{self, Child},
+    cpu::{self, Child, Cost},
     rounds::Run,
     spread::float,
     stage::{PARTITIONS, Stage},
@@ -36,6 +42,8 @@ pub(crate) struct Shape {
     pub(crate) level: Option<i32>,
     /// A JSON pointer to the key.
     pub(crate) key: Option<&'static str>,
+    /// How many processes share the work of a side.
+    pub(crate) replicas: usize,
 }
 
 impl Shape {
@@ -47,6 +55,7 @@ impl Shape {
         codec: "zstd",
         level: Some(bare::LEVEL),
         key: None,
+        replicas: 1,
     };
 }
 
@@ -107,46 +116,80 @@ impl<'a> Pipeline<'a> {
         self.stage.make_topic_of(name, self.shape.partitions)
     }
 
-    /// Runs a command on all records; what `start` cost is taken away.
+    /// Runs a command on all records; what `start` cost is taken away, for each of the processes.
     fn measured(&self, args: &[&str], topic: &str, start: &Child) -> Result<Run> {
         let records = self.records.count;
-        let (child, broker) = self.stage.with_broker(|| self.run(args, topic, records))?;
+        let replicas = self.shape.replicas;
+        let parts = self.parts()?;
+        let (children, broker) = self.stage.with_broker(|| {
+            thread::scope(|scope| {
+                let start = |part| scope.spawn(move || self.child(args, topic, part));
+                let started: Vec<_> = parts.iter().map(|part| start(part.as_path())).collect();
+                started.into_iter().map(|child| child.join().expect("it does not panic")).collect()
+            })
+        })?;
+        let children: Vec<Child> = children;
+        check(&children, records)?;
+        let cpu_seconds = children.iter().map(|child| child.cost.cpu_seconds).sum();
+        let wall_seconds = children.iter().map(|child| child.cost.wall_seconds).fold(0.0, f64::max);
+        let starts = Cost {
+            cpu_seconds: start.cost.cpu_seconds * float(replicas as u64),
+            wall_seconds: start.cost.wall_seconds,
+        };
         Ok(Run {
-            start: Some(start.cost),
-            peak_bytes: Some(child.peak_bytes),
+            start: Some(starts),
+            peak_bytes: children.iter().map(|child| child.peak_bytes).max(),
             broker: Some(broker / float(records) * 1e6),
-            ..Run::new(child.cost.less(start.cost), records)
+            ..Run::new(Cost { cpu_seconds, wall_seconds }.less(starts), records)
         })
+    }
+
+    /// A file for each of the processes, which hold its records together.
+    fn parts(&self) -> Result<Vec<PathBuf>> {
+        let (file, replicas) = (self.records.file, self.shape.replicas);
+        if replicas == 1 {
+            return Ok(vec![file.to_owned()]);
+        }
+        let part = |number| file.with_extension(format!("{number}-of-{replicas}.ndjson"));
+        let parts: Vec<_> = (0..replicas).map(part).collect();
+        if !parts.iter().all(|part| part.exists()) {
+            let text = fs::read(file).context("cannot read the records")?;
+            let lines: Vec<_> = text.split_inclusive(|byte| *byte == b'\n').collect();
+            for (part, lines) in parts.iter().zip(lines.chunks(lines.len().div_ceil(replicas))) {
+                fs::write(part, lines.concat()).context("cannot write a part of the records")?;
+            }
+        }
+        Ok(parts)
     }
 
     /// Runs a command on a topic, and makes sure that it carried so many records.
     fn run(&self, args: &[&str], topic: &str, records: u64) -> Result<Child> {
-        let file = self.stage.folder().join("pipeline.yaml");
-        std::fs::write(&file, self.text(topic)).context("cannot write a pipeline")?;
-        let mut command: Command = self.stage.batchpipe();
-        command.args(args).arg("--json").arg("-f").arg(&file);
-        let child = cpu::of_child(&mut command)?;
-        for line in child.printed.lines() {
-            let report: ExitReport = serde_json::from_str(line).context("not an exit report")?;
-            ensure!(
-                report.delivered == records && report.in_flight == 0,
-                "{} of {records} records were delivered: {line}",
-                report.delivered
-            );
-        }
+        let child = self.child(args, topic, self.records.file)?;
+        check(std::slice::from_ref(&child), records)?;
         Ok(child)
     }
 
-    fn text(&self, topic: &str) -> String {
+    fn child(&self, args: &[&str], topic: &str, input: &Path) -> Result<Child> {
+        let text = self.text(topic, input);
+        let name = input.file_name().context("records have a file")?;
+        let file = self.stage.folder().join(name).with_extension("yaml");
+        fs::write(&file, text).context("cannot write a pipeline")?;
+        let mut command: Command = self.stage.batchpipe();
+        command.args(args).arg("--json").arg("-f").arg(&file);
+        cpu::of_child(&mut command)
+    }
+
+    fn text(&self, topic: &str, input: &Path) -> String {
         // A checkpoint of its own for each topic: a file that was read is not read again.
-        let checkpoint = self.stage.folder().join(format!("{topic}.checkpoint"));
-        let Shape { sealed, per_batch, partitions, codec, level, key } = self.shape;
+        let name = input.file_name().unwrap_or_default().display();
+        let checkpoint = self.stage.folder().join(format!("{topic}.{name}.checkpoint"));
+        let Shape { sealed, per_batch, partitions, codec, level, key, replicas: _ } = self.shape;
         let mut compression = json!({"codec": codec});
         if let Some(level) = level {
             compression["level"] = json!(level);
         }
         let mut producer = json!({
-            "source": {"file": {"path": self.records.file, "checkpointPath": checkpoint, "follow": false}},
+            "source": {"file": {"path": input, "checkpointPath": checkpoint, "follow": false}},
             "validate": if sealed { "Json" } else { "None" },
         });
         if let Some(key) = key {
@@ -167,4 +210,19 @@ impl<'a> Pipeline<'a> {
         });
         pipeline.to_string()
     }
+}
+
+/// Fails unless the processes of each side carried so many records together, and have none left.
+fn check(children: &[Child], records: u64) -> Result<()> {
+    let mut delivered = BTreeMap::<Role, u64>::new();
+    for line in children.iter().flat_map(|child| child.printed.lines()) {
+        let report: ExitReport = serde_json::from_str(line).context("not an exit report")?;
+        ensure!(report.in_flight == 0, "records are left: {line}");
+        *delivered.entry(report.role).or_default() += report.delivered;
+    }
+    ensure!(
+        !delivered.is_empty() && delivered.values().all(|count| *count == records),
+        "not each side carried {records} records: {delivered:?}"
+    );
+    Ok(())
 }

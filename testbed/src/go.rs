@@ -132,7 +132,8 @@ impl Program {
 /// Go's own cache of compiled packages makes every program after the first of a module quick.
 fn build(module: &Module, package: &str, output: &Path) -> Result<()> {
     process::require(Path::new("go"))?;
-    eprintln!("building {package} once, which may take minutes");
+    let name = output.file_name().unwrap_or_default().display();
+    eprintln!("building {name} once, which may take minutes");
     let sources = output.with_file_name(format!("module-{}", module.name));
     fs::create_dir(&sources).context("create", &sources)?;
     for (name, text) in module.files {

@@ -44,6 +44,9 @@ enum Command {
         /// A user of these listeners, as NAME=PASSWORD, for PLAIN and SCRAM. May be given several times.
         #[arg(long = "user", value_name = "NAME=PASSWORD", value_parser = key_value, requires = "secured")]
         users: Vec<(String, String)>,
+        /// A topic to make, with one partition unless it is said. May be given several times.
+        #[arg(long = "topic", value_name = "NAME[=PARTITIONS]", value_parser = topic, conflicts_with = "data_dir")]
+        topics: Vec<(String, u32)>,
         /// A broker setting, as KEY=VALUE. May be given several times.
         #[arg(long = "property", value_name = "KEY=VALUE", value_parser = key_value)]
         properties: Vec<(String, String)>,
@@ -75,8 +78,8 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
-        Command::Kafka { port, data_dir, secured, users, properties } => {
-            run_kafka(port, data_dir, secured.then_some(&users), &properties)
+        Command::Kafka { port, data_dir, secured, users, topics, properties } => {
+            run_kafka(port, data_dir, secured.then_some(&users), &topics, &properties)
         }
         Command::Stage { namespace, workload, operator } => {
             let workload = workload.map(|file| workload_image(&file)).transpose()?;
@@ -91,6 +94,7 @@ fn run_kafka(
     port: Option<u16>,
     data_dir: Option<PathBuf>,
     secured: Option<&Vec<(String, String)>>,
+    topics: &[(String, u32)],
     properties: &[(String, String)],
 ) -> anyhow::Result<()> {
     let mut signals = signals()?;
@@ -114,6 +118,9 @@ fn run_kafka(
         for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
             kafka.set_password(mechanism, name, password)?;
         }
+    }
+    for (name, partitions) in topics {
+        kafka.create_topic(name, *partitions, &[])?;
     }
     let mut line = serde_json::json!({"bootstrapServers": kafka.bootstrap_servers()});
     if let Some(security) = kafka.security() {
@@ -193,4 +200,10 @@ fn signals() -> anyhow::Result<Signals> {
 fn key_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE, found no `=`")?;
     Ok((key.to_owned(), value.to_owned()))
+}
+
+fn topic(text: &str) -> Result<(String, u32), String> {
+    let (name, partitions) = text.split_once('=').unwrap_or((text, "1"));
+    let partitions = partitions.parse().map_err(|error| format!("partitions: {error}"))?;
+    Ok((name.to_owned(), partitions))
 }

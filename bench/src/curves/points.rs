@@ -26,7 +26,7 @@ pub(crate) struct Point {
 
 /// All curves.
 pub(crate) fn curves() -> Vec<Curve> {
-    vec![record_sizes(), batch_sizes(), partitions(), codecs(), keys()]
+    vec![record_sizes(), batch_sizes(), partitions(), codecs(), keys(), replicas()]
 }
 
 fn point(label: impl Into<String>, shape: Shape, content: Content) -> Point {
@@ -121,6 +121,21 @@ fn keys() -> Curve {
         is_ordered: true,
         per_gigabyte: false,
         points: std::iter::once(without).chain(with).collect(),
+    }
+}
+
+fn replicas() -> Curve {
+    let points = [1, 2, 4, 6].map(|replicas: usize| {
+        point(replicas.to_string(), Shape { replicas, ..Shape::USUAL }, Content::TELEMETRY)
+    });
+    Curve {
+        title: "Replicas, each with its part of the records",
+        name: "replicas",
+        cause: "A process costs its start, which is left out, its threads and connections, and a share of each request; \
+                consumers share the 6 partitions. The peak is that of the largest process.",
+        is_ordered: true,
+        per_gigabyte: false,
+        points: points.into(),
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     bare,
     contenders::{Peer, Setting, Version, batchpipe::PER_BATCH},
+    data::LAPS,
     rounds::{Run, Series, Side},
     stage::PARTITIONS,
 };
@@ -34,7 +35,7 @@ rounds, and one under 1.5 between programs of different kinds is no finding. All
 each through topics of its own that are new for each run; all messages of the file's records are sent, counted by their
 delivery reports or in the topic, and read back by the same contender's consumer. *records/s* is by the clock, with the
 broker on the same cores. *Bytes on the topic* are the broker's log segments, framing included. *Peak memory* is the
-process's largest resident set; who holds the records in memory first (see the settings) has them in it. The broker's CPU
+process's largest resident set, seen every 20 ms; who holds the records in memory first (see the settings) has them in it. The broker's CPU
 is that of its process meanwhile. *A day on paper* multiplies these figures; memory is that of one process at the speed of
 this run, whatever it takes to keep up.";
 
@@ -104,7 +105,13 @@ pub(crate) fn markdown(conditions: &Conditions, all: &[Results]) -> String {
             add(&mut text, format_args!("\n{}", table.markdown()));
         }
     }
-    add(&mut text, format_args!("\n## Method\n\n{METHOD}\n\n## Settings\n"));
+    add(
+        &mut text,
+        format_args!(
+            "\n## Method\n\n{METHOD} *Both sides* go over the file {LAPS} times in one run, because what a start costs \
+             varies.\n\n## Settings\n"
+        ),
+    );
     text.push_str(
         "\nEach contender has the settings that its own documentation advises for throughput.\n\n",
     );

@@ -80,7 +80,7 @@ fn a_crash_at_some_requests_of_every_scenario_changes_nothing_in_the_end() {
 }
 
 #[test]
-#[ignore = "takes long: make test-long"]
+#[ignore = "takes minutes: make test-long"]
 fn a_crash_at_any_request_of_any_scenario_changes_nothing_in_the_end() {
     let tallies = run_all(lanes());
     for step in scenarios().flat_map(|it| [it.there, it.back]) {

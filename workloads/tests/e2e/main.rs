@@ -5,6 +5,7 @@
 mod connect;
 mod connections;
 mod counted;
+mod examples;
 mod faults;
 mod interop;
 mod kit;

@@ -69,3 +69,34 @@ fn a_key_is_not_said_whether_it_works_or_not() {
         assert_silent(&said(child), &secrets);
     }
 }
+
+/// What a command that ends says, on both of its outputs.
+fn end(child: Child) -> String {
+    let (output, log) = (child.output.clone(), child.log_path());
+    child.wait();
+    fs::read_to_string(output).unwrap() + &fs::read_to_string(log).unwrap()
+}
+
+#[test]
+fn no_command_says_a_password_whether_it_works_or_not() {
+    kafka().set_password("SCRAM-SHA-512", "planted-reader", PASSWORD).unwrap();
+    let stage = Stage::open("planted-reading").to(&security().sasl_servers());
+    let mut stage = stage.logging_in("SCRAM-SHA-512", "planted-reader");
+    stage.scene.environment.push(("BATCHPIPE_LOG", "debug,librdkafka=debug".into()));
+    stage.put_password(PASSWORD);
+    stage.scene.write_input(100);
+    stage.scene.produce_all().well();
+    let wrong = format!("{PASSWORD}-wrong");
+    for password in [PASSWORD, &wrong] {
+        stage.put_password(password);
+        for child in [
+            stage.scene.start_printing("tap", &["--until-caught-up"]),
+            stage.scene.start("audit", &[]),
+            stage.scene.start("redrive", &[]),
+            stage.scene.start_printing("validate", &[]),
+        ] {
+            let text = end(child);
+            assert!(!text.contains(PASSWORD), "said: {text}");
+        }
+    }
+}

@@ -61,6 +61,37 @@ fn a_consumer_waits_for_the_dead_letter_topic() {
 }
 
 #[test]
+fn both_sides_wait_while_they_may_not_write_letters() {
+    let (kafka, name) = (shared_kafka().unwrap(), "letters-denied");
+    let mut scene = Scene::new(kafka, name);
+    let letters = format!("{name}.dlq");
+    kafka.create_topic(&letters, 1, &[]).unwrap();
+    let (records, mut bad) = write_input(&scene);
+    kafka.deny_write(&letters).unwrap();
+    let producer = scene.produce();
+    producer.await_unready(MISSING);
+    kafka.allow_write(&letters).unwrap();
+    let report = producer.wait().well();
+    assert_eq!((report.delivered, report.dead_lettered), (records.len() as u64, BAD as u64));
+
+    // The same for what only the consumer looks at.
+    fs::write(scene.input(), "also bad\n").unwrap();
+    scene.spec["producer"]["validate"] = "None".into();
+    scene.produce_all().well();
+    bad.push("also bad".to_owned());
+    kafka.deny_write(&letters).unwrap();
+    let consumer = scene.consume();
+    consumer.await_unready(MISSING);
+    kafka.allow_write(&letters).unwrap();
+    consumer.await_ready();
+    consumer.await_accepted(records.len() as u64 + 1);
+    assert_eq!(consumer.terminate().well().dead_lettered, 1);
+    scene.tally_output(&records).check_exact(name);
+    bad.sort();
+    check_letters(kafka, &letters, &bad);
+}
+
+#[test]
 fn a_producer_waits_for_the_dead_letter_topic() {
     let kafka = shared_kafka().unwrap();
     let mut scene = Scene::new(kafka, "letters-producer");

@@ -3,7 +3,7 @@
 //! Counted with the stdout sink, because the file sink knows by its files what it has, and hides a commit that was
 //! lost. With Kafka's own intervals, because these decide how long a join takes.
 
-use std::{fs, thread, time::Duration};
+use std::{thread, time::Duration};
 
 use batchpipe_testbed::shared_kafka;
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ fn stop_one(first: First, delay_ms: u64, options: &Value) -> bool {
     let output = third.output.clone();
     third.wait().well();
     tally.output(&output);
-    let logs = logs(&scene);
+    let logs = scene.logs();
     tally.check_complete(&name);
     // On a machine that is too busy for heartbeats the group gives a member up, which is no graceful stop.
     if logs.contains(r#""is_lost":true"#) {
@@ -58,12 +58,6 @@ fn stop_one(first: First, delay_ms: u64, options: &Value) -> bool {
     }
     assert_eq!(tally.duplicates(), 0, "{name}: duplicated\n{logs}");
     true
-}
-
-fn logs(scene: &Scene) -> String {
-    let paths = fs::read_dir(scene.folder.path()).unwrap().map(|entry| entry.unwrap().path());
-    let logs = paths.filter(|path| path.extension().is_some_and(|end| end == "log"));
-    logs.map(|path| fs::read_to_string(path).unwrap()).collect()
 }
 
 fn stop(member: Child, tally: &mut Tally) {

@@ -61,7 +61,7 @@ fn a_killed_producer_goes_on_from_its_checkpoint() {
 }
 
 /// Whether records were written to a file that is not complete.
-fn is_mid_roll(output: &Path) -> bool {
+pub(super) fn is_mid_roll(output: &Path) -> bool {
     let Ok(entries) = fs::read_dir(output) else { return false };
     let paths = entries.map(|entry| entry.unwrap().path());
     let mut parts = paths.filter(|path| path.extension().is_some_and(|end| end == "part"));

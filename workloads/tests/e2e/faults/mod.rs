@@ -6,13 +6,16 @@
 mod access;
 pub(crate) mod damage;
 mod dead_letters;
+mod disks;
 mod groups;
 mod joins;
 mod kills;
+mod many_kills;
 mod memory;
 mod outages;
 mod recreation;
 mod retention;
 mod sizes;
 mod stops;
+mod storms;
 pub(crate) mod support;

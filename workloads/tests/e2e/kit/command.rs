@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     io::{Read as _, Seek as _, Write as _},
     net::TcpListener,
+    os::unix::fs::FileExt as _,
     path::Path,
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     thread,
@@ -128,6 +129,18 @@ impl Running {
     pub(crate) fn until_printed(&mut self) {
         let stdout = self.stdout.try_clone().unwrap();
         self.until("it prints", || stdout.metadata().unwrap().len() > 0);
+    }
+
+    /// Waits until it has printed so many lines.
+    pub(crate) fn until_lines(&mut self, count: usize) {
+        let stdout = self.stdout.try_clone().unwrap();
+        self.until("it prints the lines", || {
+            let length = usize::try_from(stdout.metadata().unwrap().len()).unwrap();
+            let mut text = vec![0; length];
+            // Where it goes on writing is not to be moved.
+            stdout.read_exact_at(&mut text, 0).unwrap();
+            memchr::memchr_iter(b'\n', &text).count() >= count
+        });
     }
 
     fn wait_until(&mut self, deadline: Instant) -> Option<ExitStatus> {

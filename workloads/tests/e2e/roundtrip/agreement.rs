@@ -99,7 +99,7 @@ fn everyone_counts_alike_with_every_codec_inside_kafkas_own_zstd() {
 }
 
 #[test]
-#[ignore = "takes minutes; run by make test-long"]
+#[ignore = "takes minutes: make test-long"]
 fn everyone_counts_a_million_alike_with_every_codec_in_all_of_kafkas_own() {
     let _alone = demo_group();
     for transport in ["none", "gzip", "snappy", "lz4", "zstd"] {

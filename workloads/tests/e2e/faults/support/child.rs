@@ -31,22 +31,13 @@ pub(crate) struct Ended {
 }
 
 impl Child {
-    /// Starts the command; `name` distinguishes its output files in `folder`.
-    pub(super) fn start(
-        folder: &Path,
-        name: &str,
-        args: &[&str],
-        environment: &[(&str, PathBuf)],
-        output: Stdio,
-    ) -> Self {
+    /// Starts a command with its standard output; `name` distinguishes its files in `folder`.
+    pub(super) fn start(folder: &Path, name: &str, mut command: Command) -> Self {
         let (out, log) = (folder.join(format!("{name}.out")), folder.join(format!("{name}.log")));
-        let process = Command::new(env!("CARGO_BIN_EXE_batchpipe"))
-            .args(args)
+        let process = command
             .env_remove("KAFKA_BROKER")
             .env_remove("KAFKA_TOPIC")
-            .envs(environment.iter().cloned())
             .stdin(Stdio::null())
-            .stdout(output)
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
@@ -114,6 +105,11 @@ impl Child {
             found.is_some()
         });
         found.unwrap()
+    }
+
+    /// Whether its admin server listens yet.
+    pub(crate) fn listens(&self) -> bool {
+        self.log().lines().any(|line| address(line).is_some())
     }
 
     /// Asks the admin server; status code and body.

@@ -1,6 +1,7 @@
 //! What all fault tests use: running the command, known inputs, and counting what came out.
 
 mod child;
+mod disk;
 mod records;
 mod scene;
 mod tally;
@@ -13,6 +14,7 @@ use std::{
 
 pub(crate) use self::{
     child::{Child, Ended},
+    disk::SmallDisk,
     records::Records,
     scene::Scene,
     tally::Tally,

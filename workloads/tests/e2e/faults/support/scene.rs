@@ -1,9 +1,10 @@
 //! One test's pipeline, with a folder and a topic of its own.
 
 use std::{
+    ffi::OsString,
     fs::{self, File},
     path::PathBuf,
-    process::Stdio,
+    process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -22,6 +23,8 @@ pub(crate) struct Scene {
     pub(crate) spec: Value,
     /// Variables of the command.
     pub(crate) environment: Vec<(&'static str, PathBuf)>,
+    /// What is put before the command: see [`super::SmallDisk::entrance`].
+    pub(crate) entrance: Vec<OsString>,
     runs: AtomicU32,
 }
 
@@ -45,7 +48,7 @@ impl Scene {
             },
         });
         let (topic, runs) = (topic.to_owned(), AtomicU32::new(0));
-        Self { folder, topic, spec, environment: Vec::new(), runs }
+        Self { folder, topic, spec, environment: Vec::new(), entrance: Vec::new(), runs }
     }
 
     /// The file that the producer reads.
@@ -117,7 +120,22 @@ impl Scene {
         fs::write(&path, pipeline.to_string()).unwrap();
         let file = path.display().to_string();
         let args = [args, &["-f", &file]].concat();
-        Child::start(self.folder.path(), name, &args, &self.environment, output)
+        let mut command = self.command();
+        command.args(args).envs(self.environment.iter().cloned()).stdout(output);
+        Child::start(self.folder.path(), name, command)
+    }
+
+    /// The program, with what is put before it.
+    fn command(&self) -> Command {
+        let program = env!("CARGO_BIN_EXE_batchpipe");
+        match self.entrance.split_first() {
+            None => Command::new(program),
+            Some((first, others)) => {
+                let mut command = Command::new(first);
+                command.args(others).arg(program);
+                command
+            }
+        }
     }
 
     pub(crate) fn produce(&self) -> Child {
@@ -162,6 +180,13 @@ impl Scene {
     /// The file source's checkpoint.
     pub(crate) fn checkpoint(&self) -> PathBuf {
         self.folder.path().join(format!("input{CHECKPOINT_SUFFIX}"))
+    }
+
+    /// What all runs logged so far.
+    pub(crate) fn logs(&self) -> String {
+        let paths = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let logs = paths.filter(|path| path.extension().is_some_and(|end| end == "log"));
+        logs.map(|path| fs::read_to_string(path).unwrap()).collect()
     }
 
     /// Counts what the topic has.

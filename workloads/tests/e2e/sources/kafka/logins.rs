@@ -19,6 +19,7 @@ fn the_login_of_the_other_cluster_is_awaited_and_taken_up_when_it_changes() {
     let mut stage = Stage::new(source, "rebatched-login");
     let secrets = Secrets::new();
     stage.scene.environment.push(("BATCHPIPE_SECRETS", secrets.root()));
+    stage.scene.environment.push(("BATCHPIPE_LOG", "debug,librdkafka=debug".into()));
     for resource in [Resource::Topic(&stage.raw), Resource::Group(&stage.raw)] {
         source.grant("*", Operation::All, resource).unwrap();
     }
@@ -43,6 +44,9 @@ fn the_login_of_the_other_cluster_is_awaited_and_taken_up_when_it_changes() {
     until("it has the new credentials", || producer.log().contains(RENEWED));
     stage.send(&pairs[1000..]);
     producer.await_delivered(TOTAL as u64);
+    let pages = ["/readyz", "/status", "/metrics"].map(|path| producer.get(path).1);
+    let said = pages.concat() + &producer.log();
+    assert!(!said.contains("secret-0") && !said.contains("secret-1"), "said: {said}");
     producer.terminate().well();
     stage.tally(target, &records).check_exact("rebatched-login");
 }
