@@ -34,7 +34,7 @@ test: needs ## All tests, also those against a real Kafka
 
 test-long: needs ## Count millions of records with each codec, under a hundred changes of a group and many kills; crash the operator at each request, take its rights away in turn
 	$(CARGO) test --release --workspace --locked --test e2e -- --ignored --nocapture agreement:: storms:: many_kills::
-	$(CARGO) test --locked -p batchpipe-operator --test e2e -- --ignored --nocapture crashes:: rbac::
+	$(CARGO) test --workspace --locked --test e2e -- --ignored --nocapture crashes:: rbac::
 
 test-strimzi: ## Run pipelines against the real Strimzi, as root; STRIMZI_GIT and KAFKA_GIT are git folders of its sources and of Apache Kafka's
 	@if [ -z "$(STRIMZI_GIT)" ] || [ -z "$(KAFKA_GIT)" ]; then \
@@ -82,7 +82,7 @@ bench-micro: ## Count the instructions of codec, batcher and reader, which repea
 bench-operator: ## Measure the operator with 1,000 pipelines, and the way from apply to the first record; PIPELINES=N and QUIET_MINUTES=N
 	$(CARGO) build --release --locked -p batchpipe-operator
 	BATCHPIPE_OPERATOR=$(abspath $(CARGO_TARGET_DIR))/release/batchpipe-operator \
-		$(CARGO) test --locked -p batchpipe-operator --test e2e thousand -- --ignored --nocapture
+		$(CARGO) test --workspace --locked --test e2e thousand -- --ignored --nocapture
 	$(CARGO) test --release --workspace --locked --test node first:: -- --nocapture
 
 needs:
