@@ -12,7 +12,7 @@ use std::{
 use crossbeam_channel::Sender;
 
 use super::fetched::Fetched;
-use crate::kafka::{jump::is_jump, leap::Leap};
+use crate::kafka::leap::Leap;
 
 /// An offset or a time that is not known.
 pub(super) const UNKNOWN: i64 = -1;
@@ -32,6 +32,8 @@ pub(super) struct Assigned {
     committed: AtomicI64,
     /// Whether the sink could not make durable what it had taken.
     failed: AtomicBool,
+    /// Whether nothing of it is delivered, because nobody knows where to go on.
+    stands: AtomicBool,
     /// The timestamp of the last message that was begun, in milliseconds since the epoch.
     timestamp_ms: AtomicI64,
     /// The id of the topic that the offsets are of, if the brokers tell ids; set once it is known where to go on.
@@ -60,6 +62,7 @@ impl Assigned {
             done: AtomicI64::new(UNKNOWN),
             committed: AtomicI64::new(UNKNOWN),
             failed: AtomicBool::new(false),
+            stands: AtomicBool::new(false),
             timestamp_ms: AtomicI64::new(UNKNOWN),
             topic_id: OnceLock::new(),
         })
@@ -78,6 +81,16 @@ impl Assigned {
     /// The id of the topic that the offsets are of, if it is known.
     pub(super) fn topic_id(&self) -> Option<&str> {
         self.topic_id.get()?.as_deref()
+    }
+
+    /// Nothing of it is delivered from now on.
+    pub(super) fn stand(&self) {
+        self.stands.store(true, Ordering::Release);
+    }
+
+    /// Whether nothing of it is delivered, because nobody knows where to go on.
+    pub(super) fn stands(&self) -> bool {
+        self.stands.load(Ordering::Acquire)
     }
 
     pub(super) fn is_active(&self) -> bool {
@@ -234,19 +247,14 @@ impl Assignments {
         std::mem::take(&mut self.leaps.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Hands a message to the worker of its partition. It is dropped when the partition is not ours, and given back when
-    /// its offset may not be true.
-    pub(super) fn deliver(&self, partition: i32, message: Fetched) -> Result<(), Fetched> {
-        let Some(assigned) = self.get(partition) else { return Ok(()) };
-        if is_jump(assigned.position(), message.offset) {
-            return Err(message);
-        }
-        self.hand_over(assigned, message);
-        Ok(())
+    /// Whether something is missing between what came last of a partition and this offset.
+    pub(super) fn has_gap(&self, partition: i32, offset: i64) -> bool {
+        let expected = self.get(partition).map_or(UNKNOWN, |assigned| assigned.position());
+        expected != UNKNOWN && offset > expected
     }
 
-    /// The same for one of which is known that its offset is true.
-    pub(super) fn deliver_true(&self, partition: i32, message: Fetched) {
+    /// Hands a message to the worker of its partition. It is dropped when the partition is not ours.
+    pub(super) fn deliver(&self, partition: i32, message: Fetched) {
         if let Some(assigned) = self.get(partition) {
             self.hand_over(assigned, message);
         }

@@ -1,6 +1,6 @@
 //! One partition at its worker: each message is opened, delivered and settled before the next one is begun.
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{collections::VecDeque, ops::Range, sync::Arc, time::Instant};
 
 use batchpipe_api::{codec::Codec, envelope::Envelope, reason::Reason};
 
@@ -34,6 +34,8 @@ pub(super) struct Partition {
     reached: i64,
     /// The offset of the last message that came.
     seen: i64,
+    /// The offsets that were left out last.
+    gap: Range<i64>,
     sequences: Sequences,
     /// Whether the sink is reported as stalled by this partition.
     is_stalled: bool,
@@ -50,6 +52,7 @@ impl Partition {
             carried: Vec::new(),
             reached: UNKNOWN,
             seen: UNKNOWN,
+            gap: 0..0,
             sequences: Sequences::default(),
             is_stalled: false,
         }
@@ -61,10 +64,22 @@ impl Partition {
         message.offset < self.seen
     }
 
+    /// The offset of the last message that came, if this one fills what was left out before it: then that offset is not
+    /// true. What is before this one has been delivered, and nothing behind it.
+    pub(super) fn go_back(&mut self, message: &Fetched) -> Option<i64> {
+        let is_filled = self.gap.contains(&message.offset);
+        if is_filled {
+            self.reached = self.reached.min(message.offset);
+            self.assigned.set_done(self.assigned.done().min(message.offset));
+        }
+        is_filled.then_some(self.seen)
+    }
+
     /// Settles one message, however long that takes; gives up when the partition or the process has to.
     pub(super) fn process(&mut self, message: &Fetched, desk: &mut Desk) -> Result<(), Stop> {
         if message.offset > self.seen + 1 && self.seen != UNKNOWN {
             self.sequences.forget(); // retention took something away, which is reported elsewhere
+            self.gap = self.seen + 1..message.offset;
         }
         self.seen = message.offset;
         if message.offset < self.resume_at {
@@ -232,6 +247,9 @@ impl Partition {
             desk.shared.ledger.update(|counts| {
                 self.pending.drain(..settled).for_each(|pending| pending.count(counts));
             });
+        }
+        if self.reached == UNKNOWN {
+            return; // nothing came yet that was not done before
         }
         let done = if self.pending.is_empty() { self.reached } else { before.min(self.reached) };
         if done > self.assigned.done() || self.pending.is_empty() {

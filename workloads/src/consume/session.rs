@@ -56,7 +56,7 @@ pub(super) enum End {
 pub(super) struct Session {
     pub(super) client: Arc<BaseConsumer<Context>>,
     pub(super) assignments: Arc<Assignments>,
-    watermarks: Arc<Watermarks>,
+    pub(super) watermarks: Arc<Watermarks>,
     notices: Receiver<Notice>,
     watch: JoinHandle<()>,
     committer: Committer,

@@ -3,7 +3,7 @@
 //! A thread of its own, because such questions wait for answers.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -28,9 +28,10 @@ use crate::{
     clock::unix_ms,
     kafka::{
         answers::{REQUEST_TIMEOUT, ask_committed, ask_offsets, is_silence},
+        commits,
         jump::is_jump,
         leap::Leap,
-        resume::{Resume, beyond_the_end, resume},
+        resume::{Resume, beyond, beyond_the_end, resume},
     },
 };
 
@@ -174,33 +175,49 @@ impl Watch {
                 continue;
             };
             let resume = resume(start, committed.get(&assigned.partition), context.topic_id());
-            if let Resume::Committed { offset, .. } = resume
-                && self.is_beyond_the_end(assigned.partition, offset)
-            {
-                continue;
+            match resume {
+                Resume::Beyond(offset) => self.stand(assigned, offset),
+                Resume::Committed { offset, .. }
+                    if self.is_beyond_the_end(assigned.partition, offset) =>
+                {
+                    self.mark_beyond(assigned.partition, offset);
+                    self.stand(assigned, offset);
+                }
+                _ => self.settle(assigned, start, resume),
             }
-            self.settle(assigned, start, resume);
         }
     }
 
-    /// Whether the group has committed more than there is, which is said: to go on there would leave out all that comes
-    /// until then.
+    /// Whether the group has committed more than there is: to go on there would leave out all that comes until then.
     fn is_beyond_the_end(&self, partition: i32, committed: i64) -> bool {
         if self.watermarks.end(partition).is_some_and(|end| committed <= end) {
             return false;
         }
-        let topic = &self.consumer.context().topic;
         // Others may have gone on since the end was heard.
-        let ends =
-            ask_offsets(&self.consumer, topic, &[partition], Offset::End).unwrap_or_default();
-        let Some(end) = ends.get(&partition).copied() else { return true };
-        if committed > end {
-            let group = &self.config.group;
-            let problem = beyond_the_end(group, topic, partition, committed, end);
-            tracing::warn!("{problem}");
-            self.shared.side.error(&problem);
+        let topic = &self.consumer.context().topic;
+        let ends = ask_offsets(&self.consumer, topic, &[partition], Offset::End);
+        ends.is_ok_and(|ends| ends.get(&partition).is_some_and(|end| committed > *end))
+    }
+
+    /// Has the group remember it, for whoever comes when the log has grown past that offset.
+    fn mark_beyond(&self, partition: i32, offset: i64) {
+        let context = self.consumer.context();
+        let _turn = context.committing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mark = beyond(partition, offset, context.topic_id());
+        if let Err(error) = commits::commit(&self.consumer, &context.topic, &[mark]) {
+            tracing::warn!(partition, %error, "the group cannot be told that its offset is behind the end");
         }
-        committed > end
+    }
+
+    /// Nothing of a partition is delivered, and that is said, until the group has another offset of it.
+    fn stand(&self, assigned: &Arc<Assigned>, committed: i64) {
+        let topic = &self.consumer.context().topic;
+        let problem = beyond_the_end(&self.config.group, topic, assigned.partition, committed);
+        if !assigned.stands() {
+            tracing::warn!("{problem}");
+            assigned.stand();
+        }
+        self.shared.side.error(&problem);
     }
 
     fn settle(&self, assigned: &Arc<Assigned>, start: i64, resume: Resume) {
@@ -208,7 +225,13 @@ impl Watch {
         let begins = match resume {
             Resume::Committed { offset, .. } => offset.max(start),
             Resume::Start | Resume::Anew => start,
+            Resume::Beyond(_) => return,
         };
+        // What came while nothing was delivered has been dropped.
+        if assigned.stands() {
+            let _ = self.notices.send(Notice::Rewind(Arc::clone(assigned), begins));
+            return;
+        }
         // What came first may have come from where librdkafka lost its place, or say what is not true.
         let is_astray = |first: i64| {
             is_jump(begins, first) || first > begins && self.consumer.context().was_suspected()
@@ -230,6 +253,7 @@ impl Watch {
                 let _ = self.notices.send(Notice::BeginAnew(Arc::clone(assigned), start));
                 return;
             }
+            Resume::Beyond(_) => return,
         }
         let id = self.consumer.context().topic_id();
         assigned.settle_on(id.map(str::to_owned));

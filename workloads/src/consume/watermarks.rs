@@ -96,8 +96,15 @@ impl Watermarks {
         let position = |partition: &i32| {
             let start = self.start(*partition).unwrap_or(UNKNOWN);
             let position = match resume(start, committed.get(partition), topic_id) {
-                Resume::Committed { offset, .. } => offset.max(start),
-                Resume::Start | Resume::Anew => start,
+                Resume::Committed { offset, .. }
+                    if self.end(*partition).is_none_or(|end| offset <= end) =>
+                {
+                    offset.max(start)
+                }
+                // Whoever is behind the end does not go on from there.
+                Resume::Committed { .. } | Resume::Beyond(_) | Resume::Start | Resume::Anew => {
+                    start
+                }
             };
             (*partition, position)
         };
@@ -132,7 +139,7 @@ mod tests {
     }
 
     fn committed(offset: i64, topic_id: &str) -> Committed {
-        Committed { offset, topic_id: topic_id.to_owned() }
+        Committed { offset, topic_id: topic_id.to_owned(), is_beyond: false }
     }
 
     #[test]
@@ -146,6 +153,10 @@ mod tests {
         let found = heard().positions(&[0, 1, 2, 3, 9], &committed, Some("new"));
         let expected = [(0, 20), (1, 5), (2, 5), (3, 5), (9, 7)];
         assert_eq!(found, BTreeMap::from(expected), "an offset of an earlier topic is no end");
+        let behind = Committed { offset: 9, topic_id: "new".to_owned(), is_beyond: true };
+        let committed = BTreeMap::from([(0, self::committed(21, "new")), (1, behind)]);
+        let found = heard().positions(&[0, 1], &committed, Some("new"));
+        assert_eq!(found, BTreeMap::from([(0, 5), (1, 5)]), "nor is one that is behind the end");
     }
 
     #[test]

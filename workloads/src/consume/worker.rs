@@ -20,6 +20,7 @@ use super::{
 use crate::{
     backoff::Backoff,
     error::chain,
+    kafka::jump::went_back,
     sink::{WriteError, Writer},
 };
 
@@ -110,11 +111,14 @@ fn deliver(
     desk: &mut Desk,
 ) {
     // What waited for a partition that is being given back is fetched again by its next owner.
-    if !assigned.is_active() || desk.stopped.get() {
+    if !assigned.is_active() || assigned.stands() || desk.stopped.get() {
         return;
     }
     let id = assigned.partition;
-    if partitions.get(&id).is_some_and(|known| known.is_behind(&message)) {
+    if let Some(behind) = partitions.get_mut(&id).filter(|known| known.is_behind(&message)) {
+        if let Some(before) = behind.go_back(&message) {
+            return stand(assigned, before, message.offset, desk);
+        }
         // What it has reached is an offset of the topic that is gone, and is committed as one.
         assigned.close();
         let _ = desk.notices.send(Notice::TopicGone); // the poll thread is gone only when the process ends
@@ -131,6 +135,7 @@ fn deliver(
         }
         match open(assigned, desk) {
             Ok(writer) => _ = partitions.insert(id, Partition::new(Arc::clone(assigned), writer)),
+            Err(Stop::Abandoned) if assigned.stands() => return,
             Err(stop) => return fail(assigned, stop, desk),
         }
         // Only now is it known where it goes on.
@@ -149,6 +154,15 @@ fn deliver(
     drop(message); // after the notice: see where the poll thread asks whether anything waits
     desk.batch.give_back(KEPT_BUFFER);
     check_limit(desk);
+}
+
+/// The offsets of a partition go back: that of the message before is not true, and what it is nobody knows. To go on would
+/// leave something out, and to begin anew would deliver it again and again.
+fn stand(assigned: &Assigned, before: i64, offset: i64, desk: &Desk) {
+    assigned.stand();
+    let problem = went_back(&desk.config.topic.name, assigned.partition, before, offset);
+    tracing::error!("{problem}");
+    desk.shared.side.error(&problem);
 }
 
 /// Whether a message was settled before: librdkafka lost its place, or it is of a topic that was made again. What is fetched
@@ -194,7 +208,8 @@ fn fail(assigned: &Arc<Assigned>, stop: Stop, desk: &Desk) {
 fn open(assigned: &Arc<Assigned>, desk: &Desk) -> Result<Box<dyn Writer>, Stop> {
     let is_given_back = || !assigned.is_active();
     while !assigned.is_settled() {
-        if desk.wait(SETTLING, is_given_back) {
+        // Others of this worker must not wait for one that stands.
+        if desk.wait(SETTLING, is_given_back) || assigned.stands() {
             return Err(Stop::Abandoned);
         }
     }

@@ -73,7 +73,7 @@ fn committed(list: &TopicPartitionList, topic: &str) -> BTreeMap<i32, Committed>
     let elements = list.elements_for_topic(topic);
     let with_id = elements.iter().filter_map(|element| {
         let offset = *offsets.get(&element.partition())?;
-        Some((element.partition(), Committed { offset, topic_id: element.metadata().to_owned() }))
+        Some((element.partition(), Committed::read(offset, element.metadata())))
     });
     with_id.collect()
 }

@@ -17,18 +17,19 @@ pub(crate) fn is_jump(expected: i64, offset: i64) -> bool {
     expected >= 0 && offset.saturating_sub(expected) >= USUAL_GAP
 }
 
-/// Asks whether a partition goes as far as this offset. The error says, for people, that it does not, or that nobody knows.
+/// Where a partition ends, if it goes as far as this offset. The error says, for people, that it does not, or that nobody
+/// knows.
 pub(crate) fn check<C: ConsumerContext>(
     client: &BaseConsumer<C>,
     topic: &str,
     partition: i32,
     offset: i64,
-) -> Result<(), String> {
+) -> Result<i64, String> {
     let ends = client.fetch_watermarks(topic, partition, PATIENCE);
     let (_, end) = ends.map_err(|error| {
         format!("the brokers do not say where partition {partition} of topic {topic} ends: {error}")
     })?;
-    if offset < end { Ok(()) } else { Err(impossible(topic, partition, offset, end)) }
+    if offset < end { Ok(end) } else { Err(impossible(topic, partition, offset, end)) }
 }
 
 /// That a message says of itself that it is behind the end of its partition.
@@ -36,6 +37,15 @@ pub(crate) fn impossible(topic: &str, partition: i32, offset: i64, end: i64) -> 
     format!(
         "a message of topic {topic}, partition {partition}, says that its offset is {offset}, but the partition ends at {end}: \
          its record batch is damaged on the broker's disk; remove it there, or set the offset of the group behind it by hand"
+    )
+}
+
+/// That the offsets of a partition go back.
+pub(crate) fn went_back(topic: &str, partition: i32, before: i64, offset: i64) -> String {
+    format!(
+        "offset {offset} of topic {topic}, partition {partition}, comes behind offset {before}: a record batch is damaged on \
+         the broker's disk and says that it is another; the partition waits. Look with `batchpipe tap` what is there, and \
+         remove the batch, or set the offset of the group behind it by hand"
     )
 }
 

@@ -115,11 +115,13 @@ impl<T> Lane<T> {
         self.blocked = false;
     }
 
-    /// Forgets messages that librdkafka does not have yet and nobody wants any more. They come last, so the numbers of
-    /// the others stay.
+    /// Forgets messages that librdkafka does not have and nobody wants any more. Only those behind the last that was handed
+    /// over, so that the numbers of the others stay: one that failed before it is sent again.
     pub(super) fn forget(&mut self, is_unwanted: impl Fn(&T) -> bool) {
-        self.entries
-            .retain(|(state, message)| *state != State::Waiting || !is_unwanted(&message.token));
+        let is_out = |(state, _): &(State, Message<T>)| *state != State::Waiting;
+        let kept = self.entries.iter().rposition(is_out).map_or(0, |last| last + 1);
+        let behind = self.entries.split_off(kept);
+        self.entries.extend(behind.into_iter().filter(|(_, message)| !is_unwanted(&message.token)));
     }
 
     /// The next message to hand over, with its number.
@@ -254,6 +256,24 @@ mod tests {
             lane.settle(number, Ok(()));
         }
         assert_eq!(delivered(&mut lane), [10, 11, 13]);
+    }
+
+    #[test]
+    fn what_failed_before_others_that_are_on_their_way_keeps_its_number() {
+        let mut lane = lane(&[10, 11, 12, 13]);
+        while hand(&mut lane).is_some_and(|(number, _)| number < 2) {}
+        lane.settle(0, Err(RDKafkaErrorCode::TopicAuthorizationFailed));
+        lane.forget(|token| [10, 13].contains(token));
+        assert_eq!((lane.len(), lane.handed()), (3, 2));
+        lane.settle(1, Err(RDKafkaErrorCode::TopicAuthorizationFailed));
+        lane.settle(2, Ok(()));
+        assert_eq!(lane.handed(), 0, "the link waits for these before it makes a new client");
+        lane.rewind();
+        assert_eq!((hand(&mut lane), hand(&mut lane)), (Some((0, 10)), None));
+        lane.settle(0, Ok(()));
+        assert_eq!(hand(&mut lane), Some((1, 11)));
+        lane.settle(1, Ok(()));
+        assert_eq!(delivered(&mut lane), [10, 11, 12]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Finding what has become of a file that was rotated, by what is in the files beside it: only looks, opens and warns.
 
 use std::{
+    fs::DirEntry,
     os::unix::fs::DirEntryExt,
     path::{Path, PathBuf},
 };
@@ -117,8 +118,9 @@ pub(super) fn find_copies(
 ) -> Result<Copies, SourceError> {
     let mut copies = Copies::default();
     let mut oldest = None;
-    // What cannot be opened cannot be the copy that is wanted.
-    for input in rotated_files(path)?.into_iter().flatten() {
+    for input in rotated_files(path)? {
+        // What cannot be opened cannot be the copy that is wanted.
+        let Ok(input) = input? else { continue };
         // The number of a file that was removed is given to another one.
         if input.id.inode == place.inode || read_before(&input, known)?.0 > 0 {
             continue;
@@ -143,7 +145,8 @@ pub(super) fn find_compressed(
     known: &[Place],
 ) -> Result<Option<Place>, SourceError> {
     let mut oldest: Option<Place> = None;
-    for input in rotated_files(path)?.into_iter().flatten() {
+    for input in rotated_files(path)? {
+        let Ok(input) = input? else { continue };
         let written = input.written()?;
         if is_compressed(&input.path)
             && written >= place.written
@@ -164,7 +167,7 @@ pub(super) fn unread(path: &Path, left: &Left, open: &[FileId]) -> Result<Rotate
     let newest_known = left.files.iter().map(|place| place.written).max().unwrap_or_default();
     for input in rotated_files(path)? {
         // What cannot be read must not keep the new file from being read, which may be rotated away meanwhile.
-        let input = match input {
+        let input = match input? {
             Ok(input) => input,
             Err(error) => {
                 rotated.passed_over.push(PassedOver::Unreadable(error));
@@ -197,8 +200,9 @@ pub(super) fn unread(path: &Path, left: &Left, open: &[FileId]) -> Result<Rotate
 pub(super) fn read_by_others(path: &Path) -> Result<Left, SourceError> {
     let current = FileId::at(path)?;
     let mut places = Vec::new();
-    // What cannot be read is not read later either.
-    for input in rotated_files(path)?.into_iter().flatten() {
+    for input in rotated_files(path)? {
+        // What cannot be read is not read later either.
+        let Ok(input) = input? else { continue };
         if current != Some(input.id) {
             places.push(Place::at_the_end_of(&input)?);
         }
@@ -222,15 +226,29 @@ pub(super) fn read_before(input: &Input, known: &[Place]) -> Result<(u64, Head),
     Ok((0, Head::new()))
 }
 
-/// The files that were rotated away from `path`, or why one cannot be opened.
-fn rotated_files(path: &Path) -> Result<Vec<Result<Input, SourceError>>, SourceError> {
-    let beside = Listing::of(path)?;
-    Ok(beside.rotated().filter_map(|entry| Input::open(&entry.path()).transpose()).collect())
+/// The files that were rotated away from `path`, one after the other, or why one cannot be opened; each is open only for as
+/// long as the caller keeps it. The outer error ends them: this process may open no more files, which says nothing of them.
+fn rotated_files(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<Result<Input, SourceError>, SourceError>>, SourceError> {
+    let paths: Vec<_> = Listing::of(path)?.rotated().map(DirEntry::path).collect();
+    Ok(paths.into_iter().filter_map(|path| match Input::open(&path) {
+        Ok(input) => input.map(|input| Ok(Ok(input))),
+        Err(error) if is_out_of_descriptors(&error) => Some(Err(error)),
+        Err(error) => Some(Ok(Err(error))),
+    }))
+}
+
+fn is_out_of_descriptors(error: &SourceError) -> bool {
+    let SourceError::File { source, .. } = error else { return false };
+    let found = rustix::io::Errno::from_io_error(source);
+    matches!(found, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::file::input::failed;
 
     #[test]
     fn rotated_files_come_in_the_order_in_which_they_were_written() {
@@ -305,6 +323,15 @@ mod tests {
         let found = find_each(&named("app.log"), &places, 2).unwrap();
         let paths: Vec<_> = found.into_iter().map(|found| found.input.path).collect();
         assert_eq!(paths, [named("app.log.3"), named("moved")]);
+    }
+
+    #[test]
+    fn only_that_nothing_more_can_be_opened_is_no_reason_to_pass_a_file_over() {
+        let failed =
+            |errno: rustix::io::Errno| failed("open", Path::new("app.log.1"), errno.into());
+        assert!(is_out_of_descriptors(&failed(rustix::io::Errno::MFILE)));
+        assert!(is_out_of_descriptors(&failed(rustix::io::Errno::NFILE)));
+        assert!(!is_out_of_descriptors(&failed(rustix::io::Errno::ACCESS)));
     }
 
     #[test]

@@ -209,8 +209,11 @@ impl FileSource {
             Ok(Some(count))
         });
         let count = outcome.map_err(|error: io::Error| input.failed("read", error))?;
-        if count.is_some_and(|count| count > 0) {
-            self.trail.note_written(input.written()?);
+        // What was read is in the block by now: an error must not come between it and what comes next.
+        if count.is_some_and(|count| count > 0)
+            && let Ok(written) = input.written()
+        {
+            self.trail.note_written(written);
         }
         Ok(count)
     }

@@ -29,7 +29,7 @@ use crate::{
         damage::Damage,
         log::{self, Remark},
         membership::Membership,
-        resume::{Resume, beyond_the_end, resume},
+        resume::{Resume, beyond, beyond_the_end, resume},
         topic_id::{NewId, new_id},
     },
     produce::Shared,
@@ -218,8 +218,9 @@ impl Context {
             let of_group = committed.get(&partition);
             let start = match resume(log_start, of_group, id.map(String::as_str)) {
                 Resume::Start => log_start,
+                Resume::Beyond(offset) => return Err(self.beyond_the_end(partition, offset)),
                 Resume::Committed { offset, expired } => {
-                    self.check_end(partition, offset, ends.get(&partition).copied())?;
+                    self.check_end(consumer, partition, offset, ends.get(&partition).copied())?;
                     if expired > 0 {
                         self.report_expired(partition, offset, expired);
                     }
@@ -239,17 +240,33 @@ impl Context {
         Ok(())
     }
 
-    /// Refuses an offset of the group that is behind all there is: to go on there would leave out what comes until then.
-    fn check_end(&self, partition: i32, committed: i64, end: Option<i64>) -> KafkaResult<()> {
+    /// Refuses an offset of the group that is behind all there is, and has the group remember it.
+    fn check_end(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        partition: i32,
+        committed: i64,
+        end: Option<i64>,
+    ) -> KafkaResult<()> {
         let Some(end) = end else { return Err(KafkaError::OffsetFetch(Code::LeaderNotAvailable)) };
         if committed <= end {
             return Ok(());
         }
+        let mark = beyond(partition, committed, self.topic_id.get().map(String::as_str));
+        let _turn = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = commits::commit(consumer, &self.options.topic, &[mark]) {
+            tracing::warn!(partition, %error, "the group cannot be told that its offset is behind the end");
+        }
+        Err(self.beyond_the_end(partition, committed))
+    }
+
+    /// To go on there would leave out what comes until then.
+    fn beyond_the_end(&self, partition: i32, committed: i64) -> KafkaError {
         let KafkaOptions { group, topic, .. } = &self.options;
-        let problem = beyond_the_end(group, topic, partition, committed, end);
+        let problem = beyond_the_end(group, topic, partition, committed);
         tracing::warn!("{problem}");
         self.shared.side.error(&problem);
-        Err(KafkaError::OffsetFetch(Code::OffsetOutOfRange))
+        KafkaError::OffsetFetch(Code::OffsetOutOfRange)
     }
 
     pub(super) fn report_expired(&self, partition: i32, position: i64, expired: u64) {

@@ -3,7 +3,10 @@
 //! Whenever a partition comes to us a new tenure of it begins. What is acknowledged late, of an earlier tenure, counts
 //! for nothing: the partition may be another member's meanwhile.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::Range,
+};
 
 use super::super::Position;
 use crate::kafka::commits::Due;
@@ -34,6 +37,10 @@ struct Held {
     /// The same of what the group knows.
     committed: Option<i64>,
     is_leaving: bool,
+    /// The offsets that were left out last.
+    gap: Range<i64>,
+    /// Nothing more of it is handed over: one of its offsets is not true.
+    stands: bool,
 }
 
 #[derive(Debug)]
@@ -65,16 +72,29 @@ impl Offsets {
             acknowledged: None,
             committed: None,
             is_leaving: false,
+            gap: 0..0,
+            stands: false,
         };
         self.ours.insert(partition, held);
     }
 
     /// A message came; none when its partition is not ours, or not for long any more.
     pub(super) fn fetch(&mut self, partition: i32, offset: i64) -> Option<Fetched> {
-        let held = self.ours.get_mut(&partition).filter(|held| !held.is_leaving)?;
+        let held = self.ours.get_mut(&partition).filter(|held| !held.is_leaving && !held.stands)?;
         let leap_from = (offset > held.fetched).then_some(held.fetched);
+        if let Some(from) = leap_from {
+            held.gap = from..offset;
+        }
         held.fetched = offset + 1;
         Some(Fetched { tenure: held.tenure, leap_from })
+    }
+
+    /// Where fetching is, if this offset fills what was left out before: then the offset of the message before it is not
+    /// true, and nothing more of the partition is fetched.
+    pub(super) fn stand_if_it_goes_back(&mut self, partition: i32, offset: i64) -> Option<i64> {
+        let held = self.ours.get_mut(&partition).filter(|held| !held.stands)?;
+        held.stands = offset < held.fetched && held.gap.contains(&offset);
+        held.stands.then_some(held.fetched)
     }
 
     /// Where fetching is in each partition that is ours and stays so.

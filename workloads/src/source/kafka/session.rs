@@ -1,6 +1,7 @@
 //! One client of the group at work: what the poll thread does while messages come.
 
 use std::{
+    collections::BTreeMap,
     mem,
     time::{Duration, Instant},
 };
@@ -26,7 +27,7 @@ use crate::{
     kafka::{
         answers::ask_offsets,
         fetching::Fetching,
-        jump::{self, is_jump},
+        jump::{self, went_back},
         leap::Leap,
         refusal::Refusal,
         renewal::Renewal,
@@ -71,6 +72,8 @@ pub(super) struct Session<'a> {
     bundle: Vec<Message>,
     bundle_bytes: usize,
     leaps: Vec<Leap>,
+    /// Where partitions ended when that was last asked for.
+    ends: BTreeMap<i32, i64>,
     pub(super) fetching: Fetching,
     pub(super) suspicion: Suspicion,
     pub(super) examination: Examination,
@@ -93,6 +96,7 @@ impl<'a> Session<'a> {
             bundle: Vec::new(),
             bundle_bytes: 0,
             leaps: Vec::new(),
+            ends: BTreeMap::new(),
             fetching: Fetching::default(),
             suspicion: Suspicion::default(),
             examination: Examination::default(),
@@ -194,10 +198,17 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         let (partition, offset) = (message.partition(), message.offset());
+        if let Some(next) = desk.offsets().stand_if_it_goes_back(partition, offset) {
+            let problem = went_back(&options.topic, partition, next - 1, offset);
+            tracing::error!("{problem}");
+            self.poller.shared.side.error(&problem);
+        }
         let Some(fetched) = desk.offsets().fetch(partition, offset) else { return Ok(()) };
-        if fetched.leap_from.is_some_and(|from| is_jump(from, offset)) {
-            // It is not sent, so nothing behind it is committed.
-            jump::check(self.client, &options.topic, partition, offset).map_err(End::Rebuild)?;
+        let is_heard_of = self.ends.get(&partition).is_some_and(|end| offset < *end);
+        if fetched.leap_from.is_some() && !is_heard_of {
+            // What is not there is not sent, so nothing behind it is committed.
+            let end = jump::check(self.client, &options.topic, partition, offset);
+            self.ends.insert(partition, end.map_err(End::Rebuild)?);
         }
         if let Some(from) = fetched.leap_from.filter(|_| self.leaps.len() < MOST_LEAPS) {
             self.leaps.push(Leap { partition, from, to: offset });

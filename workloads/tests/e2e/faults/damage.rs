@@ -178,3 +178,42 @@ fn an_offset_that_a_disk_has_damaged_is_not_followed_and_nothing_is_lost_by_it()
     delivered.check_complete("future");
     assert_eq!(delivered.duplicates(), 0);
 }
+
+/// The same by so little that the partition has such an offset, or as good as.
+#[test]
+fn an_offset_that_is_damaged_by_little_is_told_and_costs_nothing() {
+    // What is added to the offset of the first batch behind 64, and to the last one.
+    for (topic, bit, is_last) in [("nearer", 32, false), ("nearest-end", 128, true)] {
+        let mut kafka = kafka().unwrap();
+        let records = fill(&kafka, topic, 3000);
+        let mut scene = Scene::new(&kafka, topic);
+        scene.spec["consumer"]["sink"] = serde_json::json!({"stdout": {}});
+        let turn = |kafka: &mut Kafka| {
+            kafka.stop().unwrap();
+            rewrite(kafka, topic, 1, |log, batches| {
+                let is_behind = |batch: &&Range<usize>| log[batch.start + 7] & !32 >= 64;
+                let behind = batches.iter().find(is_behind).unwrap().start;
+                let chosen = if is_last { batches.last().unwrap().start } else { behind };
+                log[chosen + 7] ^= bit;
+            });
+            kafka.start_again().unwrap();
+        };
+        turn(&mut kafka);
+        let consumer = scene.consume();
+        let printed = consumer.output.clone();
+        until("it is told", || {
+            let log = consumer.log();
+            log.contains("says that its offset is") || log.contains("comes behind offset")
+        });
+        assert!(!consumer.log().contains("is gone"), "it is the same topic");
+        consumer.terminate();
+        turn(&mut kafka);
+        let rest = scene.start("consume", &["--until-caught-up"]);
+        let more = rest.output.clone();
+        rest.wait().well();
+        let mut tally = Tally::new(&records);
+        tally.output(&printed);
+        tally.output(&more);
+        tally.check_complete(topic);
+    }
+}

@@ -60,6 +60,38 @@ fn a_consumer_waits_for_the_dead_letter_topic() {
     check_letters(kafka, "letters-consumer.dlq", &bad);
 }
 
+/// Each has a letter of its own, of whatever size it is.
+#[test]
+fn thousands_of_bad_records_in_one_message_are_all_kept() {
+    const MANY: usize = 3000;
+    let (kafka, name) = (shared_kafka().unwrap(), "letters-many");
+    let mut scene = Scene::new(kafka, name);
+    scene.spec["topic"]["partitions"] = 1.into();
+    scene.spec["batch"] = json!({"maxRecords": 10_000, "linger": "1s"});
+    scene.spec["producer"]["validate"] = "None".into();
+    let mut file = BufWriter::new(File::create(scene.input()).unwrap());
+    let (mut records, mut bad) = (Records::default(), Vec::new());
+    for number in 0..MANY {
+        records.append(&mut file, 1);
+        // From a single byte to some kB.
+        let line = if number == 0 {
+            "x".to_owned()
+        } else {
+            format!("bad {number}{}", "!".repeat(number))
+        };
+        writeln!(file, "{line}").unwrap();
+        bad.push(line);
+    }
+    file.flush().unwrap();
+    scene.spec["batch"]["maxBytes"] = "16Mi".into();
+    assert_eq!(scene.produce_all().well().delivered, 2 * MANY as u64);
+    assert_eq!(read_topic(kafka, name).len(), 1, "one message");
+    assert_eq!(scene.consume_all().well().dead_lettered, MANY as u64);
+    scene.tally_output(&records).check_exact(name);
+    bad.sort();
+    check_letters(kafka, &format!("{name}.dlq"), &bad);
+}
+
 #[test]
 fn both_sides_wait_while_they_may_not_write_letters() {
     let (kafka, name) = (shared_kafka().unwrap(), "letters-denied");

@@ -4,8 +4,10 @@
 //! What went in is known, what came out is counted here: the product's own reports are checked, not believed.
 
 mod access;
+mod beyond;
 pub(crate) mod damage;
 mod dead_letters;
+mod descriptors;
 mod disks;
 mod groups;
 mod joins;

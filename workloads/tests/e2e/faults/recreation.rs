@@ -213,34 +213,6 @@ fn an_offset_of_an_earlier_topic_that_was_longer_counts_for_nothing() {
     ignores_an_offset_of_an_earlier_topic("stale-offset-beyond", 1_000_000);
 }
 
-/// As after an unclean leader election: to wait there for what comes would leave out everything until then.
-#[test]
-fn an_offset_behind_all_there_is_is_told_and_not_gone_on_from() {
-    let kafka = shared_kafka().unwrap();
-    let mut scene = Scene::new(kafka, "offset-beyond");
-    scene.spec["consumer"]["sink"] = json!({"stdout": {}});
-    let records = produce_anew(&scene, kafka, 9000);
-    let group = bystander(kafka, &scene);
-    let commit = |offset| {
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&scene.topic, 1, Offset::Offset(offset)).unwrap();
-        group.commit(&list, CommitMode::Sync).unwrap();
-    };
-    commit(1_000_000);
-    let consumer = scene.consume();
-    let printed = consumer.output.clone();
-    until("it is told", || consumer.log().contains("has committed offset 1000000 of topic"));
-    consumer.terminate().well();
-    commit(0);
-    let rest = scene.start("consume", &["--until-caught-up"]);
-    let more = rest.output.clone();
-    rest.wait().well();
-    let mut tally = Tally::new(&records);
-    tally.output(&printed);
-    tally.output(&more);
-    tally.check_exact("offset-beyond");
-}
-
 /// A batch belongs to a partition from the start; what is left of those that are gone is kept until they are back.
 #[test]
 fn batches_of_partitions_that_are_gone_wait_for_them_and_the_others_go_on() {
