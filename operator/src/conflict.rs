@@ -11,6 +11,7 @@
 mod claim;
 mod granted;
 mod held;
+mod inquiry;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ pub use self::granted::{Exists, Granted, note};
 use self::{
     claim::{Claim, claims},
     held::Held,
+    inquiry::Inquiry,
 };
 use crate::pipeline::accept;
 
@@ -82,7 +84,7 @@ impl<'a> Rival<'a> {
 /// may be among the others.
 fn conflict(object: &BatchPipeline, world: &impl World) -> Option<Conflict> {
     let held = world.held(object);
-    let (winner, claim, message) = if let Some(rival) = first(object, &held, world) {
+    let (winner, claim, message) = if let Some(rival) = Inquiry::new(world).first(object, &held) {
         let message = taken(object, rival.object, &rival.claim);
         (rival.object.name().to_owned(), rival.claim, message)
     } else {
@@ -122,38 +124,14 @@ fn left(object: &BatchPipeline, held: &Held, world: &impl World) -> Option<(Stri
     world.left(&wanted).into_iter().find(|(name, _)| name != object.name())
 }
 
-/// The first of those that come before the object.
-fn first<'a>(object: &BatchPipeline, held: &Held, world: &'a impl World) -> Option<Rival<'a>> {
-    let wanted = claims(object);
-    let suspects = world.suspects(&wanted);
-    let others = world.pipelines().into_iter();
-    let others = others.filter(|other| is_rival(object, other));
-    let mut rivals: Vec<_> = others
-        .flat_map(|other| {
-            let theirs = claims(other);
-            let is_suspect = suspects.contains(other.metadata.uid.as_deref().unwrap_or_default());
-            let may_have = is_suspect || wanted.iter().any(|claim| theirs.contains(claim));
-            let held = if may_have { world.held(other) } else { Held::default() };
-            let has = |claim: &Claim| hold(other, &theirs, &held, claim).zip(Some(claim.clone()));
-            let has: Vec<_> = wanted.iter().filter_map(has).collect();
-            has.into_iter().map(move |(hold, claim)| Rival { hold, object: other, claim })
-        })
-        .collect();
-    rivals.sort_by(|one, other| one.rank().cmp(&other.rank()));
-    // Who waits itself keeps nobody else waiting.
-    let waits = |other| {
-        let held = world.held(other);
-        first(other, &held, world).is_some() || left(other, &held, world).is_some()
-    };
-    rivals.into_iter().find(|rival| {
-        let ours = hold(object, &wanted, held, &rival.claim).unwrap_or(Hold::Wants);
-        let is_before = rival.rank() < (ours, age(object));
-        is_before && (rival.hold != Hold::Wants || !waits(rival.object))
-    })
-}
-
-/// How firmly a pipeline has a claim; absent: not at all.
-fn hold(object: &BatchPipeline, wanted: &[Claim], held: &Held, claim: &Claim) -> Option<Hold> {
+/// How firmly a pipeline has a claim; absent: not at all. Whether it is refused is asked last, because that takes longest.
+fn hold(
+    object: &BatchPipeline,
+    wanted: &[Claim],
+    held: &Held,
+    claim: &Claim,
+    is_refused: impl Fn() -> bool,
+) -> Option<Hold> {
     if held.uses(claim) {
         return Some(Hold::Uses);
     }
@@ -165,7 +143,7 @@ fn hold(object: &BatchPipeline, wanted: &[Claim], held: &Held, claim: &Claim) ->
     if !is_waiting && held.kept.contains(claim) {
         return Some(Hold::Keeps);
     }
-    (!is_refused(object)).then_some(Hold::Wants)
+    (!is_refused()).then_some(Hold::Wants)
 }
 
 /// Whether its newest spec cannot be carried out whoever gives way: by our rules, or by those that only the API server

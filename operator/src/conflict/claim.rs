@@ -1,6 +1,9 @@
 //! What only one pipeline can have: read twice or written twice, records would be torn apart or doubled. Pure.
 
-use std::{fmt, path::Path};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use batchpipe_api::{
     pipeline::BatchPipeline,
@@ -107,7 +110,8 @@ fn checkpoint(source: &FileSource) -> Claim {
     let file = Path::new(&path).strip_prefix(mount).unwrap_or_else(|_| Path::new(&path));
     Claim::Checkpoint {
         volume_claim: source.volume_claim.clone(),
-        file: file.display().to_string(),
+        // However it is spelled.
+        file: file.components().collect::<PathBuf>().display().to_string(),
     }
 }
 
@@ -160,6 +164,13 @@ mod tests {
     #[test]
     fn a_checkpoint_is_the_same_wherever_its_volume_is_mounted() {
         assert_eq!(file_source("/a/in.ndjson", ""), file_source("/b/in.ndjson", ""));
+    }
+
+    #[test]
+    fn a_checkpoint_is_the_same_however_it_is_spelled() {
+        for path in ["/a/sub//mine", "/a/./sub/mine", "/a/sub/mine/"] {
+            assert_eq!(file_source("/a/in", path), file_source("/a/in", "/a/sub/mine"), "{path}");
+        }
     }
 
     #[test]

@@ -290,3 +290,31 @@ fn who_waits_does_not_keep_what_its_stopped_pods_were_made_for() {
     assert_eq!(place.winner_over(&runs), None);
     assert_eq!(place.winner_over(&waits).as_deref(), Some("b"));
 }
+
+/// Each pair waits for the pair before in two ways, so that whoever followed each way anew would never come to an end.
+#[test]
+fn chains_that_meet_again_and_again_are_followed_once() {
+    const PAIRS: u8 = 29;
+    let spec = |group: u8, topic: &str, source: Option<u8>| {
+        let source = source.map_or_else(String::new, |number| {
+            format!("  producer: {{source: {{kafka: {{topic: s{number}, group: x{number}}}}}}}\n")
+        });
+        format!(
+            "  topic: {{name: {topic}}}\n  consumer: {{group: g{group}, sink: {{blackhole: {{}}}}}}\n{source}"
+        )
+    };
+    let mut all = Vec::new();
+    for number in 0..PAIRS {
+        let reads = format!(
+            "  topic: {{name: s{number}}}\n  consumer: {{group: x{number}, sink: {{blackhole: {{}}}}}}\n"
+        );
+        all.push(pipeline(&format!("q{number}"), 2 * number, &reads));
+        all.push(pipeline(&format!("p{number}"), 2 * number + 1, &spec(0, "t", Some(number))));
+    }
+    all.push(pipeline("last", 2 * PAIRS, &spec(0, "t", None)));
+    let place = Place::of(&all.iter().collect::<Vec<_>>());
+    // Each p waits for its q, which is older and has its group, so that nobody is before the last one.
+    assert_eq!(conflict(all.last().unwrap(), &place), None);
+    let waiting = conflict(&all[1], &place).unwrap();
+    assert_eq!(waiting.winner, "q0");
+}
