@@ -54,14 +54,22 @@ pub(crate) fn produce_text(
     mut each: impl FnMut(&[u8], u32),
 ) -> Result<()> {
     let mut seal = Sealer::new(per_batch)?;
-    let mut rest = text;
+    for piece in pieces(text)? {
+        seal.lines(piece, &mut each)?;
+    }
+    seal.finish(&mut each)
+}
+
+/// A text in pieces of whole lines, as they are read from a file.
+pub(crate) fn pieces(text: &[u8]) -> Result<Vec<&[u8]>> {
+    let (mut pieces, mut rest) = (Vec::new(), text);
     while !rest.is_empty() {
         let reach = &rest[..READ_BYTES.min(rest.len())];
         let end = memchr::memrchr(b'\n', reach).context("a record is too long")? + 1;
-        seal.lines(&rest[..end], &mut each)?;
+        pieces.push(&rest[..end]);
         rest = &rest[end..];
     }
-    seal.finish(&mut each)
+    Ok(pieces)
 }
 
 struct Sealer {

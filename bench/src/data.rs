@@ -33,6 +33,12 @@ pub(crate) struct Data {
     pub(crate) sealed: Vec<Sealed>,
 }
 
+/// The lines of a text, joined as batches.
+pub(crate) fn batches(text: &[u8], per_batch: usize) -> Vec<Vec<u8>> {
+    let lines: Vec<_> = text[..text.len() - 1].split(|byte| *byte == b'\n').collect();
+    lines.chunks(per_batch).map(|lines| lines.join(&b'\n')).collect()
+}
+
 impl Data {
     /// Makes the records and writes them down in a folder.
     pub(crate) fn new(
@@ -46,8 +52,7 @@ impl Data {
         let file = folder.join(format!("{}.ndjson", profile.name()));
         let write = || File::create(&file)?.write_all(&text);
         write().with_context(|| format!("cannot write {}", file.display()))?;
-        let lines: Vec<_> = text[..text.len() - 1].split(|byte| *byte == b'\n').collect();
-        let batches = lines.chunks(per_batch).map(|lines| lines.join(&b'\n')).collect();
+        let batches = batches(&text, per_batch);
         let mut sealed = Vec::new();
         let keep = |value: &[u8], crc| sealed.push(Sealed { value: value.to_vec(), crc });
         bare::produce_text(&text, per_batch, keep)?;

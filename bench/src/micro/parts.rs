@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use batchpipe_api::{
     codec::Codec,
     envelope::{Envelope, Incarnation},
@@ -23,11 +23,8 @@ use batchpipe_workloads::{
 use zstd::bulk::Compressor;
 
 use super::RECORDS;
-use crate::bare;
+use crate::{bare, contenders::batchpipe::PER_BATCH, data};
 
-const PER_BATCH: u32 = 500;
-/// Bytes of text that a source hands over at once.
-const BLOCK: usize = 256 * 1024;
 const MOST_BYTES: usize = 16 << 20;
 
 /// A step that is counted.
@@ -65,34 +62,25 @@ pub(super) fn all() -> Vec<Part> {
     ]
 }
 
+fn records_of_a_batch() -> u32 {
+    u32::try_from(PER_BATCH).expect("it is some hundreds")
+}
+
 fn text() -> Vec<u8> {
     let mut text = Vec::new();
     generate(ProfileName::Telemetry, 1, RECORDS, &mut text);
     text
 }
 
-/// The text in pieces of whole lines.
-fn blocks(text: &[u8]) -> Result<Vec<&[u8]>> {
-    let (mut blocks, mut rest) = (Vec::new(), text);
-    while !rest.is_empty() {
-        let reach = &rest[..BLOCK.min(rest.len())];
-        let end = memchr::memrchr(b'\n', reach).context("a record is too long")? + 1;
-        blocks.push(&rest[..end]);
-        rest = &rest[end..];
-    }
-    Ok(blocks)
-}
-
 /// The text of each batch.
 fn batches(text: &[u8]) -> Vec<Vec<u8>> {
-    let lines: Vec<_> = text[..text.len() - 1].split(|byte| *byte == b'\n').collect();
-    lines.chunks(PER_BATCH as usize).map(|lines| lines.join(&b'\n')).collect()
+    data::batches(text, PER_BATCH)
 }
 
 fn bare_validate(times: u32) -> Result<()> {
     let text = text();
     for _ in 0..times {
-        for block in blocks(&text)? {
+        for block in bare::pieces(&text)? {
             bare::validated(&block[..block.len() - 1])?;
         }
     }
@@ -121,7 +109,7 @@ fn bare_decompress(times: u32) -> Result<()> {
 /// Makes checked records of blocks.
 fn fill(times: u32, validate: bool, key: Option<&str>) -> Result<()> {
     let (text, key) = (text(), key.map(Pointer::parse).transpose()?);
-    let (blocks, rules) = (blocks(&text)?, Rules { validate, key });
+    let (blocks, rules) = (bare::pieces(&text)?, Rules { validate, key });
     let (mut records, mut block) = (Records::default(), Block::default());
     for _ in 0..times {
         let mut found = 0;
@@ -138,9 +126,9 @@ fn fill(times: u32, validate: bool, key: Option<&str>) -> Result<()> {
 /// Joins checked records to batches.
 fn join(times: u32) -> Result<()> {
     let text = text();
-    let chunks: Vec<_> = blocks(&text)?.into_iter().map(chunk).collect();
+    let chunks: Vec<_> = bare::pieces(&text)?.into_iter().map(chunk).collect();
     let linger = Duration::from_secs(1);
-    let limits = batch::Limits { max_records: PER_BATCH, max_bytes: 1 << 20, linger };
+    let limits = batch::Limits { max_records: records_of_a_batch(), max_bytes: 1 << 20, linger };
     let mut batch = Batch::default();
     for _ in 0..times {
         for chunk in &chunks {
@@ -222,7 +210,7 @@ fn open(times: u32, validated: bool) -> Result<()> {
 
 fn envelope(text: &[u8], validated: bool) -> String {
     let envelope = Envelope {
-        records: PER_BATCH,
+        records: records_of_a_batch(),
         raw_bytes: text.len() as u64,
         crc32c: Some(crc32c::crc32c(text)),
         incarnation: Incarnation(7),

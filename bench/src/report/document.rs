@@ -35,8 +35,8 @@ rounds, and one under 1.5 between programs of different kinds is no finding. All
 each through topics of its own that are new for each run; all messages of the file's records are sent, counted by their
 delivery reports or in the topic, and read back by the same contender's consumer. *records/s* is by the clock, with the
 broker on the same cores. *Bytes on the topic* are the broker's log segments, framing included. *Peak memory* is the
-process's largest resident set, seen every 20 ms; who holds the records in memory first (see the settings) has them in it. The broker's CPU
-is that of its process meanwhile. *A day on paper* multiplies these figures; memory is that of one process at the speed of
+process's largest resident set, seen every 20 ms; who holds the records in memory first (see the settings) has them in it.
+The broker's CPU is that of its process meanwhile. *A day on paper* multiplies these figures; memory is that of one process at the speed of
 this run, whatever it takes to keep up.";
 
 /// What was measured of one profile.

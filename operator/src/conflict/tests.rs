@@ -295,12 +295,12 @@ fn who_waits_does_not_keep_what_its_stopped_pods_were_made_for() {
 #[test]
 fn chains_that_meet_again_and_again_are_followed_once() {
     const PAIRS: u8 = 29;
-    let spec = |group: u8, topic: &str, source: Option<u8>| {
+    let consumes = |source: Option<u8>| {
         let source = source.map_or_else(String::new, |number| {
             format!("  producer: {{source: {{kafka: {{topic: s{number}, group: x{number}}}}}}}\n")
         });
         format!(
-            "  topic: {{name: {topic}}}\n  consumer: {{group: g{group}, sink: {{blackhole: {{}}}}}}\n{source}"
+            "  topic: {{name: t}}\n  consumer: {{group: g, sink: {{blackhole: {{}}}}}}\n{source}"
         )
     };
     let mut all = Vec::new();
@@ -309,9 +309,9 @@ fn chains_that_meet_again_and_again_are_followed_once() {
             "  topic: {{name: s{number}}}\n  consumer: {{group: x{number}, sink: {{blackhole: {{}}}}}}\n"
         );
         all.push(pipeline(&format!("q{number}"), 2 * number, &reads));
-        all.push(pipeline(&format!("p{number}"), 2 * number + 1, &spec(0, "t", Some(number))));
+        all.push(pipeline(&format!("p{number}"), 2 * number + 1, &consumes(Some(number))));
     }
-    all.push(pipeline("last", 2 * PAIRS, &spec(0, "t", None)));
+    all.push(pipeline("last", 2 * PAIRS, &consumes(None)));
     let place = Place::of(&all.iter().collect::<Vec<_>>());
     // Each p waits for its q, which is older and has its group, so that nobody is before the last one.
     assert_eq!(conflict(all.last().unwrap(), &place), None);

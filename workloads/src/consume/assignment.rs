@@ -247,14 +247,25 @@ impl Assignments {
         std::mem::take(&mut self.leaps.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether something is missing between what came last of a partition and this offset.
-    pub(super) fn has_gap(&self, partition: i32, offset: i64) -> bool {
-        let expected = self.get(partition).map_or(UNKNOWN, |assigned| assigned.position());
-        expected != UNKNOWN && offset > expected
+    /// Hands a message to the worker of its partition. It is dropped when the partition is not ours; when something is
+    /// missing between what came last and it, only if `is_true` finds that its offset can be.
+    pub(super) fn deliver<E>(
+        &self,
+        partition: i32,
+        message: Fetched,
+        is_true: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(assigned) = self.get(partition) else { return Ok(()) };
+        let expected = assigned.position();
+        if expected != UNKNOWN && message.offset > expected {
+            is_true()?;
+        }
+        self.hand_over(assigned, message);
+        Ok(())
     }
 
-    /// Hands a message to the worker of its partition. It is dropped when the partition is not ours.
-    pub(super) fn deliver(&self, partition: i32, message: Fetched) {
+    /// The same for one of which is known that its offset is true.
+    pub(super) fn deliver_true(&self, partition: i32, message: Fetched) {
         if let Some(assigned) = self.get(partition) {
             self.hand_over(assigned, message);
         }

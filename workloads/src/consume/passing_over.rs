@@ -58,7 +58,7 @@ impl Session {
         tracing::error!("{problem}");
         context.tell(&problem);
         for offset in *from..*until {
-            self.assignments.deliver(partition, Fetched::unreadable(offset, queue));
+            self.assignments.deliver_true(partition, Fetched::unreadable(offset, queue));
         }
         // What follows may be of the same kind, and silent.
         self.client.context().suspect();

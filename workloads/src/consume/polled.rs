@@ -27,14 +27,14 @@ impl Consumer {
         session.flow();
         self.shared.side.gate(Gate::Topic).open();
         let copy = Fetched::copy(message, self.config.largest_value(), &self.queue);
-        // What lies before the end as it was heard last is there; whatever leaves something out behind it is asked for.
-        let is_heard_of = session.watermarks.end(partition).is_some_and(|end| offset < end);
-        if session.assignments.has_gap(partition, offset) && !is_heard_of {
+        session.assignments.deliver(partition, copy, || {
+            // What lies before the end as it was heard last is there; whatever is behind it is asked for.
+            if session.watermarks.end(partition).is_some_and(|end| offset < end) {
+                return Ok(());
+            }
             let topic = &self.config.topic.name;
-            jump::check(&session.client, topic, partition, offset).map_err(End::Rebuild)?;
-        }
-        session.assignments.deliver(partition, copy);
-        Ok(())
+            jump::check(&session.client, topic, partition, offset).map(drop).map_err(End::Rebuild)
+        })
     }
 
     /// The end of a partition was told.

@@ -31,7 +31,7 @@ use crate::{
         commits,
         jump::is_jump,
         leap::Leap,
-        resume::{Resume, beyond, beyond_the_end, resume},
+        resume::{Resume, beyond_the_end, resume},
     },
 };
 
@@ -203,10 +203,8 @@ impl Watch {
     fn mark_beyond(&self, partition: i32, offset: i64) {
         let context = self.consumer.context();
         let _turn = context.committing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mark = beyond(partition, offset, context.topic_id());
-        if let Err(error) = commits::commit(&self.consumer, &context.topic, &[mark]) {
-            tracing::warn!(partition, %error, "the group cannot be told that its offset is behind the end");
-        }
+        let (topic, id) = (&context.topic, context.topic_id());
+        commits::mark_beyond(&self.consumer, topic, partition, offset, id);
     }
 
     /// Nothing of a partition is delivered, and that is said, until the group has another offset of it.

@@ -9,6 +9,8 @@ use rdkafka::{
     error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
 };
 
+use super::resume::beyond;
+
 /// How long to wait before a commit is tried again.
 const RETRY_WAIT: Duration = Duration::from_millis(50);
 
@@ -41,6 +43,19 @@ pub(crate) fn commit<C: ConsumerContext>(
         }
     }
     client.commit(&list, CommitMode::Sync)
+}
+
+/// Has the group remember that an offset of it is behind the end, for whoever comes when the log has grown past it.
+pub(crate) fn mark_beyond<C: ConsumerContext>(
+    client: &BaseConsumer<C>,
+    topic: &str,
+    partition: i32,
+    offset: i64,
+    topic_id: Option<&str>,
+) {
+    if let Err(error) = commit(client, topic, &[beyond(partition, offset, topic_id)]) {
+        tracing::warn!(partition, %error, "the group cannot be told that its offset is behind the end");
+    }
 }
 
 /// Commits before partitions are given back: tried again until `deadline` while the group is merely not ready for it.

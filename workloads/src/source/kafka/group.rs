@@ -29,7 +29,7 @@ use crate::{
         damage::Damage,
         log::{self, Remark},
         membership::Membership,
-        resume::{Resume, beyond, beyond_the_end, resume},
+        resume::{Resume, beyond_the_end, resume},
         topic_id::{NewId, new_id},
     },
     produce::Shared,
@@ -252,11 +252,9 @@ impl Context {
         if committed <= end {
             return Ok(());
         }
-        let mark = beyond(partition, committed, self.topic_id.get().map(String::as_str));
         let _turn = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = commits::commit(consumer, &self.options.topic, &[mark]) {
-            tracing::warn!(partition, %error, "the group cannot be told that its offset is behind the end");
-        }
+        let (topic, id) = (&self.options.topic, self.topic_id.get().map(String::as_str));
+        commits::mark_beyond(consumer, topic, partition, committed, id);
         Err(self.beyond_the_end(partition, committed))
     }
 

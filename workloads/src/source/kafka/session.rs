@@ -198,14 +198,19 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         let (partition, offset) = (message.partition(), message.offset());
-        if let Some(next) = desk.offsets().stand_if_it_goes_back(partition, offset) {
+        let (gone_back, fetched) = {
+            let mut offsets = desk.offsets();
+            let gone_back = offsets.stand_if_it_goes_back(partition, offset);
+            (gone_back, offsets.fetch(partition, offset))
+        };
+        if let Some(next) = gone_back {
             let problem = went_back(&options.topic, partition, next - 1, offset);
             tracing::error!("{problem}");
             self.poller.shared.side.error(&problem);
         }
-        let Some(fetched) = desk.offsets().fetch(partition, offset) else { return Ok(()) };
-        let is_heard_of = self.ends.get(&partition).is_some_and(|end| offset < *end);
-        if fetched.leap_from.is_some() && !is_heard_of {
+        let Some(fetched) = fetched else { return Ok(()) };
+        if fetched.leap_from.is_some() && self.ends.get(&partition).is_none_or(|end| offset >= *end)
+        {
             // What is not there is not sent, so nothing behind it is committed.
             let end = jump::check(self.client, &options.topic, partition, offset);
             self.ends.insert(partition, end.map_err(End::Rebuild)?);

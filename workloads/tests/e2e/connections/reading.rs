@@ -10,7 +10,7 @@ use crate::faults::support::{Child, Tally};
 const RECORDS: usize = 5000;
 
 /// Whether the command ended well, its standard output, and its log.
-fn end(child: Child) -> (bool, String, String) {
+pub(super) fn end(child: Child) -> (bool, String, String) {
     let (output, log) = (child.output.clone(), child.log_path());
     let is_well = child.wait().status.success();
     (is_well, fs::read_to_string(output).unwrap(), fs::read_to_string(log).unwrap())

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{kafka, security, stage::Stage};
+use super::{kafka, reading::end, security, stage::Stage};
 use crate::faults::support::Child;
 
 const PASSWORD: &str = "planted-Pa55word";
@@ -70,13 +70,6 @@ fn a_key_is_not_said_whether_it_works_or_not() {
     }
 }
 
-/// What a command that ends says, on both of its outputs.
-fn end(child: Child) -> String {
-    let (output, log) = (child.output.clone(), child.log_path());
-    child.wait();
-    fs::read_to_string(output).unwrap() + &fs::read_to_string(log).unwrap()
-}
-
 #[test]
 fn no_command_says_a_password_whether_it_works_or_not() {
     kafka().set_password("SCRAM-SHA-512", "planted-reader", PASSWORD).unwrap();
@@ -95,7 +88,8 @@ fn no_command_says_a_password_whether_it_works_or_not() {
             stage.scene.start("redrive", &[]),
             stage.scene.start_printing("validate", &[]),
         ] {
-            let text = end(child);
+            let (_, printed, log) = end(child);
+            let text = printed + &log;
             assert!(!text.contains(PASSWORD), "said: {text}");
         }
     }

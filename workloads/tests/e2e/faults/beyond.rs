@@ -5,12 +5,15 @@ use std::fs::OpenOptions;
 
 use batchpipe_testbed::{Kafka, shared_kafka};
 use rdkafka::{
-    ClientConfig, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, CommitMode, Consumer as _},
+    Offset, TopicPartitionList,
+    consumer::{CommitMode, Consumer as _},
 };
 use serde_json::json;
 
-use super::support::{Records, Scene, Tally, read_topic, until};
+use super::{
+    recreation::bystander,
+    support::{Records, Scene, Tally, read_topic, until},
+};
 
 const FIRST: usize = 9000;
 const MORE: usize = 30_000;
@@ -20,11 +23,7 @@ const BEYOND: i64 = 20;
 const PARTITION: i32 = 1;
 
 fn commit(kafka: &Kafka, scene: &Scene, offset: i64) {
-    let group: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", kafka.bootstrap_servers())
-        .set("group.id", &scene.topic)
-        .create()
-        .unwrap();
+    let group = bystander(kafka, scene);
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&scene.topic, PARTITION, Offset::Offset(offset)).unwrap();
     group.commit(&list, CommitMode::Sync).unwrap();

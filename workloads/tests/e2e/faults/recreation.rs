@@ -168,7 +168,7 @@ fn files_of_an_earlier_topic_stop_a_consumer_that_was_away_when_the_topic_was_ma
 }
 
 /// A member of the consumers' group that joins nothing.
-fn bystander(kafka: &Kafka, scene: &Scene) -> BaseConsumer {
+pub(super) fn bystander(kafka: &Kafka, scene: &Scene) -> BaseConsumer {
     ClientConfig::new()
         .set("bootstrap.servers", kafka.bootstrap_servers())
         .set("group.id", &scene.topic)
