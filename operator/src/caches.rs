@@ -9,7 +9,7 @@ mod prune;
 mod set;
 mod watch;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use batchpipe_api::pipeline::BatchPipeline;
 use kube::{
@@ -79,11 +79,6 @@ where
         self.index.names(key).iter().filter_map(|name| self.store.get(&here(name))).collect()
     }
 
-    /// The pipelines of a namespace of which something exists, by its label.
-    pub fn keys(&self, namespace: &str) -> Vec<Key> {
-        self.index.keys(namespace)
-    }
-
     /// Why this kind cannot be seen; absent while it can.
     pub fn refused(&self) -> Option<String> {
         match &*self.health.borrow() {
@@ -95,8 +90,28 @@ where
     fn is_ready(&self) -> bool {
         *self.health.borrow() == Health::Ready
     }
+}
 
+/// What can be asked of a cache whatever its kind.
+trait Cache {
+    /// Its kind.
+    fn kind(&self) -> Cow<'_, str>;
     /// Why not all is known that can be known now, as far as that is known; absent: all is.
+    fn unsettled(&self) -> Option<String>;
+    /// Lists anew; until that list is whole nothing is fresh.
+    fn renew(&self);
+    /// Whether it was listed since that was asked for last, or may not be.
+    fn is_fresh(&self) -> bool;
+}
+
+impl<K> Cache for Cached<K>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    fn kind(&self) -> Cow<'_, str> {
+        K::kind(&())
+    }
+
     fn unsettled(&self) -> Option<String> {
         match &*self.health.borrow() {
             Health::Pending(why) => Some(why.clone()),
@@ -104,15 +119,13 @@ where
         }
     }
 
-    /// Lists anew; until that list is whole nothing is fresh.
     fn renew(&self) {
         self.round.send_modify(|round| round.asked += 1);
     }
 
-    /// Whether it was listed since that was asked for last.
     fn is_fresh(&self) -> bool {
         let round = *self.round.borrow();
-        round.listed >= round.asked
+        round.listed >= round.asked || self.refused().is_some()
     }
 }
 
@@ -171,10 +184,10 @@ impl Caches {
         &self.sets
     }
 
-    /// Lists the pipelines anew; until then no set is settled. A watch that was cut without a word shows what was long
-    /// ago, and only who begins to lead acts on it for the first time.
+    /// Lists everything anew; until then no set is settled. A watch that was cut without a word shows what was long ago,
+    /// and only who begins to lead acts on it for the first time: a pod that it does not show may still send.
     pub fn renew(&self) {
-        self.sets.iter().for_each(|set| set.pipelines.renew());
+        self.sets.iter().for_each(CacheSet::renew);
     }
 
     /// What is not known yet, a line each.

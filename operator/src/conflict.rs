@@ -41,6 +41,18 @@ pub struct Conflict {
     pub message: String,
     /// The sides that work with it all the same, and must not.
     pub intruding: Vec<Role>,
+    /// Whether nobody has to act: who has it is being stopped already.
+    pub is_passing: bool,
+}
+
+/// What somebody has whose pipeline is gone, or cannot be read. What lasts comes first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Left {
+    /// Whether what has it is being stopped already.
+    is_ending: bool,
+    /// The name of the pipeline.
+    name: String,
+    claim: Claim,
 }
 
 /// What has to be known of a namespace.
@@ -51,9 +63,8 @@ trait World {
     fn suspects(&self, claims: &[Claim]) -> BTreeSet<String>;
     /// What a pipeline has.
     fn held(&self, object: &BatchPipeline) -> Held;
-    /// What pods may be using of these that are of no pipeline among those, with the name of the pipeline that they
-    /// were made for.
-    fn left(&self, claims: &[Claim]) -> Vec<(String, Claim)>;
+    /// What is used of these, besides what pipelines have, and is in the way of this one.
+    fn left(&self, object: &BatchPipeline, claims: &[Claim]) -> Vec<Left>;
 }
 
 /// How firmly a pipeline has something, the firmest first.
@@ -84,21 +95,22 @@ impl<'a> Rival<'a> {
 /// may be among the others.
 fn conflict(object: &BatchPipeline, world: &impl World) -> Option<Conflict> {
     let held = world.held(object);
-    let (winner, claim, message) = if let Some(rival) = Inquiry::new(world).first(object, &held) {
-        let message = taken(object, rival.object, &rival.claim);
-        (rival.object.name().to_owned(), rival.claim, message)
-    } else {
-        let (winner, claim) = left(object, &held, world)?;
-        let message = format!(
-            "pods of pipeline {winner}, which is gone or cannot be read, have {claim}; wait until they have ended, \
-             delete what is left of it, or {}",
-            claim.remedy()
-        );
-        (winner, claim, message)
-    };
-    let intrudes = |role: &Role| held.used.iter().any(|(by, used)| by == role && *used == claim);
-    let intruding = Role::ALL.into_iter().filter(intrudes).collect();
-    Some(Conflict { winner, message, intruding })
+    if let Some(Rival { object: other, claim, .. }) = Inquiry::new(world).first(object, &held) {
+        let message = taken(object, other, &claim);
+        let intrudes = |role: &Role| held.used.contains(&(*role, claim.clone()));
+        let intruding = Role::ALL.into_iter().filter(intrudes).collect();
+        return Some(Conflict {
+            winner: other.name().to_owned(),
+            message,
+            intruding,
+            is_passing: false,
+        });
+    }
+    // What it works with itself it is not asked for.
+    let left = left(object, &held, world)?;
+    let message = left_behind(object, &left);
+    let Left { is_ending: is_passing, name: winner, .. } = left;
+    Some(Conflict { winner, message, intruding: Vec::new(), is_passing })
 }
 
 /// What is said to a pipeline that wants what the other one has.
@@ -113,15 +125,28 @@ fn taken(object: &BatchPipeline, other: &BatchPipeline, claim: &Claim) -> String
     format!("pipeline {winner}, which {why}, has {claim}; delete one of them, or {remedy}")
 }
 
+/// What is said to a pipeline that wants what is left of another one.
+fn left_behind(object: &BatchPipeline, left: &Left) -> String {
+    let Left { name, claim, .. } = left;
+    let of = if name == object.name() {
+        "an earlier pipeline of this name".to_owned()
+    } else {
+        format!("pipeline {name}, which is gone or cannot be read,")
+    };
+    let remedy = claim.remedy();
+    format!(
+        "pods of {of} have {claim}; wait until they have ended, delete what is left of it, or {remedy}"
+    )
+}
+
 /// What the object does not have yet, and somebody's pods have that is no pipeline any more.
-fn left(object: &BatchPipeline, held: &Held, world: &impl World) -> Option<(String, Claim)> {
+fn left(object: &BatchPipeline, held: &Held, world: &impl World) -> Option<Left> {
     let mut wanted = claims(object);
     wanted.retain(|claim| !held.uses(claim));
     if wanted.is_empty() {
         return None;
     }
-    // Its own name's are in its own way in any case: its children have the same names.
-    world.left(&wanted).into_iter().find(|(name, _)| name != object.name())
+    world.left(object, &wanted).into_iter().min()
 }
 
 /// How firmly a pipeline has a claim; absent: not at all. Whether it is refused is asked last, because that takes longest.

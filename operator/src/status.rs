@@ -45,6 +45,8 @@ pub enum Outcome {
     Unfit(Invalid),
     /// Another pipeline has what this one wants for itself; nothing was changed, but that intruding sides were stopped.
     Conflict(Conflict),
+    /// It is being deleted; nothing was changed, but that what is paused was stopped.
+    Leaving,
     /// Kafka is not known yet; nothing was changed.
     Unresolved(Unresolved),
     /// The API server did not say what Kafka is; nothing was changed. The text says what was asked and answered.

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use batchpipe_api::report::Role;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::LabelSelector};
+use kube::ResourceExt;
 
 use crate::settings::FIELD_MANAGER;
 
@@ -23,7 +24,7 @@ pub const PROGRAM: &str = "batchpipe";
 /// The value of [`NAME`] on the operator's own pods, set by the chart.
 pub const OPERATOR: &str = "batchpipe-operator";
 /// Annotation with the pipeline that a child was made for: names can be used again, uids cannot. It tells our children
-/// from those of a namesake, also after their owner reference was removed.
+/// from those of a namesake, also after their owner reference was removed, and is on pods as well, which have none.
 pub const PIPELINE_UID: &str = "batchpipe.dev/pipeline-uid";
 /// Annotation of a Deployment and of its pods with what they may have for themselves, in JSON. On a Deployment: what its
 /// template is for, and until the last pod of an earlier template is gone also what that was for.
@@ -45,6 +46,14 @@ pub fn selector(pipeline: &str, role: Role) -> BTreeMap<String, String> {
     pairs([(NAME, PROGRAM), (INSTANCE, pipeline), (COMPONENT, role.name())])
 }
 
+/// Whether a pod of a pipeline may be of this side. Whoever takes a label away to look at a pod apart from the others does
+/// not stop it: it may be of either.
+pub fn may_be_of(pod: &Pod, role: Role) -> bool {
+    let side = pod.labels().get(COMPONENT).map(String::as_str);
+    let is_of_other = |other: &Role| *other != role && side == Some(other.name());
+    !Role::ALL.iter().any(is_of_other)
+}
+
 /// The same as objects take it.
 pub(super) fn label_selector(pipeline: &str, role: Role) -> LabelSelector {
     LabelSelector { match_labels: Some(selector(pipeline, role)), ..LabelSelector::default() }
@@ -63,6 +72,20 @@ mod tests {
         let labels = common("telemetry", "consumer");
         let selector = selector("telemetry", Role::Consumer);
         assert!(selector.iter().all(|(key, value)| labels.get(key) == Some(value)));
+    }
+
+    #[test]
+    fn a_pod_that_says_no_side_may_be_of_either() {
+        let mut pod = Pod::default();
+        for (side, of_producer, of_consumer) in
+            [("producer", true, false), ("consumer", false, true), ("", true, true)]
+        {
+            pod.labels_mut().insert(COMPONENT.to_owned(), side.to_owned());
+            let of = Role::ALL.map(|role| may_be_of(&pod, role));
+            assert_eq!(of, [of_producer, of_consumer], "{side}");
+        }
+        pod.labels_mut().clear();
+        assert!(may_be_of(&pod, Role::Producer) && may_be_of(&pod, Role::Consumer));
     }
 
     #[test]

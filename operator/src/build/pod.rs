@@ -25,13 +25,14 @@ const AFTER_GRACE_SECONDS: i64 = 30;
 /// The template of one side's pods.
 pub(super) fn build_pod(pipeline: &Pipeline, role: Role) -> PodTemplateSpec {
     let pod = spec_of(pipeline, role);
-    let mut labels = pod.labels.clone();
-    // Ours last: the pods must be found by them.
+    let (mut labels, mut annotations) = (pod.labels.clone(), pod.annotations.clone());
+    // Ours last: the pods must be found by them, and known from those of a namesake that is gone.
     labels.extend(labels::common(&pipeline.name, role.name()));
+    annotations.insert(labels::PIPELINE_UID.to_owned(), pipeline.uid.clone());
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(labels),
-            annotations: Some(pod.annotations.clone()).filter(|it| !it.is_empty()),
+            annotations: Some(annotations),
             ..ObjectMeta::default()
         }),
         spec: Some(build_spec(pipeline, role, &pod)),

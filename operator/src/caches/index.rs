@@ -31,13 +31,6 @@ impl Index {
         self.read().by_pipeline.get(key).into_iter().flatten().cloned().collect()
     }
 
-    /// The pipelines of a namespace that an object's label names.
-    pub(super) fn keys(&self, namespace: &str) -> Vec<Key> {
-        let all = self.read();
-        let here = all.by_pipeline.keys().filter(|key| key.namespace == namespace);
-        here.cloned().collect()
-    }
-
     /// Takes what a watch says, as the cache does: a list counts when it is whole.
     pub(super) fn take<K: Resource<DynamicType = ()>>(&self, event: &Event<K>) {
         let mut all = self.write();
@@ -132,8 +125,6 @@ mod tests {
         assert_eq!(names(&index, "x"), ["one", "two"]);
         index.take(&Event::Delete(pod("one", "x")));
         assert_eq!(names(&index, "x"), ["two"]);
-        let here: Vec<_> = index.keys("a").into_iter().map(|key| key.name).collect();
-        assert_eq!((here.len(), index.keys("b").len()), (2, 0), "{here:?}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch as channel;
 
 use super::{
-    Cached, Health, Key, Round, Stored, Supplies, Touched,
+    Cache, Cached, Health, Key, Round, Stored, Supplies, Touched,
     index::Index,
     key, prune,
     watch::{Concerns, Watch, follow},
@@ -87,19 +87,25 @@ impl CacheSet {
 
     /// Whether pipelines can be looked after: all is known that can be known.
     pub fn is_settled(&self) -> bool {
-        self.pipelines.is_ready() && self.pipelines.is_fresh() && self.unsettled().is_empty()
+        let is_known = |cache: &dyn Cache| cache.unsettled().is_none() && cache.is_fresh();
+        self.pipelines.is_ready() && self.all().into_iter().all(is_known)
+    }
+
+    pub(super) fn renew(&self) {
+        self.all().into_iter().for_each(Cache::renew);
     }
 
     /// The kinds of which nothing was heard, a line each.
     pub(super) fn pending(&self) -> Vec<String> {
         let place = self.scope.as_ref().map_or_else(String::new, |it| format!(" in {it}"));
-        let pipelines = self.pipelines.unsettled().or_else(|| self.pipelines.refused());
-        let all = pipelines.map(|why| ("BatchPipeline", why)).into_iter().chain(self.unsettled());
-        let line = |(kind, why): (&str, String)| {
-            let why = if why.is_empty() { why } else { format!(": {why}") };
+        let line = |kind: &str, why: &str| {
+            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
             format!("cache{place}: {kind} is not known yet{why}")
         };
-        all.map(line).collect()
+        let of = |cache: &dyn Cache| Some(line(&cache.kind(), &cache.unsettled()?));
+        // Without pipelines there is nothing to do, so that to be refused is no answer here.
+        let refused = self.pipelines.refused().map(|why| line(&self.pipelines.kind(), &why));
+        refused.into_iter().chain(self.all().into_iter().filter_map(of)).collect()
     }
 
     /// The kinds of children that cannot be seen because the API server refuses, with its words.
@@ -109,8 +115,8 @@ impl CacheSet {
         all.into_iter().filter_map(|(kind, why)| Some((kind, why?))).collect()
     }
 
-    /// The kinds of children of which nothing was heard, and why.
-    fn unsettled(&self) -> Vec<(&'static str, String)> {
+    /// Each kind.
+    fn all(&self) -> [&dyn Cache; 8] {
         let Children {
             deployments,
             service_accounts,
@@ -120,16 +126,16 @@ impl CacheSet {
             pods,
             replica_sets,
         } = &self.children;
-        let kinds = [
-            ("Deployment", deployments.unsettled()),
-            ("ServiceAccount", service_accounts.unsettled()),
-            ("Service", services.unsettled()),
-            ("PodDisruptionBudget", disruption_budgets.unsettled()),
-            ("NetworkPolicy", network_policies.unsettled()),
-            ("Pod", pods.unsettled()),
-            ("ReplicaSet", replica_sets.unsettled()),
-        ];
-        kinds.into_iter().filter_map(|(kind, why)| Some((kind, why?))).collect()
+        [
+            &self.pipelines,
+            deployments,
+            service_accounts,
+            services,
+            disruption_budgets,
+            network_policies,
+            pods,
+            replica_sets,
+        ]
     }
 }
 
@@ -254,11 +260,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn pipelines_are_fresh_only_when_they_were_listed_since_that_was_asked_for() {
+    async fn a_set_is_settled_only_when_each_kind_was_listed_since_that_was_asked_for() {
         let caches = caches(200, r#"{"metadata": {"resourceVersion": "5"}, "items": []}"#);
-        until(|| caches.pipelines.round.borrow().asked == 0 && caches.pipelines.is_ready()).await;
-        caches.pipelines.renew();
-        assert!(!caches.pipelines.is_fresh() && !caches.is_settled());
-        until(|| caches.pipelines.is_fresh()).await;
+        for cache in caches.all() {
+            until(|| caches.is_settled()).await;
+            cache.renew();
+            assert!(!caches.is_settled(), "{}", cache.kind());
+        }
+        until(|| caches.is_settled()).await;
+    }
+
+    #[tokio::test]
+    async fn a_kind_that_may_not_be_listed_keeps_nobody_waiting() {
+        let status = r#"{"kind": "Status", "status": "Failure", "code": 403, "message": "no"}"#;
+        let caches = caches(403, status);
+        caches.renew();
+        let children = || caches.all().into_iter().skip(1);
+        until(|| children().all(|it| it.unsettled().is_none() && it.is_fresh())).await;
+        assert!(!caches.is_settled(), "without pipelines there is nothing to do");
     }
 }

@@ -10,10 +10,10 @@ use std::{
 
 use batchpipe_api::{pipeline::BatchPipeline, report::Role};
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
-use kube::{Resource as _, ResourceExt, core::DeserializeGuard};
+use kube::{Resource, ResourceExt, core::DeserializeGuard};
 
 use super::{
-    Conflict, World,
+    Conflict, Left, World,
     claim::{Claim, claims_of},
     conflict,
     held::{self, Held},
@@ -22,7 +22,7 @@ use crate::{
     apply::{Written, belongs_to},
     build::{
         Resources,
-        labels::{COMPONENT, INSTANCE},
+        labels::{COMPONENT, INSTANCE, PIPELINE_UID},
         names,
     },
     caches::{CacheSet, Key, is_applied_by_us},
@@ -79,7 +79,7 @@ impl Granted {
 
 /// Notes on the Deployments that are to be written, and on their pods, what the pods may have.
 pub fn note(resources: &mut Resources, object: &BatchPipeline, exists: Exists<'_>) {
-    let pods = exists.pods(&Key::of(object));
+    let pods = exists.pods(object);
     for desired in &mut resources.deployments {
         let name = desired.name_any();
         let role = Role::ALL.into_iter().find(|role| names::side(object.name(), *role) == name);
@@ -100,9 +100,11 @@ impl Exists<'_> {
         newest.filter(|it| is_applied_by_us(&**it) && belongs_to(&**it) == uid)
     }
 
-    /// The pods that have the label of a pipeline.
-    fn pods(&self, key: &Key) -> Vec<Arc<Pod>> {
-        self.set.children.pods.of(key)
+    /// A pipeline's pods.
+    fn pods(&self, object: &BatchPipeline) -> Vec<Arc<Pod>> {
+        let mut pods = self.set.children.pods.of(&Key::of(object));
+        pods.retain(|pod| held::is_made_for(pod, object.metadata.uid.as_deref()));
+        pods
     }
 }
 
@@ -130,7 +132,13 @@ impl World for Known<'_> {
         let has = |grant: &Vec<(Role, Claim)>| grant.iter().any(|(_, it)| claims.contains(it));
         let granted =
             self.grants.iter().filter(|(_, grant)| has(grant)).map(|(uid, _)| uid.clone());
-        heard.chain(written).chain(granted).collect()
+        // A pod may have outlived the Deployment on which that is noted.
+        let is_such =
+            |pod: &Pod| pod.metadata.namespace.as_ref() == here && held::names(pod, &texts);
+        let pods = self.exists.set.children.pods.store().state_filter(is_such);
+        let worked_with =
+            pods.iter().filter_map(|pod| pod.annotations().get(PIPELINE_UID).cloned());
+        heard.chain(written).chain(granted).chain(worked_with).collect()
     }
 
     fn held(&self, object: &BatchPipeline) -> Held {
@@ -142,61 +150,67 @@ impl World for Known<'_> {
                 held.add(role, &deployment, claims_of(object, role));
             }
         }
-        for pod in self.exists.pods(&Key::of(object)) {
+        for pod in self.exists.pods(object) {
             held.add_pod(&pod);
         }
         held
     }
 
-    fn left(&self, claims: &[Claim]) -> Vec<(String, Claim)> {
-        let deployments = self.deployments_left(claims).into_iter();
-        let mut left: Vec<_> = deployments.chain(self.pods_left()).collect();
-        left.retain(|(_, claim)| claims.contains(claim));
-        left.sort();
+    fn left(&self, object: &BatchPipeline, claims: &[Claim]) -> Vec<Left> {
+        let texts = held::texts(claims);
+        let deployments = self.deployments_left(object, &texts).into_iter();
+        let mut left: Vec<_> = deployments.chain(self.pods_left(&texts)).collect();
+        left.retain(|it| claims.contains(&it.claim));
         left
     }
 }
 
 impl Known<'_> {
-    /// What the Deployments have whose pipeline is gone, or cannot be read.
-    fn deployments_left(&self, claims: &[Claim]) -> Vec<(String, Claim)> {
-        let texts = held::texts(claims);
+    /// What the Deployments have whose pipeline is gone, or cannot be read. Those of its own name are in the object's way
+    /// in any case: its children have the same names.
+    fn deployments_left(&self, object: &BatchPipeline, texts: &[String]) -> Vec<Left> {
         let is_readable =
             |uid: &str| self.pipelines().iter().any(|it| it.metadata.uid.as_deref() == Some(uid));
         let here = self.namespace();
         let is_left = |it: &Deployment| {
             it.metadata.namespace.as_ref() == here
-                && held::may_name(it, &texts)
+                && held::may_name(it, texts)
                 && held::may_have_pods(it)
                 && is_applied_by_us(it)
                 && belongs_to(it).is_some_and(|uid| !is_readable(uid))
+                && it.labels().get(INSTANCE).is_none_or(|name| name != object.name())
         };
         let left = self.exists.set.children.deployments.store().state_filter(is_left);
-        let of = |it: &Arc<Deployment>| {
-            let name = it.labels().get(INSTANCE).cloned().unwrap_or_else(|| it.name_any());
-            let claims = held::noted(&**it).unwrap_or_default();
-            claims.into_iter().map(move |claim| (name.clone(), claim)).collect::<Vec<_>>()
-        };
-        left.iter().flat_map(of).collect()
+        left.iter().flat_map(|it| all_of(&**it, held::noted(&**it))).collect()
     }
 
     /// What the pods have whose pipeline is gone, or cannot be read: they outlive their Deployment.
-    fn pods_left(&self) -> Vec<(String, Claim)> {
-        let Some(namespace) = self.namespace() else { return Vec::new() };
+    fn pods_left(&self, texts: &[String]) -> Vec<Left> {
+        let here = self.namespace();
         let pipelines = self.exists.set.pipelines.store();
-        let is_readable = |key: &Key| pipelines.get(&key.object()).is_some_and(|it| it.0.is_ok());
-        let keys = self.exists.set.children.pods.keys(namespace).into_iter();
-        let left = keys.filter(|key| !is_readable(key));
-        let of = |key: Key| {
-            let pods = self.exists.pods(&key);
-            let claims: Vec<_> = pods.iter().flat_map(|pod| held::in_use(pod)).collect();
-            claims.into_iter().map(move |claim| (key.name.clone(), claim))
+        let is_one_s = |pod: &Pod| {
+            let name = pod.labels().get(INSTANCE).cloned().unwrap_or_default();
+            let key = Key { namespace: pod.namespace().unwrap_or_default(), name };
+            let pipeline = pipelines.get(&key.object()).filter(|it| it.0.is_ok());
+            pipeline.is_some_and(|it| held::is_made_for(pod, it.meta().uid.as_deref()))
         };
-        left.flat_map(of).collect()
+        let is_left = |pod: &Pod| {
+            pod.metadata.namespace.as_ref() == here && held::names(pod, texts) && !is_one_s(pod)
+        };
+        let left = self.exists.set.children.pods.store().state_filter(is_left);
+        left.iter().flat_map(|it| all_of(&**it, Some(held::in_use(it)))).collect()
     }
 
     /// That of all pipelines here.
     fn namespace(&self) -> Option<&String> {
         self.pipelines.first().and_then(|it| it.meta().namespace.as_ref())
     }
+}
+
+/// All that an object has which is left.
+fn all_of(object: &impl Resource, claims: Option<Vec<Claim>>) -> Vec<Left> {
+    let name = object.labels().get(INSTANCE).cloned().unwrap_or_else(|| object.name_any());
+    let is_ending = object.meta().deletion_timestamp.is_some();
+    let left = |claim| Left { is_ending, name: name.clone(), claim };
+    claims.into_iter().flatten().map(left).collect()
 }

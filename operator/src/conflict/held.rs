@@ -12,7 +12,7 @@ use super::claim::Claim;
 use crate::{
     build::{
         CONTAINER, PIPELINE,
-        labels::{CLAIMS, COMPONENT},
+        labels::{CLAIMS, COMPONENT, PIPELINE_UID},
     },
     observe::has_ended,
 };
@@ -54,6 +54,11 @@ impl Held {
     }
 }
 
+/// Whether a pod was made for the pipeline of its label: one that says for whom else it was made is left of a namesake.
+pub(super) fn is_made_for(pod: &Pod, uid: Option<&str>) -> bool {
+    pod.annotations().get(PIPELINE_UID).is_none_or(|maker| Some(maker.as_str()) == uid)
+}
+
 /// What a pod may be using; one without a note is known by its Deployment alone.
 pub(super) fn in_use(pod: &Pod) -> Vec<Claim> {
     if has_ended(pod) { Vec::new() } else { noted(pod).unwrap_or_default() }
@@ -71,8 +76,13 @@ pub(super) fn noted(object: &impl Resource) -> Option<Vec<Claim>> {
 
 /// Whether a note names one of these claims, or there is none that could tell. Cheap: it is asked of every Deployment.
 pub(super) fn may_name(deployment: &Deployment, texts: &[String]) -> bool {
-    let note = deployment.annotations().get(CLAIMS);
-    note.is_none_or(|note| texts.iter().any(|text| note.contains(text.as_str())))
+    !deployment.annotations().contains_key(CLAIMS) || names(deployment, texts)
+}
+
+/// Whether there is a note that names one of these claims. As cheap, for it is asked of every pod.
+pub(super) fn names(object: &impl Resource, texts: &[String]) -> bool {
+    let note = object.annotations().get(CLAIMS);
+    note.is_some_and(|note| texts.iter().any(|text| note.contains(text.as_str())))
 }
 
 /// The claims as a note has each of them.

@@ -32,7 +32,7 @@ fn of_group(name: &str, second: u8, group: &str) -> BatchPipeline {
 struct Place {
     pipelines: Vec<BatchPipeline>,
     held: BTreeMap<String, Held>,
-    left: Vec<(String, Claim)>,
+    left: Vec<Left>,
 }
 
 impl Place {
@@ -58,8 +58,9 @@ impl Place {
 
     /// Pods run that were made for this spec, and there is no such pipeline.
     fn left_of(mut self, made_for: &BatchPipeline) -> Self {
-        let name = made_for.name().to_owned();
-        self.left.extend(claims(made_for).into_iter().map(|claim| (name.clone(), claim)));
+        let (name, is_ending) = (made_for.name(), is_leaving(made_for));
+        let left = |claim| Left { is_ending, name: name.to_owned(), claim };
+        self.left.extend(claims(made_for).into_iter().map(left));
         self
     }
 
@@ -81,8 +82,8 @@ impl World for Place {
         self.held.get(object.name()).cloned().unwrap_or_default()
     }
 
-    fn left(&self, claims: &[Claim]) -> Vec<(String, Claim)> {
-        self.left.iter().filter(|(_, claim)| claims.contains(claim)).cloned().collect()
+    fn left(&self, _: &BatchPipeline, claims: &[Claim]) -> Vec<Left> {
+        self.left.iter().filter(|it| claims.contains(&it.claim)).cloned().collect()
     }
 }
 
@@ -227,9 +228,25 @@ fn the_pods_of_a_pipeline_that_is_gone_are_waited_for() {
     assert_eq!(Place::of(&[&other]).left_of(&gone).winner_over(&other), None);
     let running = Place::of(&[&new]).left_of(&gone).running("b", &new);
     assert_eq!(running.winner_over(&new), None, "it was there before");
-    let namesake = consumer("a", 2);
-    let place = Place::of(&[&namesake]).left_of(&gone);
-    assert_eq!(place.winner_over(&namesake), None, "its children have to wait in any case");
+}
+
+#[test]
+fn the_pods_of_an_earlier_pipeline_of_the_same_name_are_waited_for() {
+    let (gone, namesake) = (consumer("a", 1), consumer("a", 2));
+    let found = conflict(&namesake, &Place::of(&[&namesake]).left_of(&gone)).unwrap();
+    assert!(
+        found.message.starts_with("pods of an earlier pipeline of this name have"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn what_is_being_stopped_already_passes_unless_something_else_lasts() {
+    let (ends, lasts, new) = (leaving(consumer("a", 1)), consumer("z", 1), consumer("b", 2));
+    let place = || Place::of(&[&new]).left_of(&ends);
+    assert!(conflict(&new, &place()).unwrap().is_passing);
+    let found = conflict(&new, &place().left_of(&lasts)).unwrap();
+    assert_eq!((found.winner.as_str(), found.is_passing), ("z", false));
 }
 
 #[test]

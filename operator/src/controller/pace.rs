@@ -34,7 +34,7 @@ pub(super) fn next(pass: &Pass, status: &BatchPipelineStatus, now: Timestamp) ->
         Outcome::Unanswered(_) => Next::Retry,
         // What cannot be carried out changes nothing: what runs goes on, and has numbers.
         _ if has_pods(&pass.observed) => Next::After(WHILE_RUNNING),
-        Outcome::Invalid(_) => Next::After(OTHERWISE),
+        Outcome::Invalid(_) | Outcome::Leaving => Next::After(OTHERWISE),
         // Kafka's objects are not watched.
         Outcome::Conflict(_) | Outcome::Unresolved(_) | Outcome::Unfit(_) => {
             Next::After(WHILE_WAITING)

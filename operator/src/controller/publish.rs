@@ -53,7 +53,12 @@ pub(super) async fn publish(
         Difference::None => Ok(old.clone()),
         Difference::NumbersOnly | Difference::Yes => {
             let written = write(ctx, key, object, &status, &mut memory).await;
-            written.map(|()| status).map_err(|error| words(&error))
+            match written {
+                Ok(()) => Ok(status),
+                // It is gone, and nobody reads it any more.
+                Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(status),
+                Err(error) => Err(words(&error)),
+            }
         }
     };
     let transitions = match &written {

@@ -12,7 +12,7 @@ use kube::ResourceExt;
 
 use super::{
     memory::Memory,
-    pace::{OTHERWISE, WHILE_CHANGING, next},
+    pace::{WHILE_CHANGING, next},
     publish::{Publication, publish},
     queue::Next,
     unreadable,
@@ -58,25 +58,24 @@ pub(super) async fn reconcile(ctx: &Context, key: &Key) -> Looked {
         Ok(object) => object,
         Err(unreadable) => return unreadable::report(ctx, key, unreadable).await,
     };
-    if object.metadata.deletion_timestamp.is_some() {
-        return leave(ctx, key, object).await;
-    }
     let uid = object.uid().unwrap_or_default();
     let mut memory = ctx.memories.of(key, &uid);
     let object = memory.refresh(object);
-    let pass = Box::pin(look(ctx, set, &object, &mut memory)).await;
+    let pass = if object.metadata.deletion_timestamp.is_some() {
+        Box::pin(leave(ctx, set, &object, &memory)).await
+    } else {
+        Box::pin(look(ctx, set, &object, &mut memory)).await
+    };
     conclude(ctx, key, &object, &pass, memory).await
 }
 
 /// Kubernetes removes what it owns, and anything made now would be in the way. But that may not be soon: until then its
-/// pods can be stopped.
-async fn leave(ctx: &Context, key: &Key, object: &BatchPipeline) -> Looked {
-    // What is remembered is forgotten when it is gone.
-    ctx.remember(key, ctx.memories.of(key, &object.uid().unwrap_or_default()));
+/// pods can be stopped, and it shows how they are.
+async fn leave(ctx: &Context, set: &CacheSet, object: &BatchPipeline, memory: &Memory) -> Pass {
+    let mut observed = observe(ctx, set, object).await;
     let stopped = stop(ctx, object, unwanted(object.spec.state)).await;
-    note_applied(ctx, key, &stopped);
-    let next = if stopped.failures.is_empty() { Next::After(OTHERWISE) } else { Next::Retry };
-    Looked::new("leaving", next)
+    see_written(ctx, set, object, &mut observed);
+    Pass { outcome: Outcome::Leaving, observed, ended_at: memory.ended_at, stopped }
 }
 
 /// What was found out and done.
@@ -213,9 +212,8 @@ async fn observe_side(
     role: Role,
 ) -> ObservedSide {
     let deployment = deployment(ctx, set, object, role);
-    let selector = labels::selector(object.name(), role);
     let mut pods = set.children.pods.of(&Key::of(object));
-    pods.retain(|pod| selector.iter().all(|(key, value)| pod.labels().get(key) == Some(value)));
+    pods.retain(|pod| labels::may_be_of(pod, role));
     let owner = deployment.as_ref().and_then(|it| it.metadata.uid.as_deref());
     let mut replica_sets = set.children.replica_sets.of(&Key::of(object));
     replica_sets.retain(|it| {
@@ -284,6 +282,7 @@ const fn name(outcome: &Outcome) -> &'static str {
         Outcome::Applied(..) => "changed",
         Outcome::Invalid(_) | Outcome::Unfit(_) => "invalid",
         Outcome::Conflict(_) => "conflict",
+        Outcome::Leaving => "leaving",
         Outcome::Unresolved(_) => "unresolved",
         Outcome::Unanswered(_) => "error",
     }

@@ -115,7 +115,7 @@ fn kafka_resolved(facts: &Facts<'_>) -> Said {
         }
         Outcome::Unanswered(text) => unknown(type_, reasons::API_ERROR, text),
         // A plain address needs no looking.
-        Outcome::Conflict(_) | Outcome::Invalid(_)
+        Outcome::Conflict(_) | Outcome::Invalid(_) | Outcome::Leaving
             if facts.object.spec.kafka.bootstrap_servers.is_none() =>
         {
             unknown(type_, reasons::UNKNOWN, "looked for when nothing else is in the way")
@@ -123,9 +123,11 @@ fn kafka_resolved(facts: &Facts<'_>) -> Said {
         Outcome::Applied(Applied { complaint: Some(complaint), .. }, _) => {
             Said::new(type_, true, reasons::RESOLVED, format!("{KNOWN}, but {complaint}"))
         }
-        Outcome::Applied(..) | Outcome::Unfit(_) | Outcome::Conflict(_) | Outcome::Invalid(_) => {
-            Said::new(type_, true, reasons::RESOLVED, KNOWN)
-        }
+        Outcome::Applied(..)
+        | Outcome::Unfit(_)
+        | Outcome::Conflict(_)
+        | Outcome::Invalid(_)
+        | Outcome::Leaving => Said::new(type_, true, reasons::RESOLVED, KNOWN),
     }
 }
 

@@ -34,7 +34,11 @@ impl Verdict {
             Outcome::Invalid(invalid) | Outcome::Unfit(invalid) => {
                 refused(facts, reasons::INVALID_SPEC, &violations(invalid))
             }
+            Outcome::Conflict(conflict) if conflict.is_passing => {
+                awaited(facts, reasons::CONFLICT, &conflict.message)
+            }
             Outcome::Conflict(conflict) => refused(facts, reasons::CONFLICT, &conflict.message),
+            Outcome::Leaving => awaited(facts, reasons::PROGRESSING, "it is being deleted"),
             Outcome::Unresolved(unresolved) => {
                 awaited(facts, unresolved.reason, &unresolved.message)
             }

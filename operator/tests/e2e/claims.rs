@@ -17,7 +17,7 @@ fn patch(namespace: Namespace<'_>, object: &str, patch: &str) {
 }
 
 /// Gives a pod to a node that is not there: when it is deleted, it is being stopped until somebody says that it has.
-fn bind(namespace: Namespace<'_>, pod: &str) {
+pub(crate) fn bind(namespace: Namespace<'_>, pod: &str) {
     let node = format!("node-of-{}", namespace.name);
     let object = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}});
     namespace.apply(&object.to_string());
@@ -32,8 +32,18 @@ fn bind(namespace: Namespace<'_>, pod: &str) {
 }
 
 /// Says in the place of its node that a pod has ended.
-fn end(namespace: Namespace<'_>, pod: &str) {
+pub(crate) fn end(namespace: Namespace<'_>, pod: &str) {
     namespace.kubectl(&["delete", pod, "--force", "--grace-period=0"]);
+}
+
+/// A pod of this side of a pipeline.
+pub(crate) fn pod_of(namespace: Namespace<'_>, pipeline: &str, side: &str) -> String {
+    let select =
+        format!("app.kubernetes.io/component={side},app.kubernetes.io/instance={pipeline}");
+    wait_for("a pod", || {
+        let names = namespace.kubectl(&["get", "pods", "--selector", &select, "--output", "name"]);
+        names.lines().next().map(str::to_owned)
+    })
 }
 
 /// Two pipelines that want the same group: `first` has a consumer's pod, which is given, and `second` waits.
@@ -42,11 +52,7 @@ fn rivals(topic: &str) -> (Namespace<'static>, Operator, String) {
     let operator = Operator::start(namespace);
     namespace.apply(&sharing("first", "kafka:9093"));
     namespace.await_children("first");
-    let select = "app.kubernetes.io/component=consumer,app.kubernetes.io/instance=first";
-    let pod = wait_for("the first's pod", || {
-        let names = namespace.kubectl(&["get", "pods", "--selector", select, "--output", "name"]);
-        names.lines().next().map(str::to_owned)
-    });
+    let pod = pod_of(namespace, "first", "consumer");
     bind(namespace, &pod);
     namespace.apply(&sharing("second", "kafka:9093"));
     namespace.await_reason("second", "Ready", "Conflict");
@@ -94,6 +100,44 @@ fn so_it_is_when_what_it_owns_is_deleted_before_it() {
 }
 
 #[test]
+fn what_a_deleted_pipeline_had_is_not_free_when_another_of_its_name_is_made() {
+    let (namespace, operator, pod) = rivals("anew");
+    namespace.kubectl(&["delete", "batchpipeline/first", "--cascade=background", "--wait=false"]);
+    wait_for("the pod to be stopping", || is_stopping(namespace, &pod));
+    let another = sharing("first", "kafka:9093").replace("group: shared", "group: another");
+    namespace.apply(&another);
+    namespace.await_children("first");
+    patch(
+        namespace,
+        "batchpipeline/second",
+        r#"{"metadata": {"annotations": {"example.com/look": "1"}}}"#,
+    );
+    await_words(namespace, "pods of pipeline first, which is gone");
+    end(namespace, &pod);
+    namespace.await_children("second");
+    operator.stop();
+}
+
+#[test]
+fn a_pipeline_that_is_made_anew_waits_for_the_pods_of_the_earlier_one() {
+    let (namespace, operator, pod) = rivals("again");
+    namespace.kubectl(&["delete", "batchpipeline/second"]);
+    namespace.kubectl(&["delete", "batchpipeline/first", "--cascade=background", "--wait=false"]);
+    wait_for("the pod to be stopping", || is_stopping(namespace, &pod));
+    namespace.apply(&sharing("first", "kafka:9093"));
+    wait_for("it to wait", || {
+        let reconciling = namespace.condition("first", "Reconciling")?;
+        let message = reconciling["message"].as_str()?.to_owned();
+        (reconciling["status"] == "True" && message.contains("an earlier pipeline of this name"))
+            .then_some(())
+    });
+    assert!(namespace.find("deployment/first-consumer").is_none());
+    end(namespace, &pod);
+    namespace.await_children("first");
+    operator.stop();
+}
+
+#[test]
 fn a_pipeline_that_is_being_deleted_can_be_paused_and_then_keeps_nobody_waiting() {
     let (namespace, operator, pod) = rivals("leaving");
     patch(namespace, "batchpipeline/first", HELD);
@@ -109,6 +153,9 @@ fn a_pipeline_that_is_being_deleted_can_be_paused_and_then_keeps_nobody_waiting(
     assert!(namespace.find("deployment/second-consumer").is_none());
     end(namespace, &pod);
     namespace.await_children("second");
+    wait_for("the first to say so", || {
+        (namespace.get("batchpipeline/first")["status"]["phase"] == "Paused").then_some(())
+    });
     patch(namespace, "batchpipeline/first", FREED);
     operator.stop();
 }

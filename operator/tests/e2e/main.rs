@@ -8,6 +8,7 @@ mod claims;
 mod conflicts;
 mod contests;
 mod crashes;
+mod draining;
 mod edits;
 mod ending;
 mod errors;

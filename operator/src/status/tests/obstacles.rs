@@ -264,3 +264,18 @@ fn a_producer_that_is_stopped_for_draining_does_not_stay_as_it_is() {
         assert_eq!(said(outcome, 1), "; until then everything stays as it is");
     }
 }
+
+#[test]
+fn what_is_being_deleted_shows_how_it_is_until_it_is_gone() {
+    let mut scene = Scene::changed(ran_before);
+    scene.outcome = Outcome::Leaving;
+    let status = scene.pass();
+    assert_eq!(
+        in_short(&status),
+        "Running Ready=False/Progressing Reconciling=Progressing Stalled=-"
+    );
+    assert!(condition(&status, types::READY).message.starts_with("it is being deleted"));
+    scene.object.spec.state = DesiredState::Paused;
+    scene.observed = Observed::default();
+    assert_eq!(scene.pass().phase, Some(Phase::Paused));
+}
