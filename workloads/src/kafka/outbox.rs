@@ -14,17 +14,25 @@ mod context;
 mod health;
 mod lane;
 mod link;
+mod refusal;
+mod report;
 
 use std::time::{Duration, Instant};
 
 use batchpipe_api::conditions::reasons;
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Sender;
 use rdkafka::error::RDKafkaErrorCode;
 
-pub use self::lane::{Message, MessageHeader};
+pub(crate) use self::refusal::is_size;
 use self::{
     lane::{Lane, Outcome},
     link::{Link, Linking},
+    refusal::{is_consequence, is_possibly_persisted, reason},
+    report::Kind,
+};
+pub use self::{
+    lane::{Message, MessageHeader},
+    report::{Report, Reports},
 };
 use super::{
     client::{Cluster, Transport},
@@ -34,23 +42,6 @@ use super::{
 
 /// How long no report may come while brokers answer; far longer than any request of ours takes.
 const STUCK_PERIOD: Duration = Duration::from_secs(45);
-
-/// Something that an outbox has to look at.
-#[derive(Clone, Copy, Debug)]
-pub struct Report(Kind);
-
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    /// The connection changed.
-    Wake,
-    /// The client of this generation will not send any more.
-    Fatal { generation: u32 },
-    /// What became of a message of this lane that the client of this generation sent.
-    Message { generation: u32, partition: i32, number: u32, result: Result<(), RDKafkaErrorCode> },
-}
-
-/// The reports of one or more outboxes.
-pub type Reports = Receiver<Report>;
 
 /// How an outbox sends.
 #[derive(Clone, Debug)]
@@ -353,78 +344,5 @@ impl<T> Outbox<T> {
                 }
             }
         }
-    }
-}
-
-impl Report {
-    const fn wake() -> Self {
-        Self(Kind::Wake)
-    }
-
-    const fn fatal(generation: u32) -> Self {
-        Self(Kind::Fatal { generation })
-    }
-
-    const fn message(
-        generation: u32,
-        partition: i32,
-        number: u32,
-        result: Result<(), RDKafkaErrorCode>,
-    ) -> Self {
-        Self(Kind::Message { generation, partition, number, result })
-    }
-}
-
-/// What a refusal means for the pipeline.
-const fn reason(code: RDKafkaErrorCode) -> &'static str {
-    match code {
-        RDKafkaErrorCode::TopicAuthorizationFailed
-        | RDKafkaErrorCode::ClusterAuthorizationFailed => reasons::AUTHORIZATION_FAILED,
-        RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition => {
-            reasons::TOPIC_MISSING
-        }
-        _ => reasons::PARTITION_CLOSED,
-    }
-}
-
-/// Whether the broker refuses the size of a message or of the record batch that it was in.
-pub(crate) const fn is_size(code: RDKafkaErrorCode) -> bool {
-    matches!(code, RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::MessageBatchTooLarge)
-}
-
-/// Whether the message failed only because the client had to be taken down, not by itself.
-const fn is_consequence(code: RDKafkaErrorCode) -> bool {
-    matches!(
-        code,
-        RDKafkaErrorCode::PurgeQueue
-            | RDKafkaErrorCode::PurgeInflight
-            | RDKafkaErrorCode::Fatal
-            | RDKafkaErrorCode::GaplessGuarantee
-    )
-}
-
-/// Whether a message that failed like this may be in the log all the same. One that was purged from the queue may
-/// have been sent before, and be there to be sent again because no answer came.
-const fn is_possibly_persisted(code: RDKafkaErrorCode) -> bool {
-    !matches!(
-        code,
-        RDKafkaErrorCode::MessageSizeTooLarge
-            | RDKafkaErrorCode::MessageBatchTooLarge
-            | RDKafkaErrorCode::TopicAuthorizationFailed
-            | RDKafkaErrorCode::UnknownTopic
-            | RDKafkaErrorCode::UnknownPartition
-            | RDKafkaErrorCode::UnknownTopicOrPartition
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_was_refused_outright_is_surely_not_in_the_log() {
-        let unsure = [RDKafkaErrorCode::PurgeQueue, RDKafkaErrorCode::PurgeInflight];
-        assert!(unsure.into_iter().all(is_possibly_persisted));
-        assert!(!is_possibly_persisted(RDKafkaErrorCode::MessageSizeTooLarge));
     }
 }
