@@ -62,11 +62,6 @@ impl Data {
         Ok(data)
     }
 
-    /// The file with all of them.
-    pub(crate) fn records(&self) -> Records<'_> {
-        Records { file: &self.file, count: self.records }
-    }
-
     /// A file with all of them several times, made at the first call.
     pub(crate) fn again(&self) -> Result<Records<'_>> {
         if !self.laps.exists() {

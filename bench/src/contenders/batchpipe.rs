@@ -27,9 +27,7 @@ impl Party for BatchPipe {
                 let kind = if sealed { "sealed" } else { "unsealed" };
                 let topic = format!("{}-{kind}-{round}", ground.data.profile.name());
                 let shape = Shape { sealed, ..Shape::USUAL };
-                let is_timed = matches!(side, Side::Both);
-                let records = if is_timed { ground.data.again()? } else { ground.data.records() };
-                work(&Pipeline::new(ground.stage, records, shape, topic))
+                work(&Pipeline::new(ground.stage, ground.data.again()?, shape, topic))
             })
         };
         vec![

@@ -108,8 +108,8 @@ pub(crate) fn markdown(conditions: &Conditions, all: &[Results]) -> String {
     add(
         &mut text,
         format_args!(
-            "\n## Method\n\n{METHOD} *Both sides* go over the file {LAPS} times in one run, because what a start costs \
-             varies.\n\n## Settings\n"
+            "\n## Method\n\n{METHOD} BatchPipe goes over the file {LAPS} times in one run, because what a start takes \
+             varies by more than one time lasts.\n\n## Settings\n"
         ),
     );
     text.push_str(
