@@ -36,6 +36,7 @@ pub struct Builder {
     secured: Option<Vec<PlainUser>>,
     properties: BTreeMap<String, String>,
     data: Option<PathBuf>,
+    topics: Vec<PathBuf>,
     is_optimised: bool,
 }
 
@@ -79,6 +80,12 @@ impl Builder {
         self
     }
 
+    /// Folders for the topics, each partition in the one that has the fewest; by default they are with the other data.
+    pub fn topic_dirs(mut self, folders: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.topics.extend(folders);
+        self
+    }
+
     /// Has the JVM compile the broker as in production: for measurements. It costs more to start.
     pub fn optimised(mut self) -> Self {
         self.is_optimised = true;
@@ -101,6 +108,7 @@ impl Builder {
         let watchdog = Watchdog::start(&folder)?;
         let data = self.data.unwrap_or_else(|| folder.join("data"));
         storage::prepare(&jars.formatted(), &data)?;
+        self.topics.iter().try_for_each(|folder| storage::extend(&data, folder))?;
         let host = pods.as_ref().map_or(LOOPBACK, |pods| &pods.address);
         let security = match &self.secured {
             Some(users) => Some((Security::create(&folder.join("pki"), host)?, users)),
@@ -117,7 +125,7 @@ impl Builder {
             security.iter().flat_map(|(security, users)| security.properties(users)).collect();
         let security = security.map(|(security, _)| security);
         properties.extend(self.properties);
-        let text = settings::render(&listeners, &data, &properties);
+        let text = settings::render(&listeners, &data, &self.topics, &properties);
         let path = folder.join("server.properties");
         fs::write(&path, text).context("write", &path)?;
         let compile = if self.is_optimised { "-XX:+TieredCompilation" } else { COMPILE_LITTLE };

@@ -1,6 +1,10 @@
 //! The broker's `server.properties` (pure): small, quick to start and quick to react.
 
-use std::{collections::BTreeMap, fmt::Write, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
 /// Settings that hold for every broker here, unless a test says otherwise.
 const COMMON: &[(&str, &str)] = &[
@@ -76,18 +80,24 @@ impl Listeners {
     }
 }
 
-/// The file's text: the common settings, the ports, the folder, then what the test wants.
+/// The file's text: the common settings, the ports, the folders, then what the test wants.
 pub(crate) fn render(
     listeners: &Listeners,
     data: &Path,
+    topics: &[PathBuf],
     wanted: &BTreeMap<String, String>,
 ) -> String {
+    let list = |all: &[PathBuf]| {
+        all.iter().map(|it| it.display().to_string()).collect::<Vec<_>>().join(",")
+    };
+    let log_dirs = if topics.is_empty() { list(&[data.to_owned()]) } else { list(topics) };
     let own = [
         ("controller.quorum.voters", format!("1@127.0.0.1:{}", listeners.controller)),
         ("listeners", listeners.all()),
         ("advertised.listeners", listeners.advertised()),
         ("listener.security.protocol.map", listeners.protocols()),
-        ("log.dirs", data.display().to_string()),
+        ("metadata.log.dir", data.display().to_string()),
+        ("log.dirs", log_dirs),
     ];
     let common = COMMON.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     let own = own.into_iter().map(|(key, value)| (key.to_owned(), value));
@@ -109,14 +119,14 @@ mod tests {
     #[test]
     fn what_a_test_wants_overrides_the_common_setting() {
         let wanted = BTreeMap::from([("num.io.threads".to_owned(), "8".to_owned())]);
-        let text = render(&LISTENERS, Path::new("/data"), &wanted);
+        let text = render(&LISTENERS, Path::new("/data"), &[], &wanted);
         assert_eq!(text.matches("num.io.threads").count(), 1);
         assert!(text.contains("num.io.threads=8\n"));
     }
 
     #[test]
     fn clients_are_told_the_port_that_is_listened_on() {
-        let text = render(&LISTENERS, Path::new("/data"), &BTreeMap::new());
+        let text = render(&LISTENERS, Path::new("/data"), &[], &BTreeMap::new());
         assert!(text.contains("advertised.listeners=PLAINTEXT://127.0.0.1:1234\n"));
     }
 
@@ -124,7 +134,7 @@ mod tests {
     fn a_secured_listener_has_its_protocol() {
         let secured = vec![("TLS", "SSL", "127.0.0.1:3".to_owned())];
         let text =
-            render(&Listeners { secured, ..LISTENERS }, Path::new("/data"), &BTreeMap::new());
+            render(&Listeners { secured, ..LISTENERS }, Path::new("/data"), &[], &BTreeMap::new());
         assert!(text.contains("CONTROLLER:PLAINTEXT,TLS:SSL\n"), "{text}");
         assert!(
             text.contains("PLAINTEXT://127.0.0.1:1234,TLS://127.0.0.1:3,CONTROLLER:"),
@@ -135,7 +145,7 @@ mod tests {
     #[test]
     fn pods_are_told_an_address_of_their_own() {
         let listeners = Listeners { pods: Some("10.88.0.1:5678".to_owned()), ..LISTENERS };
-        let text = render(&listeners, Path::new("/data"), &BTreeMap::new());
+        let text = render(&listeners, Path::new("/data"), &[], &BTreeMap::new());
         let advertised = "PLAINTEXT://127.0.0.1:1234,PODS://10.88.0.1:5678";
         assert!(text.contains(&format!("advertised.listeners={advertised}\n")));
         assert!(text.contains(&format!("\nlisteners={advertised},CONTROLLER://127.0.0.1:2\n")));

@@ -10,6 +10,7 @@ use rdkafka::{
     client::Client,
     config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode},
+    metadata::MetadataPartition,
     producer::{BaseProducer, DeliveryResult, NoCustomPartitioner, Producer as _, ProducerContext},
 };
 
@@ -205,7 +206,12 @@ impl Admin {
 
     /// The number of the topic's partitions; `None` when it does not exist.
     pub fn partitions(&self, topic: &str) -> Result<Option<u32>, TopicError> {
-        let asked = partitions(self.client.client(), &self.servers, topic);
+        self.look(topic).map(|seen| seen.map(|it| it.partitions))
+    }
+
+    /// What is to be seen of the topic; `None` when it does not exist.
+    pub(crate) fn look(&self, topic: &str) -> Result<Option<Seen>, TopicError> {
+        let asked = look(self.client.client(), &self.servers, topic);
         asked.map_err(|error| match error {
             TopicError::Unreachable { remark, .. } => self.unreachable(&remark),
             other => other,
@@ -281,13 +287,22 @@ pub(crate) fn refused(error: &KafkaError) -> TopicError {
     }
 }
 
-/// The number of a topic's partitions, asked through any client; `None` when it does not exist. `servers` is for
-/// the message when nobody answers.
-pub(crate) fn partitions<C: ClientContext>(
+/// What brokers say of a topic.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Number of partitions.
+    pub(crate) partitions: u32,
+    /// The partitions that no broker leads now: nothing can be written to them, nor read from them.
+    pub(crate) leaderless: Vec<i32>,
+}
+
+/// What is to be seen of a topic, asked through any client; `None` when it does not exist. `servers` is for the message
+/// when nobody answers.
+pub(crate) fn look<C: ClientContext>(
     client: &Client<C>,
     servers: &str,
     topic: &str,
-) -> Result<Option<u32>, TopicError> {
+) -> Result<Option<Seen>, TopicError> {
     let metadata = client.fetch_metadata(Some(topic), REQUEST_TIMEOUT).map_err(|error| {
         TopicError::Unreachable { servers: servers.to_owned(), remark: error.to_string() }
     })?;
@@ -296,7 +311,15 @@ pub(crate) fn partitions<C: ClientContext>(
     };
     match found.error().map(RDKafkaErrorCode::from) {
         None if found.partitions().is_empty() => Ok(None),
-        None => Ok(Some(u32::try_from(found.partitions().len()).unwrap_or(u32::MAX))),
+        None => Ok(Some(Seen {
+            partitions: u32::try_from(found.partitions().len()).unwrap_or(u32::MAX),
+            leaderless: found
+                .partitions()
+                .iter()
+                .filter(|it| it.leader() < 0)
+                .map(MetadataPartition::id)
+                .collect(),
+        })),
         Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
             Ok(None)
         }

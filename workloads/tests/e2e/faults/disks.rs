@@ -7,10 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use batchpipe_testbed::shared_kafka;
+use batchpipe_testbed::{Kafka, shared_kafka};
 use serde_json::Value;
 
-use super::support::{Records, Scene, SmallDisk, Tally, until};
+use super::support::{Records, Scene, SmallDisk, Tally, read_topic, until};
 
 /// Some 13 MB of lines.
 const TOTAL: usize = 200_000;
@@ -18,6 +18,8 @@ const TOTAL: usize = 200_000;
 const MORE: usize = 1000;
 const SMALL: &str = "size=2m";
 const LARGE: &str = "size=64m";
+/// Room for a topic of this test, and for what a broker keeps beside it.
+const LARGE_DISK: &str = "256m";
 const UNAVAILABLE: &str = "SinkUnavailable";
 
 /// A pipeline of which everything is in the topic and whose sink writes to a disk of 2 MiB.
@@ -120,6 +122,63 @@ fn a_file_source_says_that_its_checkpoint_has_no_room_and_is_exact_once_it_has()
     scene.spec["producer"]["source"]["file"]["follow"] = false.into();
     assert_eq!(scene.produce_all().well().accepted, 0, "all of it is in the checkpoint");
     scene.tally_topic(shared_kafka().unwrap(), &records).check_exact("checkpoint without room");
+}
+
+/// A broker that keeps topics on two small disks, and what it cannot be without in a folder.
+fn broker_on(disks: [&SmallDisk; 2], folder: &Path) -> Kafka {
+    let topics = disks.map(SmallDisk::seen_from_here);
+    Kafka::builder().data_dir(folder).topic_dirs(topics).start().unwrap()
+}
+
+/// Creates a topic of one partition, and tells on which disk it is; it has to be on one of them.
+fn create_on(kafka: &Kafka, disks: [&SmallDisk; 2], topic: &str) -> usize {
+    kafka.create_topic(topic, 1, &[]).unwrap();
+    let mut at = None;
+    until("the partition is on a disk", || {
+        let has = |disk: &&SmallDisk| disk.seen_from_here().join(format!("{topic}-0")).exists();
+        at = disks.iter().position(has);
+        at.is_some()
+    });
+    at.unwrap()
+}
+
+/// A partition whose disk is full is nobody's until the broker begins anew: others go on meanwhile.
+#[test]
+fn a_producer_waits_while_the_disk_of_the_dead_letter_topic_is_full() {
+    const GOOD: usize = 20_000;
+    const BAD: &str = "{\"bad\": }";
+    let folder = tempfile::tempdir().unwrap();
+    let disks =
+        ["one", "other"].map(|name| SmallDisk::mount(&folder.path().join(name), LARGE_DISK));
+    let disks = disks.each_ref();
+    let (name, letters) = ("disk-letters", "disk-letters.dlq");
+    let mut kafka = broker_on(disks, &folder.path().join("own"));
+    // The broker puts each partition where there are fewest.
+    let (batches_at, letters_at) =
+        (create_on(&kafka, disks, name), create_on(&kafka, disks, letters));
+    assert_ne!(batches_at, letters_at);
+    let ballast = disks[letters_at].seen_from_here().join("ballast");
+    fill(&ballast);
+
+    let mut scene = Scene::new(&kafka, name);
+    scene.spec["topic"]["partitions"] = 1.into();
+    fs::write(scene.input(), format!("{BAD}\n")).unwrap();
+    let mut records = Records::default();
+    let mut input = OpenOptions::new().append(true).open(scene.input()).unwrap();
+    records.append(&mut input, GOOD);
+    let producer = scene.produce();
+    producer.await_unready("DeadLetterUnavailable");
+    producer.await_delivered(GOOD as u64);
+    let checkpoint: Value = serde_json::from_slice(&fs::read(scene.checkpoint()).unwrap()).unwrap();
+    assert_eq!(checkpoint["offset"], 0, "a letter stands before everything");
+    fs::remove_file(&ballast).unwrap();
+    kafka.kill().unwrap();
+    kafka.start_again().unwrap();
+    let report = producer.wait().well();
+    assert_eq!((report.delivered, report.dead_lettered), (GOOD as u64, 1));
+    scene.tally_topic(&kafka, &records).check_exact(name);
+    let kept: Vec<_> = read_topic(&kafka, letters).into_iter().map(|letter| letter.value).collect();
+    assert_eq!(kept, [BAD.as_bytes()]);
 }
 
 /// Whether all of the input is before the checkpoint.

@@ -106,10 +106,9 @@ impl Client {
         }
         self.looked = Instant::now();
         // What cannot be asked now is told by whatever is sent next.
-        let found =
-            topics::partitions(self.producer.client(), &servers(settings), &settings.topic.name);
-        if let Ok(Some(partitions)) = found {
-            self.partitions = partitions;
+        let found = topics::look(self.producer.client(), &servers(settings), &settings.topic.name);
+        if let Ok(Some(seen)) = found {
+            self.partitions = seen.partitions;
         }
     }
 
