@@ -114,14 +114,19 @@ impl Child {
 
     /// Asks the admin server; status code and body.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.admin()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        let answer = self.ask(path).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    /// The same, whole; an error when it ends meanwhile.
+    fn ask(&self, path: &str) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(self.admin())?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -142,6 +147,18 @@ impl Child {
 
     pub(crate) fn report(&self) -> Report {
         serde_json::from_str(&self.get("/status").1).unwrap()
+    }
+
+    /// Waits for its end; gives the last report before that.
+    pub(crate) fn last_report(&mut self) -> Report {
+        let mut last = None;
+        until("it has ended", || {
+            let answer = self.ask("/status").unwrap_or_default();
+            let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+            last = serde_json::from_str(body).ok().or_else(|| last.take());
+            !self.runs()
+        });
+        last.unwrap()
     }
 
     /// Waits until it has accounted for so many records, however.
