@@ -43,11 +43,12 @@ test-strimzi: ## Run pipelines against the real Strimzi, as root; STRIMZI_GIT an
 	STRIMZI_GIT=$(abspath $(STRIMZI_GIT)) KAFKA_GIT=$(abspath $(KAFKA_GIT)) \
 		$(CARGO) test --workspace --locked --test node strimzi:: -- --ignored --nocapture
 
-lint: ## Format, lints, docs, scripts and the rules of this project
+lint: ## Format, lints, docs, dependencies, scripts and the rules of this project
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	scripts/house-rules
+	scripts/check-dependencies
 	@if command -v shellcheck >/dev/null; then shellcheck scripts/* .ci/run testbed/assets/*.sh testbed/assets/*/*.sh; \
 		else echo "shellcheck is not installed: scripts were not checked"; fi
 
