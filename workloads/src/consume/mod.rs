@@ -18,6 +18,7 @@ mod passing_over;
 mod pending;
 mod poll;
 mod polled;
+mod resuming;
 mod sequence;
 mod session;
 mod tenure;
