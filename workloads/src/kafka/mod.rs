@@ -22,6 +22,8 @@ pub mod reader;
 pub(crate) mod refusal;
 pub mod renewal;
 pub(crate) mod resume;
+#[cfg(test)]
+pub(crate) mod stand_in;
 pub(crate) mod standing;
 pub(crate) mod suspicion;
 pub(crate) mod topic_id;

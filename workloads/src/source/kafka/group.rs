@@ -284,3 +284,54 @@ impl ConsumerContext for Context {
 
     fn pre_rebalance(&self, _: &BaseConsumer<Self>, _: &Rebalance<'_>) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use batchpipe_api::report::Role;
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+    use super::*;
+    use crate::{
+        admin::Side,
+        budget::Budget,
+        chunk::Rules,
+        kafka::stand_in::{StandIn, TOPIC, cluster_of, stand_in},
+        ledger::Ledger,
+        shutdown::Shutdown,
+    };
+
+    const MIB: usize = 1024 * 1024;
+
+    fn member(broker: &StandIn, desk: &Arc<Desk>) -> BaseConsumer<Context> {
+        let options = KafkaOptions {
+            cluster: cluster_of(broker),
+            is_other_cluster: false,
+            topic: TOPIC.to_owned(),
+            group: "g".to_owned(),
+            rules: Rules { validate: true, key: None },
+            max_record_bytes: MIB,
+        };
+        let settings = options.cluster.access().unwrap().consumer_config(&options.group, MIB);
+        let ledger = Arc::new(Ledger::new());
+        let side = Side::new(Role::Producer, Arc::clone(&ledger));
+        let (budget, shutdown) = (Budget::new(MIB), Shutdown::new());
+        let shared = Shared { ledger, budget, share: MIB, side, shutdown };
+        settings.create_with_context(Context::new(options, Arc::clone(desk), shared)).unwrap()
+    }
+
+    #[test]
+    fn what_the_group_refuses_is_not_committed_and_is_told_again() {
+        let (broker, desk) = (stand_in(), Arc::new(Desk::default()));
+        let client = member(&broker, &desk);
+        desk.offsets().begin(0, 0, None);
+        let tenure = desk.offsets().fetch(0, 0).unwrap().tenure;
+        assert!(desk.offsets().hand_over(0, tenure, 0));
+        desk.acknowledge(desk.mark());
+        let refusal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+        broker.request_errors(RDKafkaApiKey::OffsetCommit, &[refusal]);
+        client.context().commit(&client, &[0]).unwrap_err();
+        assert_eq!(desk.uncommitted(), [0]);
+        client.context().commit(&client, &[0]).unwrap();
+        assert!(desk.uncommitted().is_empty());
+    }
+}
