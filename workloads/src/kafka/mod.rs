@@ -9,6 +9,7 @@ pub(crate) mod commits;
 pub mod credentials;
 pub(crate) mod damage;
 pub(crate) mod fetching;
+pub mod gap;
 pub mod group_offsets;
 pub(crate) mod jump;
 pub(crate) mod leap;
