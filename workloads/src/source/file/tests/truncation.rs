@@ -88,6 +88,54 @@ fn an_older_copy_is_not_taken_for_the_one_of_now() {
     assert_eq!(scene.notices(), (0, 1, 0));
 }
 
+/// Sets when a file was written to: so many minutes from now.
+fn written_in(path: &Path, minutes: u64) {
+    let file = fs::File::options().append(true).open(path).unwrap();
+    file.set_modified(std::time::SystemTime::now() + Duration::from_mins(minutes)).unwrap();
+}
+
+/// Each of them begins as the file did, because every file of this program begins alike.
+#[test]
+fn of_several_copies_the_first_one_goes_on_where_the_file_was_left() {
+    for is_restarted in [false, true] {
+        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+            let mut s = Scene::followed("head\n");
+            assert_eq!(s.read_and_acknowledge(), "head\n");
+            if is_restarted {
+                s.kill();
+            }
+            for number in order {
+                let name = format!("app.log.{}", number + 1);
+                s.append(&name, &format!("head\n{number}\n"));
+                written_in(&s.path(&name), number + 1);
+            }
+            fs::write(s.path("app.log"), "3\n").unwrap();
+            let got = s.read_and_acknowledge();
+            let want = "0\nhead\n1\nhead\n2\n3\n";
+            assert_eq!(got, want, "restarted: {is_restarted}, {order:?}");
+            s.kill();
+            assert_eq!(s.read(), "");
+        }
+    }
+}
+
+#[test]
+fn an_older_file_that_begins_alike_and_was_never_seen_is_no_copy_and_is_read_as_a_whole() {
+    for is_restarted in [false, true] {
+        let mut s = Scene::followed("head\n1\n");
+        assert_eq!(s.read_and_acknowledge(), "head\n1\n");
+        if is_restarted {
+            s.kill();
+        }
+        s.append("app.log.1", "head\n1\nlong ago\n");
+        let file = fs::File::options().append(true).open(s.path("app.log.1")).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_hours(1)).unwrap();
+        fs::write(s.path("app.log"), "head\n2\n").unwrap();
+        let want = "head\n1\nlong ago\nhead\n2\n";
+        assert_eq!(s.read(), want, "restarted: {is_restarted}");
+    }
+}
+
 #[test]
 fn unread_lines_that_were_truncated_away_are_a_loss_that_is_told() {
     let mut scene = Scene::followed("1\n");
