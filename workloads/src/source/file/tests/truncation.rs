@@ -136,6 +136,46 @@ fn an_older_file_that_begins_alike_and_was_never_seen_is_no_copy_and_is_read_as_
     }
 }
 
+/// The clocks of file systems are coarse.
+#[test]
+fn a_copy_that_was_written_to_in_the_moment_of_the_last_look_is_one() {
+    for is_restarted in [false, true] {
+        let mut s = Scene::followed("1\n");
+        assert_eq!(s.read_and_acknowledge(), "1\n");
+        let then = fs::metadata(s.path("app.log")).unwrap().modified().unwrap();
+        if is_restarted {
+            s.kill();
+        }
+        s.append("app.log", "2\n");
+        copied(&s, "app.log.1");
+        let copy = fs::File::options().append(true).open(s.path("app.log.1")).unwrap();
+        copy.set_modified(then).unwrap();
+        s.append("app.log", "3\n");
+        assert_eq!(s.read(), "2\n3\n", "restarted: {is_restarted}");
+    }
+}
+
+#[test]
+fn a_copy_that_was_read_is_not_taken_for_another_one_that_begins_alike() {
+    for is_restarted in [false, true] {
+        let mut s = Scene::followed("head\n1\n");
+        assert_eq!(s.read_and_acknowledge(), "head\n1\n");
+        tick();
+        s.append("app.log", "2\n");
+        copied(&s, "app.log.1");
+        assert_eq!(s.read_and_acknowledge(), "2\n");
+        s.append("app.log", "head\n");
+        assert_eq!(s.read_and_acknowledge(), "head\n");
+        if is_restarted {
+            s.kill();
+        }
+        // Somebody touches it.
+        written_in(&s.path("app.log.1"), 1);
+        fs::write(s.path("app.log"), "3\n").unwrap();
+        assert_eq!(s.read_and_acknowledge(), "3\n", "restarted: {is_restarted}");
+    }
+}
+
 #[test]
 fn unread_lines_that_were_truncated_away_are_a_loss_that_is_told() {
     let mut scene = Scene::followed("1\n");
@@ -276,6 +316,25 @@ fn of_two_copies_made_between_two_looks_the_second_is_read_too() {
 }
 
 #[test]
+fn a_copy_of_what_was_read_is_not_read_again_behind_the_one_that_holds_more() {
+    for is_restarted in [false, true] {
+        let mut s = Scene::followed("1\n");
+        assert_eq!(s.read_and_acknowledge(), "1\n");
+        if is_restarted {
+            s.kill();
+        }
+        fs::copy(s.path("app.log"), s.path("app.log.2")).unwrap();
+        tick();
+        s.append("app.log", "2\n");
+        copied(&s, "app.log.1");
+        s.append("app.log", "3\n");
+        assert_eq!(s.read_and_acknowledge(), "2\n3\n", "restarted: {is_restarted}");
+        s.kill();
+        assert_eq!(s.read(), "");
+    }
+}
+
+#[test]
 fn a_copy_of_a_file_of_which_nothing_was_read_yet_is_read() {
     for is_empty in [false, true] {
         let mut s = Scene::followed("1\n");
@@ -325,6 +384,22 @@ fn a_copy_that_was_read_before_it_was_made_and_compressed_is_no_loss() {
     s.append("app.log", "4\n");
     assert_eq!(s.read_and_acknowledge(), "4\n");
     assert_eq!(s.notices(), (0, 2, 1));
+}
+
+#[test]
+fn what_was_compressed_long_ago_is_not_taken_for_the_copy_that_was_just_compressed() {
+    let mut s = Scene::followed("1\n");
+    assert_eq!(s.read_and_acknowledge(), "1\n");
+    assert_eq!(s.read(), "");
+    s.append("app.log.9.gz", "long ago");
+    let old = fs::File::options().append(true).open(s.path("app.log.9.gz")).unwrap();
+    old.set_modified(std::time::SystemTime::now() - Duration::from_hours(1)).unwrap();
+    tick();
+    copied(&s, "app.log.1.gz");
+    fs::write(s.path("app.log.1.gz"), "compressed").unwrap();
+    s.append("app.log", "2\n");
+    assert_eq!(s.read_and_acknowledge(), "2\n");
+    assert_eq!(s.notices(), (0, 1, 0), "nothing is lost");
 }
 
 #[test]
