@@ -96,7 +96,11 @@ fn commit_all(
     Ok(())
 }
 
+/// What the group is to be told of a partition: nothing of one that it has given up on, where others are at work already.
 fn due(assigned: &Assigned) -> Option<Due> {
+    if assigned.is_lost() {
+        return None;
+    }
     let (partition, offset) = (assigned.partition, assigned.uncommitted()?);
     Some(Due { partition, offset, topic_id: assigned.topic_id().map(str::to_owned) })
 }
@@ -117,7 +121,40 @@ pub(super) const fn is_final(code: Code) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+    use super::{
+        super::{
+            assignment::{Assignments, UNKNOWN},
+            tests::{config_at, member},
+        },
+        *,
+    };
+    use crate::kafka::stand_in::stand_in;
+
+    #[test]
+    fn what_the_group_refuses_is_not_committed_and_is_told_again() {
+        let broker = stand_in();
+        let client = member(&config_at(&broker), &Arc::new(Assignments::new(Vec::new())));
+        let assigned = [Assigned::new(0)];
+        assigned[0].set_done(5);
+        let refusal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+        broker.request_errors(RDKafkaApiKey::OffsetCommit, &[refusal]);
+        commit(&client, &assigned).unwrap_err();
+        assert_eq!((assigned[0].committed(), assigned[0].uncommitted()), (UNKNOWN, Some(5)));
+        commit(&client, &assigned).unwrap();
+        assert_eq!((assigned[0].committed(), assigned[0].uncommitted()), (5, None));
+    }
+
+    #[test]
+    fn of_a_partition_that_was_lost_the_group_is_told_nothing() {
+        let assigned = Assigned::new(0);
+        assigned.set_done(5);
+        assigned.abandon();
+        assert_eq!(due(&assigned).map(|due| due.offset), Some(5), "it is being given back");
+        assigned.lose();
+        assert_eq!(due(&assigned), None);
+    }
 
     #[test]
     fn a_group_that_is_being_joined_anew_is_asked_again_and_one_that_is_forbidden_is_not() {

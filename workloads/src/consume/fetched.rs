@@ -57,6 +57,13 @@ impl Fetched {
         }
     }
 
+    /// A message with this value and nothing else.
+    #[cfg(test)]
+    pub(super) fn of(offset: i64, value: &[u8], queue: &Arc<Budget>) -> Self {
+        let whole = Self::unreadable(offset, queue);
+        Self { value: Some(Box::from(value)), size: value.len(), is_unreadable: false, ..whole }
+    }
+
     /// A message of which nothing but its offset is known.
     pub(super) fn unreadable(offset: i64, queue: &Arc<Budget>) -> Self {
         let charge = queue.charge_now(MESSAGE_COST);

@@ -215,7 +215,7 @@ impl Context {
             self.side.forget_lag(*partition);
         }
         left.extend_from_slice(&leaving);
-        // A member that the group has given up on may not commit: others are at work there already.
+        // Of these there is nothing to commit, and what is being committed is not waited for.
         if is_lost {
             return;
         }
@@ -315,5 +315,51 @@ impl ConsumerContext for Context {
 fn lose(partitions: &[Arc<Assigned>]) {
     for assigned in partitions {
         assigned.lose();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+    use super::{
+        super::{
+            assignment::UNKNOWN,
+            tests::{config_at, member},
+        },
+        *,
+    };
+    use crate::kafka::stand_in::{TOPIC, stand_in};
+
+    const POLL: Duration = Duration::from_millis(20);
+
+    #[test]
+    fn a_member_that_the_group_has_given_up_on_loses_its_partitions_and_commits_nothing_of_them() {
+        let broker = stand_in();
+        let (worker, _) = crossbeam_channel::unbounded();
+        let assignments = Arc::new(Assignments::new(vec![worker]));
+        let client = member(&config_at(&broker), &assignments);
+        client.subscribe(&[TOPIC]).unwrap();
+        let deadline = Instant::now() + Duration::from_mins(1);
+        let poll = || {
+            assert!(Instant::now() < deadline);
+            drop(client.poll(POLL));
+        };
+        let assigned = loop {
+            poll();
+            if let Some(assigned) = assignments.get(0) {
+                break assigned;
+            }
+        };
+        assigned.set_done(5);
+        client.context().set_leaving(&[Arc::clone(&assigned)]);
+        let dismissal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION;
+        broker.request_errors(RDKafkaApiKey::Heartbeat, &[dismissal]);
+        while !assigned.is_lost() {
+            poll();
+        }
+        assert_eq!(assigned.committed(), UNKNOWN);
+        commit(&client, &[Arc::clone(&assigned)]).unwrap();
+        assert_eq!((assigned.committed(), assigned.uncommitted()), (UNKNOWN, Some(5)));
     }
 }

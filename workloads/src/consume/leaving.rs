@@ -83,8 +83,7 @@ impl Leaving {
 
     /// True when there is nothing more to commit.
     fn commit(&self) -> bool {
-        let ours: Vec<_> = self.left.iter().filter(|it| !it.is_lost()).cloned().collect();
-        let Err(error) = commit(&self.client, &ours) else { return true };
+        let Err(error) = commit(&self.client, &self.left) else { return true };
         tracing::debug!(%error, "offsets were not committed; trying again");
         error.rdkafka_error_code().is_some_and(is_final)
     }

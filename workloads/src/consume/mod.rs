@@ -18,9 +18,12 @@ mod passing_over;
 mod pending;
 mod poll;
 mod polled;
+mod resuming;
 mod sequence;
 mod session;
 mod tenure;
+#[cfg(test)]
+mod tests;
 mod unreadable;
 mod watch;
 mod watermarks;
@@ -200,61 +203,4 @@ impl Config {
 pub fn run(config: Config, sink: Arc<dyn Sink>, shared: &Shared) -> Result<(), ConsumeError> {
     let division = Division::of(shared.share, &config);
     poll::Consumer::new(config, division, sink, shared.clone()).run()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MIB: usize = 1024 * 1024;
-
-    fn config(max_bytes: usize) -> Config {
-        Config {
-            cluster: Cluster::default(),
-            topic: TopicSpec::existing("t"),
-            group: "g".to_owned(),
-            dead_letter: TopicSpec::existing("t.dlq"),
-            limits: Limits { max_bytes, max_records: 1 },
-            validate: true,
-            grace: Duration::ZERO,
-            limit: None,
-            catch_up: CatchUp::default(),
-            sink_bytes: 0,
-        }
-    }
-
-    #[test]
-    fn the_defaults_fit_into_a_container_of_128_mib() {
-        assert_eq!(config(16 * MIB).check_memory(64 * MIB), Ok(()));
-    }
-
-    /// The documents say so.
-    #[test]
-    fn the_defaults_make_six_workers() {
-        let division = Division::of(256 * MIB, &config(16 * MIB));
-        assert_eq!((division.workers, division.queue), (6, 8 * MIB));
-    }
-
-    #[test]
-    fn what_a_sink_holds_is_charged() {
-        let config = Config { sink_bytes: 64 * MIB, ..config(16 * MIB) };
-        assert!(config.check_memory(64 * MIB).is_err());
-        assert_eq!(Division::of(256 * MIB, &config).workers, 4);
-    }
-
-    #[test]
-    fn what_does_not_fit_is_refused_and_what_fits_never_exceeds_the_share() {
-        assert!(config(256 * MIB).check_memory(256 * MIB).is_err());
-        for share in [64 * MIB, 256 * MIB, 4096 * MIB] {
-            assert!(Division::of(share, &config(MIB)).total(&config(MIB)) <= share);
-        }
-    }
-
-    #[test]
-    fn no_message_that_may_occur_is_larger_than_what_it_has_to_pass() {
-        let config = config(100 * MIB);
-        let division = Division::of(4096 * MIB, &config);
-        assert!(division.fetch >= config.largest_value());
-        assert!(division.letters >= config.largest_letter());
-    }
 }

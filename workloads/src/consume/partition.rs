@@ -1,6 +1,6 @@
 //! One partition at its worker: each message is opened, delivered and settled before the next one is begun.
 
-use std::{collections::VecDeque, ops::Range, sync::Arc, time::Instant};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use batchpipe_api::{codec::Codec, envelope::Envelope, reason::Reason};
 
@@ -18,6 +18,7 @@ use crate::{
     dead_letter::DeadLetter,
     dead_letter_header::DeadLetterHeader,
     decode::{Batch, Opened, Rejection},
+    kafka::gap::Gap,
     sink::{Durable, WriteError, Writer},
 };
 
@@ -34,8 +35,7 @@ pub(super) struct Partition {
     reached: i64,
     /// The offset of the last message that came.
     seen: i64,
-    /// The offsets that were left out last.
-    gap: Range<i64>,
+    gap: Gap,
     sequences: Sequences,
     /// Whether the sink is reported as stalled by this partition.
     is_stalled: bool,
@@ -52,7 +52,7 @@ impl Partition {
             carried: Vec::new(),
             reached: UNKNOWN,
             seen: UNKNOWN,
-            gap: 0..0,
+            gap: Gap::default(),
             sequences: Sequences::default(),
             is_stalled: false,
         }
@@ -64,22 +64,35 @@ impl Partition {
         message.offset < self.seen
     }
 
-    /// The offset of the last message that came, if this one fills what was left out before it: then that offset is not
-    /// true. What is before this one has been delivered, and nothing behind it.
-    pub(super) fn go_back(&mut self, message: &Fetched) -> Option<i64> {
-        let is_filled = self.gap.contains(&message.offset);
-        if is_filled {
-            self.reached = self.reached.min(message.offset);
-            self.assigned.set_done(self.assigned.done().min(message.offset));
+    /// The offset of the last message that came.
+    pub(super) const fn seen(&self) -> i64 {
+        self.seen
+    }
+
+    /// Whether a message fills what was left out: then the offsets of what came behind that are not true. What is before this
+    /// message has been delivered, and nothing behind it.
+    pub(super) const fn is_filled_by(&self, message: &Fetched) -> bool {
+        self.gap.is_filled_by(message.offset)
+    }
+
+    /// Goes back to such a message: what came behind the gap belongs into it, in the sink too.
+    pub(super) fn go_back(&mut self, message: &Fetched) -> Result<(), WriteError> {
+        self.reached = self.reached.min(message.offset);
+        let done = self.assigned.done();
+        let is_all_done = self.pending.is_empty();
+        let done = if is_all_done { done.min(message.offset) } else { self.gap.closed(done) };
+        self.assigned.set_done(done);
+        for pending in &mut self.pending {
+            pending.offset = self.gap.closed(pending.offset);
         }
-        is_filled.then_some(self.seen)
+        self.writer.close_gap(&self.gap)
     }
 
     /// Settles one message, however long that takes; gives up when the partition or the process has to.
     pub(super) fn process(&mut self, message: &Fetched, desk: &mut Desk) -> Result<(), Stop> {
         if message.offset > self.seen + 1 && self.seen != UNKNOWN {
             self.sequences.forget(); // retention took something away, which is reported elsewhere
-            self.gap = self.seen + 1..message.offset;
+            self.gap = Gap::new(self.seen + 1, message.offset);
         }
         self.seen = message.offset;
         if message.offset < self.resume_at {

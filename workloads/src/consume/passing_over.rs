@@ -23,7 +23,7 @@ impl Session {
 
     /// Begins fetching anew when that is due.
     pub(super) fn begin_anew_when_suspected(&mut self) {
-        if self.suspicion.has_arisen() && self.suspicion.take_fresh_start(Instant::now()) {
+        if self.suspicion.is_fresh_start_due() {
             self.fetching.begin_anew(&self.client);
         }
     }
@@ -31,15 +31,11 @@ impl Session {
     /// Sends a partition back to where we are, if a message, or its end, is not what comes next: librdkafka has lost its
     /// place behind something that cannot be read. True when it did.
     pub(super) fn send_back(&mut self, partition: i32, offset: Option<i64>) -> Result<bool, End> {
-        if !self.suspicion.has_arisen() {
+        let position = || self.assignments.get(partition).map(|it| it.position());
+        let Some(back) = self.suspicion.way_back(partition, offset, position) else {
             return Ok(false);
-        }
-        let Some(assigned) = self.assignments.get(partition) else { return Ok(false) };
-        let position = assigned.position();
-        if !self.suspicion.doubts(partition, offset, position, Instant::now()) {
-            return Ok(false);
-        }
-        self.seek(partition, position).map_or(Ok(true), Err)
+        };
+        self.seek(partition, back).map_or(Ok(true), Err)
     }
 
     /// Hands over the offsets of messages that nobody can read, and goes on behind them.

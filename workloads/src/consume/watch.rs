@@ -3,7 +3,7 @@
 //! A thread of its own, because such questions wait for answers.
 
 use std::{
-    sync::{Arc, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -28,10 +28,7 @@ use crate::{
     clock::unix_ms,
     kafka::{
         answers::{REQUEST_TIMEOUT, ask_committed, ask_offsets, is_silence},
-        commits,
-        jump::is_jump,
         leap::Leap,
-        resume::{Resume, beyond_the_end, resume},
     },
 };
 
@@ -152,111 +149,6 @@ impl Watch {
         Ok(0)
     }
 
-    /// Decides once for each assignment where it goes on, for which its worker waits: whether what the group has
-    /// committed is an offset of this topic, and whether retention was faster.
-    fn compare(&self, assigned: &[Arc<Assigned>], answer: u64) {
-        let is_new = |it: &&Arc<Assigned>| !it.is_settled() && it.is_active();
-        let new: Vec<_> = assigned.iter().filter(is_new).collect();
-        if new.is_empty() {
-            return;
-        }
-        let context = self.consumer.context();
-        let partitions: Vec<i32> = new.iter().map(|assigned| assigned.partition).collect();
-        let committed = match ask_committed(&self.consumer, &context.topic, &partitions) {
-            Ok(committed) => committed,
-            Err(error) => {
-                tracing::debug!(%error, "the group does not say how far it is; trying again");
-                return;
-            }
-        };
-        for assigned in new {
-            // Heard after the assignment, and so after the topic's id.
-            let Some(start) = self.watermarks.start_since(assigned.partition, answer) else {
-                continue;
-            };
-            let resume = resume(start, committed.get(&assigned.partition), context.topic_id());
-            match resume {
-                Resume::Beyond(offset) => self.stand(assigned, offset),
-                Resume::Committed { offset, .. }
-                    if self.is_beyond_the_end(assigned.partition, offset) =>
-                {
-                    self.mark_beyond(assigned.partition, offset);
-                    self.stand(assigned, offset);
-                }
-                _ => self.settle(assigned, start, resume),
-            }
-        }
-    }
-
-    /// Whether the group has committed more than there is: to go on there would leave out all that comes until then.
-    fn is_beyond_the_end(&self, partition: i32, committed: i64) -> bool {
-        if self.watermarks.end(partition).is_some_and(|end| committed <= end) {
-            return false;
-        }
-        // Others may have gone on since the end was heard.
-        let topic = &self.consumer.context().topic;
-        let ends = ask_offsets(&self.consumer, topic, &[partition], Offset::End);
-        ends.is_ok_and(|ends| ends.get(&partition).is_some_and(|end| committed > *end))
-    }
-
-    /// Has the group remember it, for whoever comes when the log has grown past that offset.
-    fn mark_beyond(&self, partition: i32, offset: i64) {
-        let context = self.consumer.context();
-        let _turn = context.committing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (topic, id) = (&context.topic, context.topic_id());
-        commits::mark_beyond(&self.consumer, topic, partition, offset, id);
-    }
-
-    /// Nothing of a partition is delivered, and that is said, until the group has another offset of it.
-    fn stand(&self, assigned: &Arc<Assigned>, committed: i64) {
-        let topic = &self.consumer.context().topic;
-        let problem = beyond_the_end(&self.config.group, topic, assigned.partition, committed);
-        if !assigned.stands() {
-            tracing::warn!("{problem}");
-            assigned.stand();
-        }
-        self.shared.side.error(&problem);
-    }
-
-    fn settle(&self, assigned: &Arc<Assigned>, start: i64, resume: Resume) {
-        let partition = assigned.partition;
-        let begins = match resume {
-            Resume::Committed { offset, .. } => offset.max(start),
-            Resume::Start | Resume::Anew => start,
-            Resume::Beyond(_) => return,
-        };
-        // What came while nothing was delivered has been dropped.
-        if assigned.stands() {
-            let _ = self.notices.send(Notice::Rewind(Arc::clone(assigned), begins));
-            return;
-        }
-        // What came first may have come from where librdkafka lost its place, or say what is not true.
-        let is_astray = |first: i64| {
-            is_jump(begins, first) || first > begins && self.consumer.context().was_suspected()
-        };
-        if assigned.first().is_some_and(is_astray) {
-            let _ = self.notices.send(Notice::Rewind(Arc::clone(assigned), begins));
-            return;
-        }
-        match resume {
-            Resume::Start => assigned.begin_at(start),
-            Resume::Committed { offset, expired } => {
-                assigned.resume(offset, start);
-                if expired > 0 {
-                    self.report_expired(partition, offset, expired);
-                }
-            }
-            Resume::Anew => {
-                // The poll thread makes it another one, since it has to be fetched from elsewhere.
-                let _ = self.notices.send(Notice::BeginAnew(Arc::clone(assigned), start));
-                return;
-            }
-            Resume::Beyond(_) => return,
-        }
-        let id = self.consumer.context().topic_id();
-        assigned.settle_on(id.map(str::to_owned));
-    }
-
     /// Finds what cannot be read, after something came that could not.
     fn examine(&self, examination: &mut Examination, assigned: &[Arc<Assigned>]) {
         if !self.consumer.context().take_suspicion() {
@@ -288,7 +180,7 @@ impl Watch {
         }
     }
 
-    fn report_expired(&self, partition: i32, position: i64, expired: u64) {
+    pub(super) fn report_expired(&self, partition: i32, position: i64, expired: u64) {
         tracing::error!(
             partition,
             position,

@@ -96,15 +96,13 @@ impl Watermarks {
         let position = |partition: &i32| {
             let start = self.start(*partition).unwrap_or(UNKNOWN);
             let position = match resume(start, committed.get(partition), topic_id) {
-                Resume::Committed { offset, .. }
+                Ok(Resume::Committed { offset, .. })
                     if self.end(*partition).is_none_or(|end| offset <= end) =>
                 {
                     offset.max(start)
                 }
                 // Whoever is behind the end does not go on from there.
-                Resume::Committed { .. } | Resume::Beyond(_) | Resume::Start | Resume::Anew => {
-                    start
-                }
+                Ok(Resume::Committed { .. } | Resume::Start | Resume::Anew) | Err(_) => start,
             };
             (*partition, position)
         };

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
@@ -116,8 +117,8 @@ fn deliver(
     }
     let id = assigned.partition;
     if let Some(behind) = partitions.get_mut(&id).filter(|known| known.is_behind(&message)) {
-        if let Some(before) = behind.go_back(&message) {
-            return stand(assigned, before, message.offset, desk);
+        if behind.is_filled_by(&message) {
+            return stand(behind, &message, desk);
         }
         // What it has reached is an offset of the topic that is gone, and is committed as one.
         assigned.close();
@@ -158,9 +159,15 @@ fn deliver(
 
 /// The offsets of a partition go back: that of the message before is not true, and what it is nobody knows. To go on would
 /// leave something out, and to begin anew would deliver it again and again.
-fn stand(assigned: &Assigned, before: i64, offset: i64, desk: &Desk) {
+fn stand(partition: &mut Partition, message: &Fetched, desk: &Desk) {
+    let gone_back = partition.go_back(message);
+    let assigned = &partition.assigned;
     assigned.stand();
-    let problem = went_back(&desk.config.topic.name, assigned.partition, before, offset);
+    let topic = &desk.config.topic.name;
+    let mut problem = went_back(topic, assigned.partition, partition.seen(), message.offset);
+    if let Err(error) = gone_back {
+        let _ = write!(problem, "; the sink has it under that offset: {}", chain(&error)); // a String takes all
+    }
     tracing::error!("{problem}");
     desk.shared.side.error(&problem);
 }

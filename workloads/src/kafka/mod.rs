@@ -9,6 +9,7 @@ pub(crate) mod commits;
 pub mod credentials;
 pub(crate) mod damage;
 pub(crate) mod fetching;
+pub mod gap;
 pub mod group_offsets;
 pub(crate) mod jump;
 pub(crate) mod leap;
@@ -22,6 +23,8 @@ pub mod reader;
 pub(crate) mod refusal;
 pub mod renewal;
 pub(crate) mod resume;
+#[cfg(test)]
+pub(crate) mod stand_in;
 pub(crate) mod standing;
 pub(crate) mod suspicion;
 pub(crate) mod topic_id;

@@ -45,22 +45,28 @@ pub(crate) enum Resume {
     },
     /// At the start of the log: what the group has is an offset of an earlier topic of that name.
     Anew,
-    /// Nowhere: what the group has was behind the end of the log.
-    Beyond(i64),
 }
 
+/// Nowhere: what the group has was behind the end of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Beyond(pub(crate) i64);
+
 /// Decides by the first offset of the log and the id of the topic that it is of, if the brokers tell ids.
-pub(crate) fn resume(start: i64, committed: Option<&Committed>, topic_id: Option<&str>) -> Resume {
+pub(crate) fn resume(
+    start: i64,
+    committed: Option<&Committed>,
+    topic_id: Option<&str>,
+) -> Result<Resume, Beyond> {
     let Some(Committed { offset, topic_id: of, is_beyond }) = committed else {
-        return Resume::Start;
+        return Ok(Resume::Start);
     };
     if topic_id.is_some_and(|id| !of.is_empty() && of != id) {
-        return Resume::Anew;
+        return Ok(Resume::Anew);
     }
     if *is_beyond {
-        return Resume::Beyond(*offset);
+        return Err(Beyond(*offset));
     }
-    Resume::Committed { offset: *offset, expired: (start - offset).max(0).unsigned_abs() }
+    Ok(Resume::Committed { offset: *offset, expired: (start - offset).max(0).unsigned_abs() })
 }
 
 /// That a group has committed more of a partition than there was.
@@ -83,24 +89,24 @@ mod tests {
 
     #[test]
     fn without_an_offset_the_log_is_read_from_its_start() {
-        assert_eq!(resume(5, None, Some("a")), Resume::Start);
+        assert_eq!(resume(5, None, Some("a")), Ok(Resume::Start));
     }
 
     #[test]
     fn what_retention_removed_is_between_the_group_and_the_start_of_the_log() {
         let of = |offset| resume(10, Some(&committed(offset, "a")), Some("a"));
-        assert_eq!(of(4), Resume::Committed { offset: 4, expired: 6 });
-        assert_eq!(of(12), Resume::Committed { offset: 12, expired: 0 });
+        assert_eq!(of(4), Ok(Resume::Committed { offset: 4, expired: 6 }));
+        assert_eq!(of(12), Ok(Resume::Committed { offset: 12, expired: 0 }));
     }
 
     #[test]
     fn an_offset_of_an_earlier_topic_counts_for_nothing() {
-        assert_eq!(resume(0, Some(&committed(7, "a")), Some("b")), Resume::Anew);
+        assert_eq!(resume(0, Some(&committed(7, "a")), Some("b")), Ok(Resume::Anew));
     }
 
     #[test]
     fn an_offset_counts_when_nobody_knows_which_topic_it_is_of() {
-        let known = Resume::Committed { offset: 7, expired: 0 };
+        let known = Ok(Resume::Committed { offset: 7, expired: 0 });
         assert_eq!(resume(0, Some(&committed(7, "")), Some("b")), known);
         assert_eq!(resume(0, Some(&committed(7, "a")), None), known);
     }
@@ -110,9 +116,9 @@ mod tests {
         let read = |due: Due| Committed::read(due.offset, due.topic_id.as_deref().unwrap());
         let known = read(beyond(0, 7, Some("a")));
         assert_eq!(known, Committed { is_beyond: true, ..committed(7, "a") });
-        assert_eq!(resume(0, Some(&known), Some("a")), Resume::Beyond(7));
-        assert_eq!(resume(0, Some(&known), Some("b")), Resume::Anew);
-        assert_eq!(resume(0, Some(&read(beyond(0, 7, None))), Some("b")), Resume::Beyond(7));
+        assert_eq!(resume(0, Some(&known), Some("a")), Err(Beyond(7)));
+        assert_eq!(resume(0, Some(&known), Some("b")), Ok(Resume::Anew));
+        assert_eq!(resume(0, Some(&read(beyond(0, 7, None))), Some("b")), Err(Beyond(7)));
         assert_eq!(Committed::read(7, "a"), committed(7, "a"));
     }
 }

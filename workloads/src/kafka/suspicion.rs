@@ -1,5 +1,5 @@
 //! Whether messages come from where they are expected, after something came that cannot be read: librdkafka may have lost its
-//! place then. Pure.
+//! place then. Pure but for the clock.
 
 use std::{
     collections::BTreeMap,
@@ -32,14 +32,9 @@ impl Suspicion {
         self.is_owed = true;
     }
 
-    /// Whether anything ever came that cannot be read. Asked for every message, before anything that costs more.
-    pub(crate) const fn has_arisen(&self) -> bool {
-        self.at.is_some()
-    }
-
     /// Whether to begin fetching anew now, because something came that cannot be read; not for each error of a storm, since it
     /// throws away what was fetched ahead. What is put off is due later.
-    pub(crate) fn take_fresh_start(&mut self, now: Instant) -> bool {
+    fn take_fresh_start(&mut self, now: Instant) -> bool {
         let is_due = self.is_owed && self.begun.is_none_or(|at| now.duration_since(at) >= PAUSE);
         if is_due {
             self.begun = Some(now);
@@ -48,15 +43,28 @@ impl Suspicion {
         is_due
     }
 
-    /// Whether a message, or the partition's end, is not what comes next, so that it has to be asked again for `expected`.
-    /// Behind a damaged batch the end is told as if there had been nothing.
-    pub(crate) fn doubts(
+    /// The same now, for whoever asks again and again.
+    pub(crate) fn is_fresh_start_due(&mut self) -> bool {
+        self.at.is_some() && self.take_fresh_start(Instant::now())
+    }
+
+    /// Where a partition has to be sent back to, if a message, or its end, is not what comes next at its `position`:
+    /// librdkafka has lost its place.
+    pub(crate) fn way_back(
         &mut self,
         partition: i32,
         offset: Option<i64>,
-        expected: i64,
-        now: Instant,
-    ) -> bool {
+        position: impl FnOnce() -> Option<i64>,
+    ) -> Option<i64> {
+        // Asked for every message, before anything that costs more.
+        self.at?;
+        let expected = position()?;
+        self.doubts(partition, offset, expected, Instant::now()).then_some(expected)
+    }
+
+    /// Whether a message, or the partition's end, is not what comes next, so that it has to be asked again for `expected`.
+    /// Behind a damaged batch the end is told as if there had been nothing.
+    fn doubts(&mut self, partition: i32, offset: Option<i64>, expected: i64, now: Instant) -> bool {
         // The end is behind every offset.
         self.is_astray(partition, offset.unwrap_or(i64::MAX), expected, now)
     }

@@ -250,14 +250,14 @@ impl Engine {
             split(message, &mut self.sealer, &mut self.decoder).map_err(ProduceError::Unpack)?;
         match parts {
             Split::Halves(halves) => self.outbox.replace(partition, halves.into_iter()),
-            Split::Record { marker, record } => {
+            Split::Record { marker, record, debt } => {
                 let reject = Reject {
                     size: record.len() as u64,
                     bytes: record,
                     reason: Reason::RecordTooLarge,
                     place: None,
                 };
-                self.dead_letters.push(reject, marker.token.debt.another());
+                self.dead_letters.push(reject, debt);
                 self.outbox.replace(partition, std::iter::once(marker));
             }
         }

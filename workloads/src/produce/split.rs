@@ -3,7 +3,7 @@
 
 use batchpipe_api::{codec::Codec, envelope::Envelope, reason::Reason};
 
-use super::seal::{Past, Sealed, Sealer};
+use super::seal::{Debt, Past, Sealed, Sealer};
 use crate::{
     codec::{DecodeError, Decoder},
     kafka::outbox::Message,
@@ -19,6 +19,8 @@ pub(crate) enum Split {
         marker: Message<Sealed>,
         /// The record.
         record: Vec<u8>,
+        /// What its dead letter owes.
+        debt: Debt,
     },
 }
 
@@ -42,8 +44,10 @@ pub(crate) fn split(
             dead_lettered: lost,
             ..envelope
         };
-        let marker = sealer.marker(envelope, Past { timestamp_ms, debt });
-        return Ok(Split::Record { marker, record: text });
+        // Its chunks are safe when both are: nothing else would bring the record back.
+        let past = Past { timestamp_ms, debt: debt.another() };
+        let marker = sealer.marker(envelope, past);
+        return Ok(Split::Record { marker, record: text, debt });
     }
     let first = envelope.records / 2;
     let middle = memchr::memchr_iter(b'\n', &text)
@@ -99,17 +103,16 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_is_too_large_leaves_a_marker_that_owes_what_the_batch_owed() {
+    fn a_record_that_is_too_large_leaves_a_marker_and_a_letter_that_owe_what_the_batch_owed() {
         let ((receipt, share), mut sealer) = (Receipt::new(), sealer());
         let past = Past { timestamp_ms: 7, debt: Debt::from(vec![share]) };
         let message = sealer.message(b"1", 10..11, past);
         let parts = split(message, &mut sealer, &mut Decoder::new()).unwrap();
-        let Split::Record { marker, record } = parts else { panic!("it has one record") };
+        let Split::Record { marker, record, debt } = parts else { panic!("it has one record") };
         assert_eq!((record.as_slice(), marker.value.len()), (&b"1"[..], 0));
-        let letter = marker.token.debt.another();
         marker.token.debt.settle();
         assert!(!receipt.is_settled(), "the letter is not safe yet");
-        letter.settle();
+        debt.settle();
         assert!(receipt.is_settled());
     }
 }

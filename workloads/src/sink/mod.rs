@@ -20,7 +20,11 @@ use std::{
 use batchpipe_api::{codec::Codec, conditions::reasons};
 
 use self::tenure::Tenure;
-use crate::{dead_letter::DeadLetter, kafka::waiting::Waiting, secrets::SecretError};
+use crate::{
+    dead_letter::DeadLetter,
+    kafka::{gap::Gap, waiting::Waiting},
+    secrets::SecretError,
+};
 
 /// The good records of one message.
 #[derive(Clone, Copy, Debug)]
@@ -267,6 +271,13 @@ pub trait Writer: Send {
     fn skip(&mut self, offset: i64) -> Durable {
         let _ = offset;
         Durable::All
+    }
+
+    /// The offsets behind a gap were found not to be true: what was written under them belongs into it. A sink that goes on by
+    /// what it holds would take what truly comes there for what it has.
+    fn close_gap(&mut self, gap: &Gap) -> Result<(), WriteError> {
+        let _ = gap;
+        Ok(())
     }
 
     /// Called at least once a second, also without traffic.

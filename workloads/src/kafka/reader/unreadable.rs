@@ -67,15 +67,12 @@ impl Reader {
     /// Sends a partition back to where we are, if a message, or its end, is not what comes next: librdkafka has lost its
     /// place behind something that cannot be read. True when it did.
     pub(super) fn send_back(&mut self, partition: i32, offset: Option<i64>) -> bool {
-        if !self.suspicion.has_arisen() {
-            return false;
+        let position = || self.positions.position(partition);
+        let back = self.suspicion.way_back(partition, offset, position);
+        if let Some(back) = back {
+            self.seek(partition, back);
         }
-        let Some(position) = self.positions.position(partition) else { return false };
-        let is_doubtful = self.suspicion.doubts(partition, offset, position, Instant::now());
-        if is_doubtful {
-            self.seek(partition, position);
-        }
-        is_doubtful
+        back.is_some()
     }
 
     /// Reads a partition from where we are.

@@ -12,6 +12,7 @@ use std::{
 use super::name::{Kind, Series, parse};
 use crate::{
     file_lock::{FileLock, LockError},
+    kafka::gap::Gap,
     sink::WriteError,
 };
 
@@ -108,6 +109,20 @@ impl Folder {
             }
         }
         Ok(())
+    }
+
+    /// Gives a partition's complete files of what came behind a gap the names that they would have without it.
+    pub(super) fn close_gap(&self, series: &Series, gap: &Gap) -> Result<(), WriteError> {
+        for (name, of, kind) in self.files()? {
+            let Kind::Complete { first, last } = kind else { continue };
+            let closed = series.complete(gap.closed(first), gap.closed(last));
+            if of == *series && name != *closed {
+                let path = self.path.join(name);
+                fs::rename(&path, self.path.join(closed))
+                    .map_err(|source| failed("rename", &path, source))?;
+            }
+        }
+        self.sync()
     }
 
     fn files(&self) -> Result<Vec<(OsString, Series, Kind)>, WriteError> {

@@ -18,7 +18,7 @@ use super::{
     folder::{Folder, failed},
     name::Series,
 };
-use crate::sink::WriteError;
+use crate::{kafka::gap::Gap, sink::WriteError};
 
 /// How much is gathered before it is written; the most memory that an open file takes.
 pub const BUFFER_BYTES: usize = 256 * 1024;
@@ -123,6 +123,11 @@ impl Part {
         if self.stage < Stage::Renamed {
             self.last = self.last.max(offset);
         }
+    }
+
+    /// Messages behind the gap are those that belong into it.
+    pub(super) const fn close_gap(&mut self, gap: &Gap) {
+        (self.first, self.last) = (gap.closed(self.first), gap.closed(self.last));
     }
 
     /// Completes the file. After an error it goes on where it stopped.

@@ -8,7 +8,10 @@ use super::{
     name::Series,
     part::Part,
 };
-use crate::sink::{Delivery, Durable, WriteError, Writer, lines::terminated};
+use crate::{
+    kafka::gap::Gap,
+    sink::{Delivery, Durable, WriteError, Writer, lines::terminated},
+};
 
 /// Writes one partition's files.
 #[derive(Debug)]
@@ -120,6 +123,14 @@ impl Writer for FileWriter {
             part.cover(offset);
         }
         self.durable()
+    }
+
+    fn close_gap(&mut self, gap: &Gap) -> Result<(), WriteError> {
+        if let Some(part) = &mut self.part {
+            part.close_gap(gap);
+        }
+        self.resume = self.resume.map(|resume| gap.closed(resume));
+        self.folder.close_gap(&self.series, gap)
     }
 
     fn tick(&mut self, now: Instant) -> Result<Durable, WriteError> {

@@ -112,3 +112,49 @@ impl Desk {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{Arc, mpsc},
+        thread,
+        time::Duration,
+    };
+
+    use super::*;
+
+    /// A message of partition 0 was handed over.
+    fn handed_over() -> (Arc<Desk>, Position) {
+        let desk = Arc::new(Desk::default());
+        desk.offsets().begin(0, 0, None);
+        let tenure = desk.offsets().fetch(0, 0).unwrap().tenure;
+        assert!(desk.offsets().hand_over(0, tenure, 0));
+        let position = desk.mark();
+        (desk, position)
+    }
+
+    #[test]
+    fn what_was_handed_over_is_awaited_until_it_is_acknowledged() {
+        let (desk, position) = handed_over();
+        let (told, settled) = mpsc::channel();
+        let waiting = Arc::clone(&desk);
+        let waiter = thread::spawn(move || {
+            waiting.settle(&[0], Instant::now() + Duration::from_mins(1));
+            told.send(waiting.uncommitted()).unwrap();
+        });
+        assert!(settled.recv_timeout(Duration::from_millis(100)).is_err(), "it did not wait");
+        desk.acknowledge(position);
+        assert_eq!(settled.recv_timeout(Duration::from_secs(30)).unwrap(), [0]);
+        waiter.join().unwrap();
+    }
+
+    #[test]
+    fn what_is_not_acknowledged_in_time_is_given_up() {
+        let (desk, position) = handed_over();
+        desk.settle(&[0], Instant::now() + Duration::from_millis(10));
+        assert!(desk.uncommitted().is_empty());
+        desk.settle(&[1], Instant::now() + Duration::from_hours(1)); // nothing of that one is on its way
+        desk.acknowledge(position);
+        assert_eq!(desk.uncommitted(), [0]);
+    }
+}

@@ -1,7 +1,6 @@
 //! What librdkafka tells the source in callbacks: partitions come and go, and what it logs.
 //!
-//! Callbacks run in the poll thread. Where a partition is begun is decided before it is fetched, in the callback that
-//! brings it: from what the group has committed, the topic's id, and the start of the log.
+//! Callbacks run in the poll thread.
 
 use std::{
     sync::{
@@ -11,9 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use batchpipe_api::conditions::reasons;
 use rdkafka::{
-    ClientContext, Offset, TopicPartitionList,
+    ClientContext, TopicPartitionList,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance, RebalanceProtocol},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
@@ -24,12 +22,11 @@ use rdkafka::{
 use super::{KafkaOptions, desk::Desk, words};
 use crate::{
     kafka::{
-        answers::{REQUEST_TIMEOUT, ask_committed, ask_offsets},
+        answers::REQUEST_TIMEOUT,
         commits::{self, Due, commit_by},
         damage::Damage,
         log::{self, Remark},
         membership::Membership,
-        resume::{Resume, beyond_the_end, resume},
         topic_id::{NewId, new_id},
     },
     produce::Shared,
@@ -44,9 +41,9 @@ const ID_POLL: Duration = Duration::from_millis(20);
 
 /// The source's side of the callbacks.
 pub(super) struct Context {
-    options: KafkaOptions,
-    desk: Arc<Desk>,
-    shared: Shared,
+    pub(super) options: KafkaOptions,
+    pub(super) desk: Arc<Desk>,
+    pub(super) shared: Shared,
     pub(super) membership: Membership,
     /// Counts changes of the assignment.
     changes: AtomicU64,
@@ -55,12 +52,12 @@ pub(super) struct Context {
     /// Set when it could not be decided where a partition is begun.
     is_undecided: AtomicBool,
     /// Held while the group is told how far we are: an earlier commit must not come later.
-    committing: Mutex<()>,
+    pub(super) committing: Mutex<()>,
     /// Set when nothing is to be read any more.
     is_leaving: AtomicBool,
     is_unreachable: AtomicBool,
     /// The id of the topic when it was first heard of.
-    topic_id: OnceLock<String>,
+    pub(super) topic_id: OnceLock<String>,
     remark: Remark,
 }
 
@@ -196,93 +193,6 @@ impl Context {
         self.desk.offsets().forget(partitions);
     }
 
-    /// Decides where partitions that come to us are begun, and notes it in the list from which they are fetched.
-    fn begin(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        list: &mut TopicPartitionList,
-    ) -> KafkaResult<()> {
-        let partitions = self.numbers(list);
-        if partitions.is_empty() {
-            return Ok(());
-        }
-        let topic = &self.options.topic;
-        let starts = ask_offsets(consumer, topic, &partitions, Offset::Beginning)?;
-        let committed = ask_committed(consumer, topic, &partitions)?;
-        let ends = ask_offsets(consumer, topic, &partitions, Offset::End)?;
-        let id = self.topic_id.get();
-        for partition in partitions {
-            let Some(log_start) = starts.get(&partition).copied() else {
-                return Err(KafkaError::OffsetFetch(Code::LeaderNotAvailable));
-            };
-            let of_group = committed.get(&partition);
-            let start = match resume(log_start, of_group, id.map(String::as_str)) {
-                Resume::Start => log_start,
-                Resume::Beyond(offset) => return Err(self.beyond_the_end(partition, offset)),
-                Resume::Committed { offset, expired } => {
-                    self.check_end(consumer, partition, offset, ends.get(&partition).copied())?;
-                    if expired > 0 {
-                        self.report_expired(partition, offset, expired);
-                    }
-                    offset.max(log_start)
-                }
-                Resume::Anew => {
-                    tracing::warn!(
-                        partition,
-                        "topic {topic} was made again; reading it from its start"
-                    );
-                    log_start
-                }
-            };
-            list.set_partition_offset(topic, partition, Offset::Offset(start))?;
-            self.desk.offsets().begin(partition, start, id.cloned());
-        }
-        Ok(())
-    }
-
-    /// Refuses an offset of the group that is behind all there is, and has the group remember it.
-    fn check_end(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        partition: i32,
-        committed: i64,
-        end: Option<i64>,
-    ) -> KafkaResult<()> {
-        let Some(end) = end else { return Err(KafkaError::OffsetFetch(Code::LeaderNotAvailable)) };
-        if committed <= end {
-            return Ok(());
-        }
-        let _turn = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (topic, id) = (&self.options.topic, self.topic_id.get().map(String::as_str));
-        commits::mark_beyond(consumer, topic, partition, committed, id);
-        Err(self.beyond_the_end(partition, committed))
-    }
-
-    /// To go on there would leave out what comes until then.
-    fn beyond_the_end(&self, partition: i32, committed: i64) -> KafkaError {
-        let KafkaOptions { group, topic, .. } = &self.options;
-        let problem = beyond_the_end(group, topic, partition, committed);
-        tracing::warn!("{problem}");
-        self.shared.side.error(&problem);
-        KafkaError::OffsetFetch(Code::OffsetOutOfRange)
-    }
-
-    pub(super) fn report_expired(&self, partition: i32, position: i64, expired: u64) {
-        let topic = &self.options.topic;
-        tracing::error!(
-            partition,
-            position,
-            expired,
-            "retention removed messages of topic {topic} before they were read"
-        );
-        self.shared.ledger.update(|counts| counts.expired_messages += expired);
-        self.shared.side.error(&format!(
-            "{}: {expired} messages of partition {partition} of topic {topic} were removed by retention before they \
-             were read; raise its retention.ms or the number of producers",
-            reasons::DATA_EXPIRED,
-        ));
-    }
-
     fn assign(
         &self,
         consumer: &BaseConsumer<Self>,
@@ -310,7 +220,7 @@ impl Context {
         Ok(())
     }
 
-    fn numbers(&self, list: &TopicPartitionList) -> Vec<i32> {
+    pub(super) fn numbers(&self, list: &TopicPartitionList) -> Vec<i32> {
         let elements = list.elements_for_topic(&self.options.topic);
         elements.iter().map(TopicPartitionListElem::partition).collect()
     }
@@ -373,4 +283,55 @@ impl ConsumerContext for Context {
     }
 
     fn pre_rebalance(&self, _: &BaseConsumer<Self>, _: &Rebalance<'_>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use batchpipe_api::report::Role;
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+    use super::*;
+    use crate::{
+        admin::Side,
+        budget::Budget,
+        chunk::Rules,
+        kafka::stand_in::{StandIn, TOPIC, cluster_of, stand_in},
+        ledger::Ledger,
+        shutdown::Shutdown,
+    };
+
+    const MIB: usize = 1024 * 1024;
+
+    fn member(broker: &StandIn, desk: &Arc<Desk>) -> BaseConsumer<Context> {
+        let options = KafkaOptions {
+            cluster: cluster_of(broker),
+            is_other_cluster: false,
+            topic: TOPIC.to_owned(),
+            group: "g".to_owned(),
+            rules: Rules { validate: true, key: None },
+            max_record_bytes: MIB,
+        };
+        let settings = options.cluster.access().unwrap().consumer_config(&options.group, MIB);
+        let ledger = Arc::new(Ledger::new());
+        let side = Side::new(Role::Producer, Arc::clone(&ledger));
+        let (budget, shutdown) = (Budget::new(MIB), Shutdown::new());
+        let shared = Shared { ledger, budget, share: MIB, side, shutdown };
+        settings.create_with_context(Context::new(options, Arc::clone(desk), shared)).unwrap()
+    }
+
+    #[test]
+    fn what_the_group_refuses_is_not_committed_and_is_told_again() {
+        let (broker, desk) = (stand_in(), Arc::new(Desk::default()));
+        let client = member(&broker, &desk);
+        desk.offsets().begin(0, 0, None);
+        let tenure = desk.offsets().fetch(0, 0).unwrap().tenure;
+        assert!(desk.offsets().hand_over(0, tenure, 0));
+        desk.acknowledge(desk.mark());
+        let refusal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+        broker.request_errors(RDKafkaApiKey::OffsetCommit, &[refusal]);
+        client.context().commit(&client, &[0]).unwrap_err();
+        assert_eq!(desk.uncommitted(), [0]);
+        client.context().commit(&client, &[0]).unwrap();
+        assert!(desk.uncommitted().is_empty());
+    }
 }

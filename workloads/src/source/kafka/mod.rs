@@ -8,6 +8,7 @@
 //! The poll thread never waits for the batches' broker: when the queue is full it pauses the partitions, so the group
 //! never takes it for dead.
 
+mod begin;
 mod desk;
 mod group;
 mod leaving;

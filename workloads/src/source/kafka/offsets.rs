@@ -3,13 +3,10 @@
 //! Whenever a partition comes to us a new tenure of it begins. What is acknowledged late, of an earlier tenure, counts
 //! for nothing: the partition may be another member's meanwhile.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    ops::Range,
-};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::super::Position;
-use crate::kafka::commits::Due;
+use crate::kafka::{commits::Due, gap::Gap};
 
 /// What we know of the partitions that are ours.
 #[derive(Debug, Default)]
@@ -37,10 +34,21 @@ struct Held {
     /// The same of what the group knows.
     committed: Option<i64>,
     is_leaving: bool,
-    /// The offsets that were left out last.
-    gap: Range<i64>,
-    /// Nothing more of it is handed over: one of its offsets is not true.
-    stands: bool,
+    gap: Gap,
+    /// Where it went back to, if it did: offsets behind the gap are not true then, and nothing more of it is handed over.
+    stands_at: Option<i64>,
+}
+
+impl Held {
+    /// What the group may know.
+    fn reached(&self) -> Option<i64> {
+        let acknowledged = self.acknowledged?;
+        Some(match self.stands_at {
+            None => acknowledged,
+            Some(offset) if acknowledged == self.fetched => offset,
+            Some(_) => self.gap.closed(acknowledged),
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -72,18 +80,19 @@ impl Offsets {
             acknowledged: None,
             committed: None,
             is_leaving: false,
-            gap: 0..0,
-            stands: false,
+            gap: Gap::default(),
+            stands_at: None,
         };
         self.ours.insert(partition, held);
     }
 
     /// A message came; none when its partition is not ours, or not for long any more.
     pub(super) fn fetch(&mut self, partition: i32, offset: i64) -> Option<Fetched> {
-        let held = self.ours.get_mut(&partition).filter(|held| !held.is_leaving && !held.stands)?;
+        let held = self.ours.get_mut(&partition);
+        let held = held.filter(|held| !held.is_leaving && held.stands_at.is_none())?;
         let leap_from = (offset > held.fetched).then_some(held.fetched);
         if let Some(from) = leap_from {
-            held.gap = from..offset;
+            held.gap = Gap::new(from, offset);
         }
         held.fetched = offset + 1;
         Some(Fetched { tenure: held.tenure, leap_from })
@@ -92,9 +101,9 @@ impl Offsets {
     /// Where fetching is, if this offset fills what was left out before: then the offset of the message before it is not
     /// true, and nothing more of the partition is fetched.
     pub(super) fn stand_if_it_goes_back(&mut self, partition: i32, offset: i64) -> Option<i64> {
-        let held = self.ours.get_mut(&partition).filter(|held| !held.stands)?;
-        held.stands = offset < held.fetched && held.gap.contains(&offset);
-        held.stands.then_some(held.fetched)
+        let held = self.ours.get_mut(&partition).filter(|held| held.stands_at.is_none())?;
+        held.stands_at = Some(offset).filter(|offset| held.gap.is_filled_by(*offset));
+        held.stands_at.map(|_| held.fetched)
     }
 
     /// Where fetching is in each partition that is ours and stays so.
@@ -160,7 +169,7 @@ impl Offsets {
     /// What the group is to be told of these partitions.
     pub(super) fn due(&self, partitions: &[i32]) -> Vec<Due> {
         let due = |(partition, held): (&i32, &Held)| {
-            let offset = held.acknowledged.filter(|_| held.acknowledged != held.committed)?;
+            let offset = held.reached().filter(|reached| held.committed != Some(*reached))?;
             Some(Due { partition: *partition, offset, topic_id: held.topic_id.clone() })
         };
         self.ours
@@ -280,6 +289,50 @@ mod tests {
         assert_eq!(offsets.fetch(0, 10).unwrap().leap_from, None);
         assert_eq!(offsets.fetch(0, 14).unwrap().leap_from, Some(11));
         assert_eq!(offsets.fetch(0, 15).unwrap().leap_from, None);
+    }
+
+    #[test]
+    fn a_partition_that_goes_back_into_its_gap_stands_and_its_offset_goes_back_too() {
+        let mut offsets = two();
+        fetch_and_hand_over(&mut offsets, 0, 10);
+        let before = offsets.mark();
+        // Their true offsets are 11 and 12, and one bit is turned.
+        fetch_and_hand_over(&mut offsets, 0, 75);
+        let half = offsets.mark();
+        fetch_and_hand_over(&mut offsets, 0, 76);
+        let behind = offsets.mark();
+        offsets.acknowledge(half);
+        assert_eq!(offsets.due(&[0]), [due(0, 76)], "nobody knows yet");
+        offsets.commit(0, 76);
+        assert_eq!(offsets.stand_if_it_goes_back(0, 77), None);
+        assert_eq!(offsets.stand_if_it_goes_back(0, 13), Some(77));
+        assert_eq!((offsets.fetch(0, 13), offsets.fetch(0, 77)), (None, None));
+        assert_eq!(offsets.due(&[0]), [due(0, 12)], "the second of them is not safe");
+        offsets.acknowledge(behind);
+        assert_eq!(offsets.due(&[0]), [due(0, 13)]);
+        offsets.commit(0, 13);
+        assert_eq!(offsets.due(&[0]), []);
+        assert!(offsets.fetch(1, 10).is_some(), "the others go on");
+        // The same before anything behind the gap is safe.
+        let mut offsets = two();
+        fetch_and_hand_over(&mut offsets, 0, 10);
+        assert_eq!(offsets.mark(), before);
+        fetch_and_hand_over(&mut offsets, 0, 75);
+        offsets.mark();
+        offsets.acknowledge(before);
+        assert_eq!(offsets.stand_if_it_goes_back(0, 12), Some(76));
+        assert_eq!(offsets.due(&[0]), [due(0, 11)]);
+    }
+
+    #[test]
+    fn what_was_here_before_and_left_nothing_out_is_no_reason_to_stand() {
+        let mut offsets = two();
+        fetch_and_hand_over(&mut offsets, 0, 10);
+        fetch_and_hand_over(&mut offsets, 0, 12);
+        assert_eq!(offsets.stand_if_it_goes_back(0, 10), None);
+        assert_eq!(offsets.stand_if_it_goes_back(0, 12), None);
+        assert_eq!(offsets.stand_if_it_goes_back(7, 11), None, "it is not ours");
+        assert!(offsets.fetch(0, 13).is_some());
     }
 
     #[test]

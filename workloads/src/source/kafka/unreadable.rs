@@ -44,7 +44,7 @@ impl Session<'_> {
 
     /// Begins fetching anew when that is due.
     pub(super) fn begin_anew_when_suspected(&mut self) {
-        if self.suspicion.has_arisen() && self.suspicion.take_fresh_start(Instant::now()) {
+        if self.suspicion.is_fresh_start_due() {
             self.fetching.begin_anew(self.client);
         }
     }
@@ -52,15 +52,12 @@ impl Session<'_> {
     /// Sends a partition back to where we are, if a message, or its end, is not what comes next: librdkafka has lost its
     /// place. True when it did.
     pub(super) fn send_back(&mut self, partition: i32, offset: Option<i64>) -> Result<bool, End> {
-        if !self.suspicion.has_arisen() {
+        let desk = &self.poller.desk;
+        let position = || desk.offsets().position(partition);
+        let Some(back) = self.suspicion.way_back(partition, offset, position) else {
             return Ok(false);
-        }
-        let position = self.poller.desk.offsets().position(partition);
-        let Some(position) = position else { return Ok(false) };
-        if !self.suspicion.doubts(partition, offset, position, Instant::now()) {
-            return Ok(false);
-        }
-        self.seek(partition, position).map(|()| true)
+        };
+        self.seek(partition, back).map(|()| true)
     }
 
     /// Looks at partitions that stand still since something came that cannot be read, until one is found that cannot go on.

@@ -23,7 +23,7 @@ fn number<const N: usize>(log: &[u8], at: usize) -> [u8; N] {
 
 /// Changes a partition's log on the disk, given where in it record batches are that hold messages. The broker has to be
 /// stopped.
-fn rewrite<T>(
+pub(crate) fn rewrite<T>(
     kafka: &Kafka,
     topic: &str,
     partition: i32,
@@ -182,12 +182,19 @@ fn an_offset_that_a_disk_has_damaged_is_not_followed_and_nothing_is_lost_by_it()
 /// The same by so little that the partition has such an offset, or as good as.
 #[test]
 fn an_offset_that_is_damaged_by_little_is_told_and_costs_nothing() {
-    // What is added to the offset of the first batch behind 64, and to the last one.
-    for (topic, bit, is_last) in [("nearer", 32, false), ("nearest-end", 128, true)] {
+    // What is added to the offset of the first batch behind 64, and to the last one; and whether records go into files, which
+    // say by their names what they hold.
+    for (topic, bit, is_last, has_files) in [
+        ("nearer", 32, false, false),
+        ("nearest-end", 128, true, false),
+        ("nearer-files", 32, false, true),
+    ] {
         let mut kafka = kafka().unwrap();
         let records = fill(&kafka, topic, 3000);
         let mut scene = Scene::new(&kafka, topic);
-        scene.spec["consumer"]["sink"] = serde_json::json!({"stdout": {}});
+        if !has_files {
+            scene.spec["consumer"]["sink"] = serde_json::json!({"stdout": {}});
+        }
         let turn = |kafka: &mut Kafka| {
             kafka.stop().unwrap();
             rewrite(kafka, topic, 1, |log, batches| {
@@ -212,8 +219,12 @@ fn an_offset_that_is_damaged_by_little_is_told_and_costs_nothing() {
         let more = rest.output.clone();
         rest.wait().well();
         let mut tally = Tally::new(&records);
-        tally.output(&printed);
-        tally.output(&more);
+        if has_files {
+            tally.folder(&scene.output());
+        } else {
+            tally.output(&printed);
+            tally.output(&more);
+        }
         tally.check_complete(topic);
     }
 }

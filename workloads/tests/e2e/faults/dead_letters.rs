@@ -10,7 +10,10 @@ use batchpipe_api::reason::Reason;
 use batchpipe_testbed::{Kafka, shared_kafka};
 use serde_json::json;
 
-use super::support::{Records, Scene, read_topic, until};
+use super::{
+    sizes::random_digits,
+    support::{Records, Scene, TopicMessage, read_topic, until},
+};
 
 const TOTAL: usize = 20_000;
 const BAD: usize = 10;
@@ -30,16 +33,19 @@ fn write_input(scene: &Scene) -> (Records, Vec<String>) {
     (records, bad)
 }
 
-/// Fails unless the dead-letter topic holds exactly these records.
+/// Fails unless the dead-letter topic holds exactly these records, which are no JSON.
 fn check_letters(kafka: &Kafka, topic: &str, bad: &[String]) {
+    check_letters_of(kafka, topic, bad, Reason::InvalidJson);
+}
+
+fn check_letters_of(kafka: &Kafka, topic: &str, bad: &[String], reason: Reason) {
     let letters = read_topic(kafka, topic);
-    assert!(letters.iter().all(|letter| {
-        letter.dead_letter().is_some_and(|why| why.reason == Reason::InvalidJson)
-    }));
+    let has_reason = |letter: &TopicMessage| letter.dead_letter().unwrap().reason == reason;
+    assert!(letters.iter().all(has_reason));
     let mut kept: Vec<_> =
         letters.into_iter().map(|letter| String::from_utf8(letter.value).unwrap()).collect();
     kept.sort();
-    assert_eq!(kept, bad);
+    assert!(kept == bad, "{topic}: {} letters of {} records", kept.len(), bad.len());
 }
 
 #[test]
@@ -58,6 +64,24 @@ fn a_consumer_waits_for_the_dead_letter_topic() {
     assert_eq!(consumer.terminate().well().dead_lettered, BAD as u64);
     scene.tally_output(&records).check_exact("dead letters, consumer");
     check_letters(kafka, "letters-consumer.dlq", &bad);
+}
+
+/// Nobody comes back to a message that is in a file: its letters have to be safe before.
+#[test]
+fn a_consumer_that_is_stopped_while_letters_wait_sends_them_next_time() {
+    let kafka = shared_kafka().unwrap();
+    let mut scene = Scene::new(kafka, "letters-stopped-consumer");
+    scene.spec["consumer"]["deadLetter"] = json!({"provision": "Never"});
+    scene.spec["producer"]["validate"] = "None".into();
+    let (records, bad) = write_input(&scene);
+    scene.produce_all().well();
+    let consumer = scene.start("consume", &["--grace-period", "1s"]);
+    consumer.await_unready(MISSING);
+    consumer.terminate();
+    kafka.create_topic("letters-stopped-consumer.dlq", 1, &[]).unwrap();
+    scene.consume_all().well();
+    scene.tally_output(&records).check_exact("dead letters, consumer stopped");
+    check_letters(kafka, "letters-stopped-consumer.dlq", &bad);
 }
 
 /// Each has a letter of its own, of whatever size it is.
@@ -161,9 +185,38 @@ fn a_producer_that_is_stopped_while_letters_wait_sends_them_next_time() {
 #[test]
 fn a_producer_that_is_killed_while_letters_wait_sends_them_next_time() {
     let kafka = shared_kafka().unwrap();
-    let mut scene = Scene::new(kafka, "letters-killed");
-    scene.spec["consumer"]["deadLetter"] = json!({"provision": "Never"});
+    let scene = Scene::new(kafka, "letters-killed");
     let (records, bad) = write_input(&scene);
+    kill_while_letters_wait(kafka, scene, &records, &bad, Reason::InvalidJson);
+}
+
+/// The same for what only the broker says of a record.
+#[test]
+fn a_producer_that_is_killed_while_letters_of_large_records_wait_sends_them_next_time() {
+    let (kafka, name) = (shared_kafka().unwrap(), "letters-killed-large");
+    let scene = Scene::new(kafka, name);
+    kafka.create_topic(name, 3, &[("max.message.bytes", "2000")]).unwrap();
+    let mut file = BufWriter::new(File::create(scene.input()).unwrap());
+    let (mut records, mut large) = (Records::default(), Vec::new());
+    for number in 0..BAD {
+        let line = format!(r#"{{"large":"{}"}}"#, random_digits(number as u64));
+        writeln!(file, "{line}").unwrap();
+        large.push(line);
+        records.append(&mut file, TOTAL / BAD);
+    }
+    drop(file);
+    large.sort();
+    kill_while_letters_wait(kafka, scene, &records, &large, Reason::RecordTooLarge);
+}
+
+fn kill_while_letters_wait(
+    kafka: &Kafka,
+    mut scene: Scene,
+    records: &Records,
+    bad: &[String],
+    reason: Reason,
+) {
+    scene.spec["consumer"]["deadLetter"] = json!({"provision": "Never"});
     let producer = scene.start("produce", &[]);
     producer.await_unready(MISSING);
     // All the others are in the topic, and acknowledged to whoever counts no letters.
@@ -174,8 +227,9 @@ fn a_producer_that_is_killed_while_letters_wait_sends_them_next_time() {
     until("a checkpoint would have been written", || asked.elapsed() > Duration::from_secs(3));
     assert_eq!(checkpoint(), written, "a letter stands before everything");
     producer.kill();
-    kafka.create_topic("letters-killed.dlq", 1, &[]).unwrap();
+    let letters = format!("{}.dlq", scene.topic);
+    kafka.create_topic(&letters, 1, &[]).unwrap();
     scene.produce_all().well();
-    scene.tally_topic(kafka, &records).check_complete("dead letters, killed");
-    check_letters(kafka, "letters-killed.dlq", &bad);
+    scene.tally_topic(kafka, records).check_complete(&scene.topic);
+    check_letters_of(kafka, &letters, bad, reason);
 }

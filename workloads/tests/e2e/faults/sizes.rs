@@ -23,7 +23,7 @@ fn check_sequences(kafka: &Kafka, topic: &str) {
 }
 
 /// So many that no codec makes them smaller than the limit.
-fn random_digits(seed: u64) -> String {
+pub(super) fn random_digits(seed: u64) -> String {
     let mut state = seed + 1;
     let digit = || {
         // Knuth's linear congruential generator; its high bits are as good as random here.

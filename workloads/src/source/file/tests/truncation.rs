@@ -88,6 +88,94 @@ fn an_older_copy_is_not_taken_for_the_one_of_now() {
     assert_eq!(scene.notices(), (0, 1, 0));
 }
 
+/// Sets when a file was written to: so many minutes from now.
+fn written_in(path: &Path, minutes: u64) {
+    let file = fs::File::options().append(true).open(path).unwrap();
+    file.set_modified(std::time::SystemTime::now() + Duration::from_mins(minutes)).unwrap();
+}
+
+/// Each of them begins as the file did, because every file of this program begins alike.
+#[test]
+fn of_several_copies_the_first_one_goes_on_where_the_file_was_left() {
+    for is_restarted in [false, true] {
+        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+            let mut s = Scene::followed("head\n");
+            assert_eq!(s.read_and_acknowledge(), "head\n");
+            if is_restarted {
+                s.kill();
+            }
+            for number in order {
+                let name = format!("app.log.{}", number + 1);
+                s.append(&name, &format!("head\n{number}\n"));
+                written_in(&s.path(&name), number + 1);
+            }
+            fs::write(s.path("app.log"), "3\n").unwrap();
+            let got = s.read_and_acknowledge();
+            let want = "0\nhead\n1\nhead\n2\n3\n";
+            assert_eq!(got, want, "restarted: {is_restarted}, {order:?}");
+            s.kill();
+            assert_eq!(s.read(), "");
+        }
+    }
+}
+
+#[test]
+fn an_older_file_that_begins_alike_and_was_never_seen_is_no_copy_and_is_read_as_a_whole() {
+    for is_restarted in [false, true] {
+        let mut s = Scene::followed("head\n1\n");
+        assert_eq!(s.read_and_acknowledge(), "head\n1\n");
+        if is_restarted {
+            s.kill();
+        }
+        s.append("app.log.1", "head\n1\nlong ago\n");
+        let file = fs::File::options().append(true).open(s.path("app.log.1")).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_hours(1)).unwrap();
+        fs::write(s.path("app.log"), "head\n2\n").unwrap();
+        let want = "head\n1\nlong ago\nhead\n2\n";
+        assert_eq!(s.read(), want, "restarted: {is_restarted}");
+    }
+}
+
+/// The clocks of file systems are coarse.
+#[test]
+fn a_copy_that_was_written_to_in_the_moment_of_the_last_look_is_one() {
+    for is_restarted in [false, true] {
+        let mut s = Scene::followed("1\n");
+        assert_eq!(s.read_and_acknowledge(), "1\n");
+        let then = fs::metadata(s.path("app.log")).unwrap().modified().unwrap();
+        if is_restarted {
+            s.kill();
+        }
+        s.append("app.log", "2\n");
+        copied(&s, "app.log.1");
+        let copy = fs::File::options().append(true).open(s.path("app.log.1")).unwrap();
+        copy.set_modified(then).unwrap();
+        s.append("app.log", "3\n");
+        assert_eq!(s.read(), "2\n3\n", "restarted: {is_restarted}");
+    }
+}
+
+#[test]
+fn a_copy_that_was_read_is_not_taken_for_another_one_that_begins_alike() {
+    for is_restarted in [false, true] {
+        let mut s = Scene::followed("head\n1\n");
+        assert_eq!(s.read_and_acknowledge(), "head\n1\n");
+        tick();
+        s.append("app.log", "2\n");
+        copied(&s, "app.log.1");
+        assert_eq!(s.read_and_acknowledge(), "2\n");
+        s.append("app.log", "head\n");
+        assert_eq!(s.read_and_acknowledge(), "head\n");
+        if is_restarted {
+            s.kill();
+        }
+        // Somebody touches it.
+        written_in(&s.path("app.log.1"), 1);
+        fs::write(s.path("app.log"), "3\n").unwrap();
+        assert_eq!(s.read_and_acknowledge(), "3\n", "restarted: {is_restarted}");
+    }
+}
+
 #[test]
 fn unread_lines_that_were_truncated_away_are_a_loss_that_is_told() {
     let mut scene = Scene::followed("1\n");
@@ -228,6 +316,25 @@ fn of_two_copies_made_between_two_looks_the_second_is_read_too() {
 }
 
 #[test]
+fn a_copy_of_what_was_read_is_not_read_again_behind_the_one_that_holds_more() {
+    for is_restarted in [false, true] {
+        let mut s = Scene::followed("1\n");
+        assert_eq!(s.read_and_acknowledge(), "1\n");
+        if is_restarted {
+            s.kill();
+        }
+        fs::copy(s.path("app.log"), s.path("app.log.2")).unwrap();
+        tick();
+        s.append("app.log", "2\n");
+        copied(&s, "app.log.1");
+        s.append("app.log", "3\n");
+        assert_eq!(s.read_and_acknowledge(), "2\n3\n", "restarted: {is_restarted}");
+        s.kill();
+        assert_eq!(s.read(), "");
+    }
+}
+
+#[test]
 fn a_copy_of_a_file_of_which_nothing_was_read_yet_is_read() {
     for is_empty in [false, true] {
         let mut s = Scene::followed("1\n");
@@ -277,6 +384,22 @@ fn a_copy_that_was_read_before_it_was_made_and_compressed_is_no_loss() {
     s.append("app.log", "4\n");
     assert_eq!(s.read_and_acknowledge(), "4\n");
     assert_eq!(s.notices(), (0, 2, 1));
+}
+
+#[test]
+fn what_was_compressed_long_ago_is_not_taken_for_the_copy_that_was_just_compressed() {
+    let mut s = Scene::followed("1\n");
+    assert_eq!(s.read_and_acknowledge(), "1\n");
+    assert_eq!(s.read(), "");
+    s.append("app.log.9.gz", "long ago");
+    let old = fs::File::options().append(true).open(s.path("app.log.9.gz")).unwrap();
+    old.set_modified(std::time::SystemTime::now() - Duration::from_hours(1)).unwrap();
+    tick();
+    copied(&s, "app.log.1.gz");
+    fs::write(s.path("app.log.1.gz"), "compressed").unwrap();
+    s.append("app.log", "2\n");
+    assert_eq!(s.read_and_acknowledge(), "2\n");
+    assert_eq!(s.notices(), (0, 1, 0), "nothing is lost");
 }
 
 #[test]

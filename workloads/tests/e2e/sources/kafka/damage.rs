@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use batchpipe_api::reason::Reason;
-use batchpipe_testbed::kafka;
+use batchpipe_testbed::{Kafka, kafka};
 
 use super::stage::Stage;
 use crate::faults::{
-    damage::damage,
+    damage::{damage, rewrite},
     support::{Tally, read_topic, until},
 };
 use crate::kit::command::not_kafka;
@@ -73,6 +73,7 @@ fn answers_that_are_not_kafkas_are_not_taken_for_damage() {
     let producer = stage.scene.produce();
     stage.send(&pairs[..1000]);
     until("some are sent", || producer.report().accounting.delivered == 1000);
+    stage.await_committed(); // or they are sent again when the group is joined anew
     let Stage { scene, raw, .. } = stage;
     kafka.stop().unwrap();
     until("its log tells of it", || producer.log().contains("no broker answers"));
@@ -83,4 +84,33 @@ fn answers_that_are_not_kafkas_are_not_taken_for_damage() {
     let report = producer.terminate().well();
     assert_eq!((report.accepted, report.dead_lettered), (3000, 0));
     stage.scene.tally_topic(&kafka, &records).check_complete("source-balancer");
+}
+
+/// The partition has such an offset, so that only what follows tells that it is not true.
+#[test]
+fn an_offset_that_is_damaged_by_little_is_told_and_costs_nothing() {
+    let mut kafka = kafka().unwrap();
+    let stage = Stage::new(&kafka, "source-nearer");
+    let (records, pairs) = stage.records(4000);
+    // Record batches of some ten messages.
+    for part in pairs.chunks(50) {
+        stage.send(part);
+    }
+    let Stage { scene, raw, .. } = stage;
+    let turn = |kafka: &mut Kafka| {
+        kafka.stop().unwrap();
+        // 64 more, or as many less once it is turned.
+        rewrite(kafka, &raw, 1, |log, batches| log[batches[2].start + 7] ^= 64);
+        kafka.start_again().unwrap();
+    };
+    turn(&mut kafka);
+    let producer = scene.produce();
+    until("it is told", || producer.log().contains("comes behind offset"));
+    producer.terminate().well();
+    turn(&mut kafka);
+    let stage = Stage { scene, kafka: &kafka, raw: raw.clone() };
+    let producer = stage.scene.produce();
+    stage.await_committed();
+    producer.terminate().well();
+    stage.tally(&kafka, &records).check_exact("source-nearer");
 }

@@ -3,6 +3,7 @@
 use std::{thread, time::Duration};
 
 use batchpipe_testbed::shared_kafka;
+use serde_json::json;
 
 use super::stage::Stage;
 use crate::faults::support::until;
@@ -32,6 +33,33 @@ fn producers_that_join_and_leave_lose_nothing() {
         first.terminate().well();
     });
     stage.tally(kafka, &records).check_exact("rebatched-members");
+}
+
+/// Whoever gets a partition goes on where the group is, so what is on its way then would be sent twice.
+#[test]
+fn what_is_on_its_way_is_awaited_before_a_partition_is_given_back() {
+    const TOTAL: usize = 12_000;
+    let kafka = shared_kafka().unwrap();
+    let mut stage = Stage::new(kafka, "rebatched-awaited");
+    // Of whatever is read for so long, something is always on its way.
+    stage.scene.spec["batch"] = json!({"maxRecords": 100_000, "linger": "2s"});
+    let (records, pairs) = stage.records(TOTAL);
+    thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            for some in pairs.chunks(20) {
+                stage.send(some);
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        let first = stage.produce_until(1);
+        let second = stage.produce_until(1);
+        assert!(!sender.is_finished(), "nothing was on its way");
+        sender.join().unwrap();
+        stage.await_committed();
+        first.terminate().well();
+        second.terminate().well();
+    });
+    stage.tally(kafka, &records).check_exact("rebatched-awaited");
 }
 
 #[test]

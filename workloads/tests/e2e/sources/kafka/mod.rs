@@ -1,5 +1,6 @@
 //! The Kafka source: every record of the topic of single records is in the topic of batches; whatever happens.
 
+mod beyond;
 mod damage;
 mod ends;
 mod keys;

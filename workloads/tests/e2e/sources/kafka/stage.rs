@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use batchpipe_testbed::Kafka;
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _},
+    consumer::{BaseConsumer, CommitMode, Consumer as _},
     error::{KafkaError, RDKafkaErrorCode},
     producer::{BaseProducer, BaseRecord, Producer as _},
 };
@@ -79,19 +79,30 @@ impl<'a> Stage<'a> {
 
     /// What the group has committed, with its metadata.
     pub(super) fn committed(&self) -> Vec<(Option<i64>, String)> {
-        let group: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", self.kafka.bootstrap_servers())
-            .set("group.id", &self.raw)
-            .create()
-            .unwrap();
         let mut list = TopicPartitionList::new();
         for partition in 0..PARTITIONS {
             list.add_partition(&self.raw, partition.try_into().unwrap());
         }
-        let list = group.committed_offsets(list, TIMEOUT).unwrap();
+        let list = self.group().committed_offsets(list, TIMEOUT).unwrap();
         let elements = list.elements();
         let offset = |offset| if let Offset::Offset(offset) = offset { Some(offset) } else { None };
         elements.iter().map(|it| (offset(it.offset()), it.metadata().to_owned())).collect()
+    }
+
+    /// Sets what the group, which has no members, has committed.
+    pub(super) fn commit(&self, partition: i32, offset: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.raw, partition, Offset::Offset(offset)).unwrap();
+        self.group().commit(&list, CommitMode::Sync).unwrap();
+    }
+
+    /// The group, for somebody who does not join it.
+    fn group(&self) -> BaseConsumer {
+        ClientConfig::new()
+            .set("bootstrap.servers", self.kafka.bootstrap_servers())
+            .set("group.id", &self.raw)
+            .create()
+            .unwrap()
     }
 
     /// The sum of all that.

@@ -1,17 +1,16 @@
 //! The promise of the file sink: each record exactly once, whenever the process dies and whatever fails.
 
+mod failures;
+
 use std::{
     collections::BTreeSet,
-    fs::{self, File},
-    io,
+    fs,
     path::Path,
-    process::Command,
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use rustix::process::{Resource, Rlimit, setrlimit};
 use tempfile::TempDir;
 
 use super::{
@@ -19,9 +18,11 @@ use super::{
     folder::Folder,
     name::Series,
     part::{BUFFER_BYTES, Part, Stage},
-    writer::FileWriter,
 };
-use crate::sink::{Delivery, Durable, Sink, WriteError, Writer, tenure::lasting};
+use crate::{
+    kafka::gap::Gap,
+    sink::{Delivery, Durable, Sink, WriteError, Writer, tenure::lasting},
+};
 
 const NEVER: Roll = Roll { max_bytes: u64::MAX, interval: Duration::MAX };
 
@@ -38,6 +39,14 @@ fn put(
     let whole = 0..text.len();
     let runs = std::slice::from_ref(&whole);
     writer.write(&Delivery { offset, timestamp_ms: 0, text, runs, records: 1, packed: None }, now)
+}
+
+fn sink_folder(folder: &Path) -> Arc<Folder> {
+    Arc::new(Folder::open(folder.to_owned()).unwrap())
+}
+
+fn series() -> Series {
+    Series { topic: "t".to_owned(), partition: 0 }
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -111,9 +120,8 @@ fn a_kill_between_any_two_calls_neither_loses_nor_doubles() {
 #[test]
 fn a_kill_at_any_step_of_completing_a_file_neither_loses_nor_doubles() {
     let folder = TempDir::new().unwrap();
-    let opened = Arc::new(Folder::open(folder.path().to_owned()).unwrap());
-    let series = Series { topic: "t".to_owned(), partition: 0 };
-    let mut part = Part::create(&opened, &series, 0, Instant::now()).unwrap();
+    let opened = sink_folder(folder.path());
+    let mut part = Part::create(&opened, &series(), 0, Instant::now()).unwrap();
     for offset in 0..4 {
         part.append(offset, &[offset.to_string().as_bytes(), b"\n"]).unwrap();
     }
@@ -220,6 +228,34 @@ fn skipped_messages_alone_make_no_file() {
     assert!(names(folder.path()).is_empty());
 }
 
+/// A disk has turned a bit of the offsets 7 and 8.
+#[test]
+fn what_was_written_under_offsets_that_are_not_true_is_not_taken_for_what_truly_has_them() {
+    // The file is still open, or complete when it turns out; or each message has a file of its own.
+    for max_bytes in [u64::MAX, 6, 1] {
+        let folder = TempDir::new().unwrap();
+        let small = Roll { max_bytes, interval: Duration::MAX };
+        let opened = sink(folder.path(), small);
+        let mut writer = opened.open("t", lasting(0)).unwrap();
+        for (offset, text) in [(5, "5"), (6, "6"), (71, "7"), (72, "8")] {
+            put(writer.as_mut(), offset, text.as_bytes(), Instant::now()).unwrap();
+            writer.tick(Instant::now()).unwrap();
+        }
+        writer.close_gap(&Gap::new(7, 71)).unwrap();
+        writer.flush().unwrap();
+        assert_eq!((writer.resume_at(), content(folder.path())), (Some(9), "5\n6\n7\n8\n".into()));
+        drop((writer, opened));
+        let opened = sink(folder.path(), NEVER);
+        let mut writer = opened.open("t", lasting(0)).unwrap();
+        assert_eq!(writer.resume_at(), Some(9));
+        for offset in 8..11 {
+            put(writer.as_mut(), offset, offset.to_string().as_bytes(), Instant::now()).unwrap();
+        }
+        writer.flush().unwrap();
+        assert_eq!(content(folder.path()), "5\n6\n7\n8\n9\n10\n", "{max_bytes}");
+    }
+}
+
 #[test]
 fn a_file_covers_the_messages_that_were_skipped_while_it_was_open() {
     let folder = TempDir::new().unwrap();
@@ -303,88 +339,6 @@ fn a_topic_too_long_for_a_file_name_is_refused_at_the_start() {
     assert!(error.to_string().contains("aaa"), "{error}");
 }
 
-/// A writer whose next write fails as on a full disk, and the good file to put back.
-fn with_full_disk(folder: &Path, text: &[u8]) -> (FileWriter, File) {
-    let opened = Arc::new(Folder::open(folder.to_owned()).unwrap());
-    let series = Series { topic: "t".to_owned(), partition: 0 };
-    let mut writer = FileWriter::open(&opened, series, NEVER).unwrap();
-    put(&mut writer, 0, text, Instant::now()).unwrap();
-    let full = File::options().write(true).open("/dev/full").unwrap();
-    let good = std::mem::replace(&mut writer.part.as_mut().unwrap().file, full);
-    (writer, good)
-}
-
-#[test]
-fn a_failed_write_is_done_again_in_the_same_place() {
-    let folder = TempDir::new().unwrap();
-    let long = "l".repeat(BUFFER_BYTES + 1);
-    let (mut writer, good) = with_full_disk(folder.path(), b"0");
-    for _ in 0..2 {
-        let error = put(&mut writer, 1, long.as_bytes(), Instant::now()).unwrap_err();
-        assert!(matches!(error, WriteError::Io { action: "write to", .. }), "{error}");
-    }
-    writer.part.as_mut().unwrap().file = good;
-    put(&mut writer, 1, long.as_bytes(), Instant::now()).unwrap();
-    writer.flush().unwrap();
-    assert_eq!(content(folder.path()), format!("0\n{long}\n"));
-}
-
-#[test]
-fn what_a_failed_write_left_in_the_file_is_cut_off() {
-    let folder = TempDir::new().unwrap();
-    let (mut writer, good) = with_full_disk(folder.path(), b"0");
-    writer.flush().unwrap_err();
-    std::os::unix::fs::FileExt::write_all_at(&good, b"0\n{\"torn", 0).unwrap();
-    writer.part.as_mut().unwrap().file = good;
-    assert_eq!(writer.flush().unwrap(), Durable::All);
-    assert_eq!(content(folder.path()), "0\n");
-}
-
-#[test]
-fn after_a_failed_fsync_the_records_are_asked_for_again() {
-    let folder = TempDir::new().unwrap();
-    let (mut writer, _good) = with_full_disk(folder.path(), b"0");
-    // A pipe refuses to be synced: it stands for a disk that cannot store.
-    let (_reader, pipe) = io::pipe().unwrap();
-    let part = writer.part.as_mut().unwrap();
-    part.file = File::from(std::os::fd::OwnedFd::from(pipe));
-    assert!(matches!(part.sync_content(), Err(WriteError::Rewind { offset: 0, .. })));
-}
-
-#[test]
-fn after_losing_its_file_a_writer_takes_nothing_but_the_lost_messages() {
-    let folder = TempDir::new().unwrap();
-    let sink = sink(folder.path(), NEVER);
-    let mut writer = sink.open("t", lasting(0)).unwrap();
-    let now = Instant::now();
-    for offset in 3..5 {
-        put(writer.as_mut(), offset, b"x", now).unwrap();
-    }
-    fs::remove_file(folder.path().join(".t-0-00000000000000000003.part")).unwrap();
-    assert!(matches!(writer.flush(), Err(WriteError::Rewind { offset: 3, .. })));
-    assert!(matches!(
-        put(writer.as_mut(), 5, b"x", now),
-        Err(WriteError::Rewind { offset: 3, .. })
-    ));
-    assert!(matches!(writer.flush(), Err(WriteError::Rewind { offset: 3, .. })));
-    assert_eq!(writer.skip(5), Durable::Before(3));
-    for offset in 3..6 {
-        put(writer.as_mut(), offset, b"y", now).unwrap();
-    }
-    assert_eq!(writer.flush().unwrap(), Durable::All);
-    assert_eq!(content(folder.path()), "y\ny\ny\n");
-}
-
-#[test]
-fn a_folder_that_vanished_is_an_error_and_not_a_loss() {
-    let folder = TempDir::new().unwrap();
-    let sink = sink(&folder.path().join("out"), NEVER);
-    let mut writer = sink.open("t", lasting(0)).unwrap();
-    put(writer.as_mut(), 0, b"0", Instant::now()).unwrap();
-    fs::rename(folder.path().join("out"), folder.path().join("moved")).unwrap();
-    assert!(writer.flush().is_err());
-}
-
 #[test]
 fn partitions_are_written_by_threads_of_their_own() {
     let folder = TempDir::new().unwrap();
@@ -401,52 +355,4 @@ fn partitions_are_written_by_threads_of_their_own() {
         }
     });
     assert_eq!(content(folder.path()).lines().count(), 400);
-}
-
-/// The name of the test below, and the variable that tells its child where to write.
-const FULL_DISK: &str = "sink::file::tests::a_full_disk_neither_loses_nor_doubles_records";
-const FULL_DISK_FOLDER: &str = "BATCHPIPE_TEST_FULL_DISK";
-
-/// A limit on file sizes makes the kernel cut writes short and then refuse them, as a full disk does. It holds
-/// for a whole process, so a child does it.
-#[test]
-fn a_full_disk_neither_loses_nor_doubles_records() {
-    if let Some(folder) = std::env::var_os(FULL_DISK_FOLDER) {
-        return write_until_full(Path::new(&folder));
-    }
-    let folder = TempDir::new().unwrap();
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", FULL_DISK, "--nocapture"])
-        .env(FULL_DISK_FOLDER, folder.path())
-        .output()
-        .unwrap();
-    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
-    let expected: String = (0..40).map(|offset| line_of(offset) + "\n").collect();
-    assert!(content(folder.path()) == expected);
-}
-
-fn line_of(offset: i64) -> String {
-    format!("{offset:020}").repeat(2_000)
-}
-
-fn write_until_full(folder: &Path) {
-    let signal = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    signal_hook::flag::register(rustix::process::Signal::XFSZ.as_raw(), signal).unwrap();
-    let limit =
-        |bytes| setrlimit(Resource::Fsize, Rlimit { current: bytes, maximum: None }).unwrap();
-    let sink = sink(folder, NEVER);
-    let mut writer = sink.open("t", lasting(0)).unwrap();
-    limit(Some(1_000_000));
-    let mut failures = 0;
-    for offset in 0..40 {
-        let line = line_of(offset);
-        while put(writer.as_mut(), offset, line.as_bytes(), Instant::now()).is_err() {
-            failures += 1;
-            if failures == 3 {
-                limit(None);
-            }
-        }
-    }
-    assert_eq!(failures, 3, "the disk was full for a while");
-    assert_eq!(writer.flush().unwrap(), Durable::All);
 }

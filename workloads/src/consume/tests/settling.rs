@@ -1,0 +1,76 @@
+//! One partition at its worker: in which order a message is settled.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use super::{MIB, desk};
+use crate::{
+    budget::Budget,
+    consume::{assignment::Assigned, fetched::Fetched, partition::Partition, worker::Stop},
+    kafka::stand_in::TOPIC,
+    sink::{
+        Delivery, Durable, Sink, WriteError, Writer,
+        blackhole::BlackholeSink,
+        file::{FileOptions, FileSink, Roll},
+        tenure::lasting,
+    },
+};
+
+/// A sink that takes whatever comes, and counts it.
+struct Counting(Arc<AtomicU32>);
+
+impl Writer for Counting {
+    fn write(&mut self, delivery: &Delivery<'_>, _: Instant) -> Result<Durable, WriteError> {
+        self.0.fetch_add(delivery.records, Ordering::Relaxed);
+        Ok(Durable::All)
+    }
+}
+
+/// Once the sink has a message, nobody comes back to it: a file says by its name that it has it.
+#[test]
+fn a_message_is_not_given_to_the_sink_before_its_letters_are_safe() {
+    let mut desk = desk(Arc::new(BlackholeSink));
+    let (assigned, written) = (Assigned::new(0), Arc::new(AtomicU32::new(0)));
+    let mut partition =
+        Partition::new(Arc::clone(&assigned), Box::new(Counting(Arc::clone(&written))));
+    let queue = Budget::new(MIB);
+    partition.process(&Fetched::of(0, b"1\n2", &queue), &mut desk).unwrap();
+    assert_eq!((written.load(Ordering::Relaxed), assigned.done()), (2, 1));
+    // The partition is taken away while the letter waits.
+    assigned.abandon();
+    let stop = partition.process(&Fetched::of(1, b"3\nbad", &queue), &mut desk).unwrap_err();
+    assert!(matches!(stop, Stop::Abandoned), "{stop}");
+    assert_eq!((written.load(Ordering::Relaxed), assigned.done()), (2, 1));
+    let counts = desk.shared.ledger.snapshot();
+    assert_eq!((counts.accepted, counts.delivered, counts.released), (4, 2, 2));
+}
+
+/// A disk has turned a bit of the offsets 7 and 8.
+#[test]
+fn a_partition_that_goes_back_into_its_gap_does_so_in_its_files_and_with_its_offset() {
+    for max_bytes in [u64::MAX, 1] {
+        let folder = tempfile::tempdir().unwrap();
+        let roll = Roll { max_bytes, interval: Duration::MAX };
+        let sink = FileSink::new(FileOptions { path: folder.path().to_owned(), roll }).unwrap();
+        let sink: Arc<dyn Sink> = Arc::new(sink);
+        let open = || sink.open(TOPIC, lasting(0)).unwrap();
+        let (mut desk, assigned) = (desk(Arc::clone(&sink)), Assigned::new(0));
+        let mut partition = Partition::new(Arc::clone(&assigned), open());
+        let queue = Budget::new(MIB);
+        for offset in [5, 6, 71, 72] {
+            partition.process(&Fetched::of(offset, b"1", &queue), &mut desk).unwrap();
+        }
+        let next = Fetched::of(9, b"1", &queue);
+        assert!(partition.is_filled_by(&next) && partition.is_behind(&next));
+        partition.go_back(&next).unwrap();
+        assert!(assigned.done() < 9, "not all is durable yet");
+        partition.finish(&desk);
+        assert_eq!((assigned.done(), open().resume_at()), (9, Some(9)));
+        assert_eq!(desk.shared.ledger.snapshot().delivered, 4);
+    }
+}

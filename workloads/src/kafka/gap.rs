@@ -1,0 +1,41 @@
+//! Offsets that were left out, for as long as they may turn out to be those of what came behind them: a disk has turned a
+//! bit of an offset then. Pure.
+
+use std::ops::Range;
+
+/// The offsets of a partition that were left out last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gap(Range<i64>);
+
+impl Gap {
+    /// Those from `from` on were left out, and the message at `to` came next.
+    pub const fn new(from: i64, to: i64) -> Self {
+        Self(from..to)
+    }
+
+    /// Whether a message at this offset shows that what came behind the gap belongs into it.
+    pub(crate) const fn is_filled_by(&self, offset: i64) -> bool {
+        self.0.start <= offset && offset < self.0.end
+    }
+
+    /// What an offset is without the gap. What came behind it is truly there, or, where something else stands at the start
+    /// of the gap (the end of a transaction), a little later: whoever goes on from here leaves nothing out.
+    pub(crate) const fn closed(&self, offset: i64) -> i64 {
+        if offset < self.0.end { offset } else { offset - (self.0.end - self.0.start) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_gap_what_came_behind_it_is_where_it_begins() {
+        let gap = Gap::new(10, 74);
+        assert!(gap.is_filled_by(10) && gap.is_filled_by(73));
+        assert!(!gap.is_filled_by(9) && !gap.is_filled_by(74));
+        assert_eq!([9, 10, 74, 76].map(|offset| gap.closed(offset)), [9, 10, 10, 12]);
+        assert_eq!(Gap::default().closed(5), 5);
+        assert!(!Gap::default().is_filled_by(0));
+    }
+}
