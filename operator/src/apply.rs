@@ -4,6 +4,7 @@
 //! Nothing is sent for a child that is as it should be. What exists under a child's name without being ours is never
 //! touched. One child that fails does not stop the others.
 
+mod blame;
 mod child;
 mod contest;
 mod covers;
@@ -23,8 +24,8 @@ use crate::{
     pipeline::{Invalid, Pipeline},
 };
 
-pub use self::{ownership::APPLIED, stop::stop, topics::SeenTopics, written::Written};
 pub(crate) use self::{ownership::belongs_to, written::is_older};
+pub use self::{ownership::APPLIED, stop::stop, topics::SeenTopics, written::Written};
 
 /// What happened to one child that could not be applied or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,6 +20,7 @@ mod manifests;
 mod namesakes;
 mod outage;
 mod path;
+mod policies;
 mod process;
 mod quiet;
 mod rbac;
