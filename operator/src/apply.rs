@@ -8,6 +8,7 @@ mod blame;
 mod child;
 mod contest;
 mod covers;
+mod disputed;
 mod failure;
 mod kinds;
 mod ownership;
@@ -24,7 +25,7 @@ use crate::{
     pipeline::{Invalid, Pipeline},
 };
 
-pub(crate) use self::{ownership::belongs_to, written::is_older};
+pub(crate) use self::{contest::Turn, ownership::belongs_to, written::is_older};
 pub use self::{ownership::APPLIED, stop::stop, topics::SeenTopics, written::Written};
 
 /// What happened to one child that could not be applied or deleted.

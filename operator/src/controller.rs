@@ -3,6 +3,7 @@
 //! One loop owns the queue. Looks run beside each other, bounded in number and time; one that panics or hangs costs its
 //! own pipeline a retry and the others nothing.
 
+mod correct;
 mod leftovers;
 pub mod memory;
 mod pace;
