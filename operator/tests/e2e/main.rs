@@ -13,6 +13,7 @@ mod ending;
 mod errors;
 mod foreign;
 mod forged;
+mod granted;
 mod hostile;
 mod kind;
 mod leadership;
