@@ -4,9 +4,11 @@
 //! Nothing is sent for a child that is as it should be. What exists under a child's name without being ours is never
 //! touched. One child that fails does not stop the others.
 
+mod blame;
 mod child;
 mod contest;
 mod covers;
+mod disputed;
 mod failure;
 mod kinds;
 mod ownership;
@@ -23,8 +25,8 @@ use crate::{
     pipeline::{Invalid, Pipeline},
 };
 
+pub(crate) use self::{contest::Turn, ownership::belongs_to, written::is_older};
 pub use self::{ownership::APPLIED, stop::stop, topics::SeenTopics, written::Written};
-pub(crate) use self::{ownership::belongs_to, written::is_older};
 
 /// What happened to one child that could not be applied or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! One loop owns the queue. Looks run beside each other, bounded in number and time; one that panics or hangs costs its
 //! own pipeline a retry and the others nothing.
 
+mod correct;
 mod leftovers;
 pub mod memory;
 mod pace;
@@ -40,16 +41,6 @@ const TIDY_EVERY: Duration = Duration::from_mins(5);
 /// How long looks may take to come to their end when the process is to stop.
 const LAST_LOOKS: Duration = Duration::from_secs(5);
 
-/// How a controller came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Ending {
-    /// Everything that it sent was answered.
-    InOrder,
-    /// Something that it sent was not awaited: it may still be carried out.
-    GivenUp,
-}
-
 /// The loop.
 pub struct Controller {
     ctx: Arc<Context>,
@@ -74,18 +65,16 @@ impl Controller {
     }
 
     /// Looks after pipelines while this process leads, until it is stopped.
-    pub async fn run(mut self, leadership: &Leadership, stop: &CancellationToken) -> Ending {
-        let mut ending = Ending::InOrder;
+    pub async fn run(mut self, leadership: &Leadership, stop: &CancellationToken) {
         while !stop.is_cancelled() {
             self.stand_by(leadership, stop).await;
             if !stop.is_cancelled() {
                 self.ctx.metrics.leads(true);
-                ending = self.lead(leadership, stop).await;
+                self.lead(leadership, stop).await;
                 self.ctx.metrics.leads(false);
                 self.ctx.forget_all();
             }
         }
-        ending
     }
 
     /// Hears of changes without doing anything: the caches stay warm, and the channel stays empty.
@@ -99,7 +88,7 @@ impl Controller {
         }
     }
 
-    async fn lead(&mut self, leadership: &Leadership, stop: &CancellationToken) -> Ending {
+    async fn lead(&mut self, leadership: &Leadership, stop: &CancellationToken) {
         self.queue = Queue::default();
         self.ctx.caches.renew();
         self.touch_all();
@@ -114,7 +103,7 @@ impl Controller {
                     // Whatever they wait for, the next leader looks again.
                     self.looks.shutdown().await;
                     self.looking.clear();
-                    return Ending::GivenUp;
+                    return;
                 }
                 () = stop.cancelled() => return self.finish().await,
                 Some(touched) = self.touched.recv() => self.touch(&touched),
@@ -181,17 +170,16 @@ impl Controller {
         }
     }
 
-    /// Lets looks that have begun come to their end.
-    async fn finish(&mut self) -> Ending {
+    /// Lets looks that have begun come to their end. Of those that do not, the leadership knows what was sent and not
+    /// awaited.
+    async fn finish(&mut self) {
         let all = async { while self.looks.join_next().await.is_some() {} };
-        if tokio::time::timeout(LAST_LOOKS, all).await.is_ok() {
-            return Ending::InOrder;
+        if tokio::time::timeout(LAST_LOOKS, all).await.is_err() {
+            tracing::warn!(
+                "reconciliations are given up in the middle; the next process goes on with them"
+            );
+            self.looks.shutdown().await;
         }
-        tracing::warn!(
-            "reconciliations are given up in the middle; the next process goes on with them"
-        );
-        self.looks.shutdown().await;
-        Ending::GivenUp
     }
 }
 

@@ -83,6 +83,8 @@ pub struct Memory {
     pub scaling: ScalingMemory,
     /// When something of the producer was last seen.
     pub producer_seen_at: Option<Timestamp>,
+    /// Whether the status of the object is what this process has said; else it was found there, and may be anybody's.
+    pub has_spoken: bool,
 }
 
 /// All that is decided from.

@@ -20,7 +20,7 @@ use crate::{
     caches::{Caches, Supplies},
     client::{Contact, Instruments},
     context::Context,
-    controller::{Controller, Ending},
+    controller::Controller,
     error::words,
     lease::{self, Elector},
     observe::Reports,
@@ -97,15 +97,11 @@ async fn watch_and_lead(
     // The elector goes on while the controller comes to its end, so that its last writes are still allowed.
     let finished = CancellationToken::new();
     let looking = async {
-        let ending = controller.run(&instruments.leadership, stop).await;
+        controller.run(&instruments.leadership, stop).await;
         finished.cancel();
-        ending
     };
-    let (ending, ()) = tokio::join!(looking, elector.run(&finished));
-    match ending {
-        Ending::InOrder => elector.release().await,
-        Ending::GivenUp => elector.abandon(),
-    }
+    tokio::join!(looking, elector.run(&finished));
+    elector.release().await;
 }
 
 fn context(

@@ -13,10 +13,10 @@ use super::{
     Applied, Failure,
     contest::{Rival, Turn, last_writer},
     covers::missing,
-    failure::{Attempt, is_invalid},
+    failure::{Attempt, is_refusal},
     kinds::Child,
     ownership::{APPLIED, Standing, standing},
-    reclaim::reclaim,
+    reclaim::{Refused, reclaim},
     written::{Place, Write, fingerprint, kept, place},
 };
 use crate::{caches::CacheSet, context::Context, pipeline::Pipeline, settings::FIELD_MANAGER};
@@ -172,7 +172,7 @@ impl Writer<'_> {
         sent
     }
 
-    /// Applies to what exists. What others made of it may make it impossible, and then nothing of theirs is kept.
+    /// Applies to what exists. What others made of it may make it impossible, and then nothing of their spec is kept.
     async fn put<K: Child>(
         &self,
         api: &Api<K>,
@@ -181,16 +181,14 @@ impl Writer<'_> {
     ) -> Result<bool, kube::Error> {
         let uid = live.uid();
         let precondition = json!({"uid": uid});
-        match self.send(api, wanted, &precondition).await {
-            Err(error) if is_invalid(&error) => {
-                tracing::debug!(kind = %K::kind(&()), wanted.name, "is taken back");
-                if !reclaim(api, &wanted.name, uid.as_deref()).await? {
-                    return Err(error);
-                }
-                self.send(api, wanted, &precondition).await
-            }
-            sent => sent,
+        let sent = self.send(api, wanted, &precondition).await;
+        let Err(kube::Error::Api(refusal)) = &sent else { return sent };
+        let (name, uid) = (wanted.name.as_str(), uid.as_deref());
+        let refused = Refused { name, uid, wanted: &wanted.object, refusal };
+        if is_refusal(refusal) && reclaim(api, refused).await? {
+            return self.send(api, wanted, &precondition).await;
         }
+        sent
     }
 
     /// Applies; `precondition` are fields of the metadata that say which object, or that there must be none.

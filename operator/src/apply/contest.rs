@@ -1,4 +1,4 @@
-//! Children that somebody else keeps changing. One edit by hand is put back at once; who changes the same child again
+//! Children, and statuses, that somebody else keeps changing. One edit by hand is put back at once; who changes the same child again
 //! and again, such as a second operator of the same namespace, would make pods roll for ever. Then putting back gets
 //! slower, and is said. Pure but for its lock; time is passed in.
 
@@ -39,7 +39,7 @@ struct Contest {
 
 /// Whether a child may be put back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(crate) enum Turn {
     /// Nobody is known to fight for it.
     Free,
     /// Somebody is, and it is time to put it back once more.

@@ -1,6 +1,7 @@
 //! From the client's errors to what people and the queue have to know of them. Pure.
 
 use batchpipe_api::conditions::reasons;
+use kube::core::Status;
 
 use super::Failure;
 use crate::error::words;
@@ -102,19 +103,23 @@ pub(super) fn blind(kind: &str, why: &str) -> Failure {
 }
 
 /// Whether the API server says that the object would not be valid.
-pub(super) fn is_invalid(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if matches!(status.code, 400 | 422))
+fn is_invalid(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if is_refusal(status))
+}
+
+/// Whether an answer says so.
+pub(super) const fn is_refusal(status: &Status) -> bool {
+    matches!(status.code, 400 | 422)
 }
 
 /// The namespace is being deleted: a refusal that no Role is to blame for.
-fn is_ending(status: &kube::core::Status) -> bool {
+fn is_ending(status: &Status) -> bool {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 #[cfg(test)]
 mod tests {
-    use kube::core::Status;
     use serde_json::json;
 
     use super::*;

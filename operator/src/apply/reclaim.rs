@@ -3,31 +3,58 @@
 //! Server-side apply removes no field that somebody else owns: a `minAvailable` that a hand has put in the place of our
 //! `maxUnavailable` stays, both together are refused, and so would be every later change. What is ours alone is removed
 //! when we do not apply it, so the ownership of everything in the spec is passed to our own entry, and the next apply
-//! leaves nothing but what is wanted and what the API server fills in.
+//! leaves nothing but what is wanted and what the API server fills in. That costs others what they have added, so it is
+//! done only where it is in the way.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
 use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams},
+    core::Status,
 };
 use serde_json::{Map, Value, json};
 
-use super::kinds::Child;
+use super::{
+    blame::{fields, is_in_the_way},
+    kinds::Child,
+};
 use crate::settings::FIELD_MANAGER;
 
 /// The one part of a child that is taken back: labels and annotations of others do not keep anything from being applied.
 const SPEC: &str = "f:spec";
 
-/// Passes the ownership of the spec of this child to us; whether there was any to pass. An object that was changed or
-/// replaced meanwhile is refused by the API server.
+/// A child whose apply was refused.
+#[derive(Clone, Copy)]
+pub(super) struct Refused<'a> {
+    pub(super) name: &'a str,
+    pub(super) uid: Option<&'a str>,
+    /// What was to be applied.
+    pub(super) wanted: &'a Value,
+    pub(super) refusal: &'a Status,
+}
+
+/// Passes the ownership of the spec of this child to us; whether there was any to pass, and in the way. An object that
+/// was changed or replaced meanwhile is refused by the API server.
 pub(super) async fn reclaim<K: Child>(
     api: &Api<K>,
-    name: &str,
-    uid: Option<&str>,
+    refused: Refused<'_>,
 ) -> Result<bool, kube::Error> {
+    let Refused { name, uid, wanted, refusal } = refused;
+    let fields = fields(refusal);
+    if fields.is_empty() {
+        return Ok(false);
+    }
     let live = api.get(name).await?;
+    let found = serde_json::to_value(&live).map_err(kube::Error::SerdeError)?;
     let is_same = live.meta().uid.as_deref() == uid;
-    let Some(managed) = passed(live.managed_fields()).filter(|_| is_same) else { return Ok(false) };
+    let owned = owned_by_others(live.managed_fields());
+    let is_blamed =
+        |field: &String| owned.iter().any(|it| is_in_the_way(field, it, &found, wanted));
+    if !is_same || !fields.iter().any(is_blamed) {
+        return Ok(false);
+    }
+    let Some(managed) = passed(live.managed_fields()) else { return Ok(false) };
+    tracing::debug!(kind = %K::kind(&()), name, "is taken back");
     let version = live.resource_version();
     let patch =
         json!({"metadata": {"uid": uid, "resourceVersion": version, "managedFields": managed}});
@@ -45,8 +72,7 @@ fn passed(entries: &[ManagedFieldsEntry]) -> Option<Vec<ManagedFieldsEntry>> {
     let mut taken = entries[ours].fields_v1.clone().map_or_else(|| json!({}), |it| it.0);
     let mut has_taken = false;
     for (at, entry) in entries.iter_mut().enumerate() {
-        // Paths of another version may mean something else; statuses and numbers of pods keep nobody from applying.
-        if at == ours || entry.subresource.is_some() || entry.api_version != version {
+        if at == ours || !is_comparable(entry, version.as_deref()) {
             continue;
         }
         let fields = entry.fields_v1.as_mut().and_then(|it| it.0.as_object_mut());
@@ -58,6 +84,19 @@ fn passed(entries: &[ManagedFieldsEntry]) -> Option<Vec<ManagedFieldsEntry>> {
     entries[ours].fields_v1 = Some(FieldsV1(taken));
     entries.retain(|it| it.fields_v1.as_ref().is_none_or(|it| it.0 != json!({})));
     has_taken.then_some(entries)
+}
+
+/// What each of the others owns, if we have an entry.
+fn owned_by_others(entries: &[ManagedFieldsEntry]) -> Vec<&Value> {
+    let Some(ours) = entries.iter().find(|it| is_ours(it)) else { return Vec::new() };
+    let version = ours.api_version.as_deref();
+    let others = entries.iter().filter(|it| !is_ours(it) && is_comparable(it, version));
+    others.filter_map(|it| Some(&it.fields_v1.as_ref()?.0)).collect()
+}
+
+/// Paths of another version may mean something else; statuses and numbers of pods keep nobody from applying.
+fn is_comparable(entry: &ManagedFieldsEntry, version: Option<&str>) -> bool {
+    entry.subresource.is_none() && entry.api_version.as_deref() == version
 }
 
 fn is_ours(entry: &ManagedFieldsEntry) -> bool {

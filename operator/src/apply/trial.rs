@@ -2,8 +2,9 @@
 //! checked by the API server alone in the end, and by the rules that a cluster adds. A template that it refuses changes
 //! nothing at all, not even the other side.
 //!
-//! A trial is of a Deployment of another name that does not exist, so that its answer is about what is wanted and not
-//! about what somebody made of the one that is there. A template that was accepted, or that runs already, is not tried.
+//! A trial is of a Deployment that does not exist, so that its answer is about what is wanted and not about what somebody
+//! made of the one that is there. Its name is the real one where that is free, and else begins with it: a cluster may have
+//! rules for names too. A template that was accepted, or that runs already, is not tried.
 
 use std::{
     collections::BTreeMap,
@@ -34,6 +35,10 @@ use crate::{
 const REFUSED_FOR: Duration = Duration::from_secs(25);
 /// So many things that are wrong are named.
 const NAMED: usize = 8;
+/// The longest name that fits everywhere, in bytes.
+const LONGEST_NAME: usize = 63;
+/// So much of a fingerprint tells a name from others, in bytes.
+const SUFFIX: usize = 8;
 
 /// A Deployment, by the uid of its pipeline and its name.
 type Place = (String, String);
@@ -57,34 +62,49 @@ pub(super) async fn try_all(
     deployments: &[Deployment],
 ) -> Result<(), Invalid> {
     let mut violations = Vec::new();
-    for deployment in deployments.iter().filter(|it| !runs(ctx, set, pipeline, it)) {
+    for deployment in deployments {
+        let name = deployment.name_any();
+        let live = ctx.written.newest_at(set, &pipeline.namespace, &pipeline.uid, &name);
+        if live.as_deref().is_some_and(|live| runs(live, deployment)) {
+            continue;
+        }
         let known = ctx.written.trials.known(pipeline, deployment, Instant::now());
+        let name = if live.is_some() { free_name(&name, &pipeline.uid) } else { name };
         violations.extend(match known {
             Some(refused) => refused,
-            None => one(ctx, pipeline, deployment).await,
+            None => one(ctx, pipeline, deployment, &name).await,
         });
     }
     if violations.is_empty() { Ok(()) } else { Err(Invalid { violations }) }
 }
 
 /// Whether the one that exists has this template.
-fn runs(ctx: &Context, set: &CacheSet, pipeline: &Pipeline, deployment: &Deployment) -> bool {
-    let Pipeline { namespace, uid, .. } = pipeline;
-    let live = ctx.written.newest_at(set, namespace, uid, &deployment.name_any());
+fn runs(live: &Deployment, deployment: &Deployment) -> bool {
     let template = |it: &Deployment| serde_json::to_value(&it.spec.template).unwrap_or_default();
-    live.is_some_and(|live| missing(&template(&live), &template(deployment)).is_none())
+    missing(&template(live), &template(deployment)).is_none()
 }
 
-/// Tries one; what is refused of it.
-async fn one(ctx: &Context, pipeline: &Pipeline, deployment: &Deployment) -> Vec<Violation> {
+/// A name that begins as the real one and that no object has.
+fn free_name(name: &str, uid: &str) -> String {
+    let suffix = &fingerprint(&Value::from(format!("{uid}/{name}")))[..SUFFIX];
+    let end = name.floor_char_boundary(LONGEST_NAME - SUFFIX - 1);
+    format!("{}-{suffix}", name[..end].trim_end_matches(['-', '.']))
+}
+
+/// Tries one under this name; what is refused of it.
+async fn one(
+    ctx: &Context,
+    pipeline: &Pipeline,
+    deployment: &Deployment,
+    name: &str,
+) -> Vec<Violation> {
     let api: Api<Deployment> = Api::namespaced(ctx.client.clone(), &pipeline.namespace);
     let mut trial = deployment.clone();
-    let name = format!("trial-{}", pipeline.uid);
-    trial.metadata.name = Some(name.clone());
+    trial.metadata.name = Some(name.to_owned());
     trial.metadata.resource_version = Some(NO_VERSION.to_owned());
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let params = PatchParams { dry_run: true, ..params };
-    let refused = match api.patch(&name, &params, &Patch::Apply(&trial)).await {
+    let refused = match api.patch(name, &params, &Patch::Apply(&trial)).await {
         Ok(_) => Vec::new(),
         Err(kube::Error::Api(status)) if status.code == 422 => refusals(deployment, &status),
         // It says nothing of the template: what is wrong will show when it is applied.
@@ -93,7 +113,7 @@ async fn one(ctx: &Context, pipeline: &Pipeline, deployment: &Deployment) -> Vec
             return Vec::new();
         }
     };
-    ctx.written.trials.note(pipeline, deployment, refused.clone());
+    ctx.written.trials.note(pipeline, deployment, refused.clone(), Instant::now());
     refused
 }
 
@@ -132,8 +152,14 @@ impl Trials {
         is_it.then(|| trial.refused.clone())
     }
 
-    fn note(&self, pipeline: &Pipeline, deployment: &Deployment, refused: Vec<Violation>) {
-        let trial = Trial { template: template(deployment), at: Instant::now(), refused };
+    fn note(
+        &self,
+        pipeline: &Pipeline,
+        deployment: &Deployment,
+        refused: Vec<Violation>,
+        at: Instant,
+    ) {
+        let trial = Trial { template: template(deployment), at, refused };
         self.lock().insert(place(pipeline, deployment), trial);
     }
 
@@ -154,4 +180,59 @@ fn place(pipeline: &Pipeline, deployment: &Deployment) -> Place {
 /// The fingerprint of a template.
 fn template(deployment: &Deployment) -> String {
     fingerprint(&serde_json::to_value(&deployment.spec.template).unwrap_or(Value::Null))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        build::{build, fixture},
+        decide::Replicas,
+    };
+
+    /// A pipeline and one of its Deployments.
+    fn wanted() -> (Pipeline, Deployment) {
+        let pipeline = fixture::pipeline(fixture::TELEMETRY);
+        let resources =
+            build(&pipeline, Replicas { producer: 1, consumer: 1 }, &fixture::settings());
+        (pipeline, resources.deployments[0].clone())
+    }
+
+    fn refused() -> Vec<Violation> {
+        let path = "spec.producer".to_owned();
+        vec![Violation { path, message: "no".to_owned(), found: None, kind: ViolationKind::Rule }]
+    }
+
+    #[test]
+    fn a_refusal_counts_for_a_while_and_what_was_accepted_for_good() {
+        let ((pipeline, deployment), at) = (wanted(), Instant::now());
+        let trials = Trials::default();
+        assert_eq!(trials.known(&pipeline, &deployment, at), None);
+        trials.note(&pipeline, &deployment, refused(), at);
+        let almost = at + REFUSED_FOR.checked_sub(Duration::from_millis(1)).unwrap();
+        assert_eq!(trials.known(&pipeline, &deployment, almost), Some(refused()));
+        assert_eq!(trials.known(&pipeline, &deployment, at + REFUSED_FOR), None);
+        trials.note(&pipeline, &deployment, Vec::new(), at);
+        let long_after = at + 100 * REFUSED_FOR;
+        assert_eq!(trials.known(&pipeline, &deployment, long_after), Some(Vec::new()));
+    }
+
+    #[test]
+    fn another_template_is_tried_at_once() {
+        let ((pipeline, mut deployment), at) = (wanted(), Instant::now());
+        let trials = Trials::default();
+        trials.note(&pipeline, &deployment, refused(), at);
+        deployment.spec.template.spec.as_mut().unwrap().node_name = Some("another".to_owned());
+        assert_eq!(trials.known(&pipeline, &deployment, at), None);
+    }
+
+    #[test]
+    fn a_free_name_begins_as_the_real_one_and_fits() {
+        let name = free_name("demo-producer", "u");
+        assert!(name.starts_with("demo-producer-") && name.len() == 14 + SUFFIX, "{name}");
+        assert_ne!(name, free_name("demo-producer", "v"));
+        let long = free_name(&format!("{}-.{}", "a".repeat(52), "b".repeat(40)), "u");
+        assert!(long.starts_with(&format!("{}-", "a".repeat(52))), "{long}");
+        assert_eq!(long.len(), 52 + 1 + SUFFIX);
+    }
 }

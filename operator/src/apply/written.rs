@@ -221,6 +221,20 @@ mod tests {
         assert_eq!(newest(&written, None), None, "seen, and gone since");
     }
 
+    #[test]
+    fn what_was_read_counts_until_the_cache_has_caught_up_with_that() {
+        let written = Written::default();
+        let version = Some("10".to_owned());
+        let write = Write { version, answer: Some(deployment("10")), ..Write::default() };
+        written.note("u", "Deployment", "a", write);
+        written.found("u", "a", Some(deployment("12")));
+        assert_eq!(newest(&written, Some("11")).as_deref(), Some("12"), "ours, and changed since");
+        assert_eq!(newest(&written, Some("12")).as_deref(), Some("12"));
+        assert_eq!(newest(&written, Some("13")).as_deref(), Some("13"));
+        written.found("u", "a", None);
+        assert_eq!(newest(&written, None), None, "not ours any more");
+    }
+
     fn live(version: &str, image: &str) -> Value {
         json!({"metadata": {"resourceVersion": version, "labels": {"a": "b"}}, "spec": {"image": image}, "status": {}})
     }

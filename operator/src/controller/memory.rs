@@ -24,6 +24,8 @@ pub struct Memory {
     pub decision: decide::Memory,
     /// The status that was written or seen last.
     pub status: Option<BatchPipelineStatus>,
+    /// Whether that is what this process would say. What is only found there may be anybody's.
+    pub is_own: bool,
     /// The version that the last write of the status gave.
     pub version: Option<String>,
     /// When the status was written last.
@@ -47,6 +49,21 @@ impl Memory {
         let mut object = object.clone();
         if is_older(object.metadata.resource_version.as_deref(), self.version.as_deref()) {
             object.status.clone_from(&self.status);
+        }
+        object
+    }
+
+    /// What this process has said last, or found to be what it would say.
+    pub fn said(&self) -> Option<&BatchPipelineStatus> {
+        self.status.as_ref().filter(|_| self.is_own)
+    }
+
+    /// The object with the status that is believed: what this process has said, and before it has said anything, what it
+    /// finds.
+    pub fn believed(&self, object: &BatchPipeline) -> BatchPipeline {
+        let mut object = object.clone();
+        if let Some(said) = self.said() {
+            object.status = Some(said.clone());
         }
         object
     }
@@ -116,6 +133,37 @@ mod tests {
         let waits_for = winner.map(str::to_owned);
         let status = BatchPipelineStatus { waits_for, ..BatchPipelineStatus::default() };
         Memory { status: Some(status), ..Memory::default() }
+    }
+
+    /// An object of this version whose status has this phase.
+    fn object(version: &str, phase: Phase) -> BatchPipeline {
+        let mut object = crate::build::fixture::object(crate::build::fixture::TELEMETRY);
+        object.metadata.resource_version = Some(version.to_owned());
+        object.status = Some(status(phase));
+        object
+    }
+
+    fn status(phase: Phase) -> BatchPipelineStatus {
+        BatchPipelineStatus { phase: Some(phase), ..BatchPipelineStatus::default() }
+    }
+
+    #[test]
+    fn a_status_that_was_written_after_what_the_cache_shows_counts() {
+        let (status, version) = (Some(status(Phase::Draining)), Some("7".to_owned()));
+        let memory = Memory { status, version, ..Memory::default() };
+        let phase =
+            |version| memory.refresh(&object(version, Phase::Running)).status.unwrap().phase;
+        assert_eq!(phase("6"), Some(Phase::Draining));
+        assert_eq!(phase("8"), Some(Phase::Running), "somebody has written it since");
+    }
+
+    #[test]
+    fn what_others_write_into_the_status_is_believed_only_before_we_have_said_anything() {
+        let phase =
+            |memory: &Memory| memory.believed(&object("8", Phase::Drained)).status.unwrap().phase;
+        let found = Memory { status: Some(status(Phase::Draining)), ..Memory::default() };
+        assert_eq!(phase(&found), Some(Phase::Drained));
+        assert_eq!(phase(&Memory { is_own: true, ..found }), Some(Phase::Draining));
     }
 
     #[test]

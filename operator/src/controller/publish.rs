@@ -10,9 +10,9 @@ use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{leftovers::leftovers, memory::Memory};
+use super::{correct::correct, leftovers::leftovers, memory::Memory};
 use crate::{
     apply::is_older,
     caches::Key,
@@ -49,8 +49,10 @@ pub(super) async fn publish(
     let is_behind =
         is_older(object.metadata.resource_version.as_deref(), memory.version.as_deref());
     let worth = worth(object.status.as_ref(), &status, is_behind, memory.written_at, now);
+    let is_changed = !is_behind && is_changed(memory.said(), &old);
     let written = match worth {
         Difference::None => Ok(old.clone()),
+        Difference::Yes if is_changed => correct(ctx, key, object, &status, &mut memory).await,
         Difference::NumbersOnly | Difference::Yes => {
             let written = write(ctx, key, object, &status, &mut memory).await;
             match written {
@@ -61,19 +63,30 @@ pub(super) async fn publish(
             }
         }
     };
+    let before = memory.said().unwrap_or(&old);
     let transitions = match &written {
-        Ok(new) if worth == Difference::Yes => events::transitions(&old, new),
+        Ok(new) if worth == Difference::Yes => events::transitions(before, new),
         _ => Vec::new(),
     };
     let result = written.as_ref().map(|_| ()).map_err(Clone::clone);
-    remember(ctx, key, memory, written.unwrap_or(old));
+    match written {
+        Ok(status) => (memory.status, memory.is_own) = (Some(as_kept(status)), true),
+        Err(_) if memory.is_own => {}
+        Err(_) => memory.status = Some(old),
+    }
+    ctx.remember(key, memory);
     tell(ctx, object, &transitions).await;
     result
 }
 
-fn remember(ctx: &Context, key: &Key, mut memory: Memory, status: BatchPipelineStatus) {
-    memory.status = Some(status);
-    ctx.remember(key, memory);
+/// A status as the API server keeps it: with whole seconds.
+fn as_kept(status: BatchPipelineStatus) -> BatchPipelineStatus {
+    serde_json::to_value(&status).and_then(serde_json::from_value).unwrap_or(status)
+}
+
+/// Whether somebody else has changed what this process has said.
+fn is_changed(said: Option<&BatchPipelineStatus>, found: &BatchPipelineStatus) -> bool {
+    said.is_some_and(|said| differs_visibly(Some(said), found) != Difference::None)
 }
 
 /// What is worth a write now. `is_behind`: the object is older than its status.
@@ -95,8 +108,18 @@ fn worth(
     }
 }
 
+/// What is applied. The uid makes the API server refuse when it is another object of this name by now.
+pub(super) fn patch(object: &BatchPipeline, status: &BatchPipelineStatus) -> Value {
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": object.metadata.name, "uid": object.metadata.uid},
+        "status": status,
+    })
+}
+
 /// Writes it, and remembers that.
-async fn write(
+pub(super) async fn write(
     ctx: &Context,
     key: &Key,
     object: &BatchPipeline,
@@ -105,13 +128,7 @@ async fn write(
 ) -> Result<(), kube::Error> {
     let now = Instant::now();
     let api: Api<BatchPipeline> = Api::namespaced(ctx.client.clone(), &key.namespace);
-    // The uid makes the API server refuse when it is another object of this name by now.
-    let patch = json!({
-        "apiVersion": API_VERSION,
-        "kind": KIND,
-        "metadata": {"name": key.name, "uid": object.metadata.uid},
-        "status": status,
-    });
+    let patch = patch(object, status);
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let answer = api.patch_status(&key.name, &params, &Patch::Apply(&patch)).await?;
     (memory.version, memory.written_at) = (answer.resource_version(), Some(now));

@@ -1,6 +1,6 @@
 //! One look at one pipeline: the steps in their order, and when to look again.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use batchpipe_api::{
     conditions::reasons,
@@ -64,7 +64,8 @@ pub(super) async fn reconcile(ctx: &Context, key: &Key) -> Looked {
     let pass = if object.metadata.deletion_timestamp.is_some() {
         Box::pin(leave(ctx, set, &object, &memory)).await
     } else {
-        Box::pin(look(ctx, set, &object, &mut memory)).await
+        let believed = memory.believed(&object);
+        Box::pin(look(ctx, set, &believed, &mut memory)).await
     };
     conclude(ctx, key, &object, &pass, memory).await
 }
@@ -94,6 +95,7 @@ async fn look(ctx: &Context, set: &CacheSet, object: &BatchPipeline, memory: &mu
     let (outcome, stopped) = match pipeline(ctx, set, object).await {
         Ok(pipeline) => {
             let now = Timestamp::now();
+            memory.decision.has_spoken = memory.is_own;
             let input = DecideInput { object, observed: &observed, memory: &memory.decision, now };
             let decision = decide(&input);
             memory.decision = decision.memory.clone();
@@ -110,6 +112,7 @@ async fn look(ctx: &Context, set: &CacheSet, object: &BatchPipeline, memory: &mu
                         let stopped = stop(ctx, object, &unwanted()).await;
                         applied.written.extend(stopped.written);
                     }
+                    applied.failures.extend(ctx.written.disputed(object, Instant::now()));
                     (Outcome::Applied(applied, decision), Applied::default())
                 }
                 Err(refused) => {
@@ -233,12 +236,20 @@ async fn conclude(
     pass: &Pass,
     mut memory: Memory,
 ) -> Looked {
+    let believed = &memory.believed(object);
     let (observed, now) = (&pass.observed, Timestamp::now());
-    let said = object.status.as_ref().and_then(|it| it.data.as_ref());
+    let said = believed.status.as_ref().and_then(|it| it.data.as_ref());
     let dead_letters = memory.dead_letters.count(said, observed, now);
-    let (outcome, stopped) = (&pass.outcome, &pass.stopped);
-    let facts =
-        Facts { object, outcome, stopped, observed, dead_letters, ended_at: pass.ended_at, now };
+    let Pass { outcome, stopped, ended_at, .. } = pass;
+    let facts = Facts {
+        object: believed,
+        outcome,
+        stopped,
+        observed,
+        dead_letters,
+        ended_at: *ended_at,
+        now,
+    };
     let publication = Publication { object, status: summarize(&facts), memory };
     let next = next(pass, &publication.status, now);
     let published = publish(ctx, key, publication).await;

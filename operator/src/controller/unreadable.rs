@@ -35,7 +35,8 @@ pub(super) async fn report(ctx: &Context, key: &Key, object: &InvalidObject) -> 
         ctx.metrics.failed("Status");
         return Looked::new("invalid", Next::Retry);
     }
-    ctx.remember(key, Memory { status: Some(status), ..memory });
+    // That is not all that it says.
+    ctx.remember(key, Memory { status: Some(status), is_own: false, ..memory });
     Looked::new("invalid", Next::After(OTHERWISE))
 }
 

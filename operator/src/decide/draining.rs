@@ -43,37 +43,46 @@ pub(super) fn drain(input: &DecideInput<'_>) -> Drain {
     if !is_gone(producer) {
         return Drain::Waiting(DrainingStatus::default(), producers_left(producer));
     }
-    let previous = input.object.status.as_ref();
-    if let Some(draining) =
-        previous.filter(|_| was_drained(input)).and_then(|it| it.draining.clone())
-    {
-        return Drain::Done(draining);
+    if was_drained(input) {
+        return Drain::Done(said(input).cloned().unwrap_or_default());
     }
-    let draining = begun(previous, input);
+    let draining = begun(input);
     match &spec.consumer {
         None => Drain::Done(draining),
         Some(_) => to_the_ends(draining, input),
     }
 }
 
+/// What the status says of draining.
+fn said<'a>(input: &DecideInput<'a>) -> Option<&'a DrainingStatus> {
+    input.object.status.as_ref()?.draining.as_ref()
+}
+
 /// Whether an earlier pass has seen the end. If the spec has changed since, it may have been Running in between: then
-/// consumers that should not be there say so.
+/// consumers that should not be there say so. What only the status says, another process may have written, or anybody:
+/// that the consumers were stopped bears it out, and as long as they were not, they can be asked.
 fn was_drained(input: &DecideInput<'_>) -> bool {
     let Some(status) = &input.object.status else { return false };
     let is_same_spec = status.observed_generation == input.object.metadata.generation;
     let consumer = input.observed.consumer.deployment.as_ref();
-    status.phase == Some(Phase::Drained)
-        && (is_same_spec || consumer.is_none_or(|deployment| deployment.desired_replicas == 0))
+    let asked_for = consumer.map(|it| it.desired_replicas);
+    let is_borne_out = if input.memory.has_spoken {
+        is_same_spec || asked_for.is_none_or(|pods| pods == 0)
+    } else {
+        asked_for == Some(0)
+    };
+    status.phase == Some(Phase::Drained) && status.draining.is_some() && is_borne_out
 }
 
 /// What draining began with, or begins with now.
-fn begun(previous: Option<&BatchPipelineStatus>, input: &DecideInput<'_>) -> DrainingStatus {
-    // What is noted of another spec may be older than producers of one in between.
-    let is_same_spec = |status: &&BatchPipelineStatus| {
-        status.observed_generation == input.object.metadata.generation
+fn begun(input: &DecideInput<'_>) -> DrainingStatus {
+    // What is noted of another spec may be older than producers of one in between; and what this process has not noted
+    // itself may be anything.
+    let is_ours = |status: &&BatchPipelineStatus| {
+        input.memory.has_spoken && status.observed_generation == input.object.metadata.generation
     };
-    let noted = previous.filter(is_same_spec).and_then(|status| status.draining.clone());
-    let mut noted = noted.unwrap_or_default();
+    let previous = input.object.status.as_ref().filter(is_ours);
+    let mut noted = previous.and_then(|status| status.draining.clone()).unwrap_or_default();
     // By a clock that went ahead of ours: until ours gets there no measurement would count.
     noted.since = noted.since.map(|since| Time(since.0.min(input.now)));
     let seen = input.memory.producer_seen_at.unwrap_or(Timestamp::MIN);

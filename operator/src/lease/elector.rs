@@ -8,10 +8,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Leadership, Settings,
-    decision::{Action, Sight, decide},
+    decision::{Action, Record, Sight, decide},
     record::{held, record, released},
 };
 use crate::{error::chain, settings::FIELD_MANAGER};
+
+/// So many writes without an answer are remembered. That is more than the API server works on at the same time.
+const MOST_SENT: usize = 64;
 
 /// What comes after a try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub struct Elector {
     settings: Settings,
     leadership: Leadership,
     sight: Option<Sight>,
+    /// What this process wrote and may find: what was answered last, and what was sent since, whose answers were lost.
+    sent: Vec<Record>,
     lease: Option<Lease>,
     was_leader: bool,
     /// Who is known to have the Lease while we wait for it.
@@ -44,6 +49,7 @@ impl Elector {
             settings,
             leadership,
             sight: None,
+            sent: Vec::new(),
             lease: None,
             was_leader: false,
             awaited: None,
@@ -78,20 +84,14 @@ impl Elector {
     /// Gives the Lease back, so that another process can lead at once; not while a write may still be carried out. The
     /// caller has stopped to write before.
     pub async fn release(mut self) {
-        if self.leadership.is_in_doubt(Instant::now()) {
-            return self.abandon();
-        }
-        let is_leader = self.leadership.is_leader(Instant::now());
+        let now = Instant::now();
+        let is_leader = self.leadership.is_leader(now);
         self.leadership.end();
-        if is_leader && let Err(error) = self.empty().await {
+        if self.leadership.is_in_doubt(now) {
+            tracing::info!(lease = self.settings.name, "the lease is not given back; it runs out");
+        } else if is_leader && let Err(error) = self.empty().await {
             tracing::warn!(error = chain(&error), "cannot give the lease back; it runs out");
         }
-    }
-
-    /// Leaves the Lease to run out: what was sent and not awaited may still be carried out until then.
-    pub fn abandon(self) {
-        self.leadership.end();
-        tracing::info!(lease = self.settings.name, "the lease is not given back; it runs out");
     }
 
     async fn empty(&mut self) -> Result<(), kube::Error> {
@@ -105,7 +105,31 @@ impl Elector {
     }
 
     fn is_ours(&self, lease: &Lease) -> bool {
-        record(lease, self.settings.timing.duration).holder == self.settings.identity
+        self.sent.contains(&self.record(lease))
+    }
+
+    fn record(&self, lease: &Lease) -> Record {
+        record(lease, self.settings.timing.duration)
+    }
+
+    /// This may be found in the Lease from now on.
+    fn note_sent(&mut self, wanted: &Lease) {
+        if self.sent.len() == MOST_SENT {
+            self.sent.remove(0);
+        }
+        self.sent.push(self.record(wanted));
+    }
+
+    /// What is seen of the Lease now. What somebody else has changed cannot become again what this process sent before:
+    /// each write carries the version that it replaces.
+    fn look_at(&mut self, lease: Option<&Lease>, now: Instant) -> Sight {
+        let record = lease.map(|lease| self.record(lease));
+        let sight = Sight::next(self.sight.as_ref(), record, &self.sent, now);
+        if !sight.is_ours && sight.since == now {
+            self.sent.clear();
+        }
+        self.sight = Some(sight.clone());
+        sight
     }
 
     /// What we wrote last is the newest there is while nobody else writes, and if somebody does, its version is
@@ -120,24 +144,22 @@ impl Elector {
     async fn step(&mut self) -> Result<Next, kube::Error> {
         let lease = self.latest().await?;
         let now = Instant::now();
-        let record = lease.as_ref().map(|lease| record(lease, self.settings.timing.duration));
-        let sight = Sight::next(self.sight.as_ref(), record, now);
-        let action = decide(&sight, &self.settings.identity, now);
-        self.sight = Some(sight);
+        let action = decide(&self.look_at(lease.as_ref(), now), now);
+        if action == Action::Wait {
+            self.leadership.end();
+            self.tell_waiting();
+            return Ok(Next::Wait);
+        }
         let wanted = held(lease.as_ref(), &self.settings, Timestamp::now());
-        let answer = match action {
-            Action::Create => self.leases.create(&write(), &wanted).await,
-            Action::Take | Action::Renew => {
-                self.leases.replace(&self.settings.name, &write(), &wanted).await
-            }
-            Action::Wait => {
-                self.leadership.end();
-                self.tell_waiting();
-                return Ok(Next::Wait);
-            }
+        self.note_sent(&wanted);
+        let answer = if action == Action::Create {
+            self.leases.create(&write(), &wanted).await
+        } else {
+            self.leases.replace(&self.settings.name, &write(), &wanted).await
         };
         match answer {
             Ok(lease) => {
+                self.sent = vec![self.record(&lease)];
                 self.lease = Some(lease);
                 self.awaited = None;
                 self.leadership.hold(now, self.settings.timing);
@@ -176,6 +198,11 @@ impl Elector {
             tracing::warn!(
                 "the lease was deleted or emptied without being given back; it is taken in {seconds} s"
             );
+        } else if holder == self.settings.identity {
+            tracing::warn!(
+                "the lease names this process, which has not written that; it is taken when nobody else renews it \
+                 for {seconds} s"
+            );
         } else {
             tracing::info!(
                 holder,
@@ -213,3 +240,6 @@ fn is_changed(action: Action, code: u16) -> bool {
 fn write() -> PostParams {
     PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
 }
+
+#[cfg(test)]
+mod tests;

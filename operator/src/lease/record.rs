@@ -29,6 +29,7 @@ pub(super) fn record(lease: &Lease, fallback: Duration) -> Record {
 /// The Lease that says that we hold it. `before` is the one that it replaces: its version makes the API server refuse
 /// when somebody else was quicker.
 pub(super) fn held(before: Option<&Lease>, settings: &Settings, now: Timestamp) -> Lease {
+    let now = as_kept(now);
     let old = before.and_then(|lease| lease.spec.clone()).unwrap_or_default();
     let is_ours = old.holder_identity.as_deref() == Some(&settings.identity);
     let transitions = old.lease_transitions.unwrap_or_default();
@@ -57,6 +58,11 @@ pub(super) fn released(before: &Lease, settings: &Settings, now: Timestamp) -> L
         ..old
     };
     with_spec(Some(before), settings, spec)
+}
+
+/// The time as the API server keeps it, so that what was sent can be compared with what is there.
+fn as_kept(time: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
 }
 
 fn seconds(duration: Duration) -> i32 {
@@ -121,6 +127,15 @@ mod tests {
         assert_eq!(record(&lease, fallback).holder, "a");
         let released = released(&lease, &settings("a"), Timestamp::now());
         assert_eq!(record(&released, fallback).holder, "");
+    }
+
+    #[test]
+    fn what_is_sent_says_the_same_when_it_comes_back() {
+        let sent = held(None, &settings("a"), Timestamp::now());
+        let text = serde_json::to_string(&sent).unwrap();
+        let kept: Lease = serde_json::from_str(&text).unwrap();
+        let fallback = Timing::default().duration;
+        assert_eq!(record(&kept, fallback), record(&sent, fallback));
     }
 
     #[test]

@@ -14,6 +14,10 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::observe::{MOST, Observed, ObservedPod};
 
+/// A process that is older than this when it is heard of has a successor that is younger when that is heard of.
+const YOUNG: SignedDuration = SignedDuration::from_mins(1);
+/// Answers take their time, and clocks are adjusted: a process that began so much later than another one may be the same.
+const SAME: SignedDuration = SignedDuration::from_secs(5);
 /// So many pods that are gone are known by uid. One that comes back, because its owner could not be seen for a while,
 /// is among the last that went.
 const BURIED: usize = 64;
@@ -26,9 +30,20 @@ pub struct DeadLetterTally {
     /// Of processes that are gone, and of before.
     earlier: u64,
     /// The pods that went last, by uid, with what `earlier` has of each.
-    buried: VecDeque<(String, u64)>,
-    /// The last count of each pod, by uid.
-    pods: BTreeMap<String, u64>,
+    buried: VecDeque<(String, Process)>,
+    /// The process that each pod spoke of last, by uid.
+    pods: BTreeMap<String, Process>,
+}
+
+/// A process of a pod, whose container may begin anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Process {
+    /// What it has counted.
+    count: u64,
+    /// How long it had run, by a clock that nobody sets.
+    uptime: SignedDuration,
+    /// When it began, by ours, which may be set.
+    began: Timestamp,
 }
 
 impl DeadLetterTally {
@@ -52,21 +67,24 @@ impl DeadLetterTally {
             }
         }
         self.bury(observed);
-        let total = self.pods.values().fold(self.earlier, |sum, count| sum.saturating_add(*count));
+        let counts = self.pods.values().map(|process| process.count);
+        let total = counts.fold(self.earlier, u64::saturating_add);
         let is_known = written.is_some() || total > 0 || !self.pods.is_empty();
         is_known.then_some(total.min(MOST).cast_signed())
     }
 
     fn take(&mut self, pod: &ObservedPod, began: Timestamp) {
         let Some((report, asked_at)) = pod.report.as_deref().zip(pod.asked_at) else { return };
-        let count = report.accounting.dead_lettered;
-        let before = self.pods.insert(pod.uid.clone(), count).or_else(|| self.exhume(&pod.uid));
+        let process = Process::of(report, asked_at);
+        let before = self.pods.insert(pod.uid.clone(), process).or_else(|| self.exhume(&pod.uid));
         match before {
             // The same pod, but its process began anew.
-            Some(before) if count < before => self.earlier = self.earlier.saturating_add(before),
+            Some(before) if process.is_after(before) => {
+                self.earlier = self.earlier.saturating_add(before.count);
+            }
             // A process that is older than this count is in what was written already.
-            None if began_at(report, asked_at) < began => {
-                self.earlier = self.earlier.saturating_sub(count);
+            None if process.began < began => {
+                self.earlier = self.earlier.saturating_sub(process.count);
             }
             _ => {}
         }
@@ -77,33 +95,43 @@ impl DeadLetterTally {
             let mut all = observed.producer.pods.iter().chain(&observed.consumer.pods);
             all.any(|pod| pod.uid == uid)
         };
-        for (uid, count) in self.pods.extract_if(.., |uid, _| !exists(uid)) {
-            self.earlier = self.earlier.saturating_add(count);
-            self.buried.push_back((uid, count));
+        for (uid, process) in self.pods.extract_if(.., |uid, _| !exists(uid)) {
+            self.earlier = self.earlier.saturating_add(process.count);
+            self.buried.push_back((uid, process));
         }
         let too_many = self.buried.len().saturating_sub(BURIED);
         self.buried.drain(..too_many);
     }
 
     /// Takes back what was buried of a pod that had only been out of sight.
-    fn exhume(&mut self, uid: &str) -> Option<u64> {
+    fn exhume(&mut self, uid: &str) -> Option<Process> {
         let place = self.buried.iter().position(|(buried, _)| buried == uid)?;
-        let (_, count) = self.buried.remove(place)?;
-        self.earlier = self.earlier.saturating_sub(count);
-        Some(count)
+        let (_, process) = self.buried.remove(place)?;
+        self.earlier = self.earlier.saturating_sub(process.count);
+        Some(process)
+    }
+}
+
+impl Process {
+    fn of(report: &Report, asked_at: Timestamp) -> Self {
+        let uptime = SignedDuration::try_from_secs_f64(report.uptime_seconds);
+        let uptime = uptime.unwrap_or(SignedDuration::MAX);
+        let began = asked_at.checked_sub(uptime).unwrap_or(Timestamp::MIN);
+        Self { count: report.accounting.dead_lettered, uptime, began }
+    }
+
+    /// Whether this is not the one that was there before, whose count and age it may have passed since.
+    fn is_after(self, before: Self) -> bool {
+        let is_later = self.began.duration_since(before.began) > SAME;
+        self.count < before.count
+            || self.uptime < before.uptime
+            || (before.uptime < YOUNG && is_later)
     }
 }
 
 /// What a forged report made of the number before such reports were refused is none, and must not stay for ever.
 const fn is_count(written: i64) -> bool {
     0 <= written && written < MOST.cast_signed()
-}
-
-fn began_at(report: &Report, asked_at: Timestamp) -> Timestamp {
-    SignedDuration::try_from_secs_f64(report.uptime_seconds)
-        .ok()
-        .and_then(|uptime| asked_at.checked_sub(uptime).ok())
-        .unwrap_or(Timestamp::MIN)
 }
 
 #[cfg(test)]
@@ -209,6 +237,27 @@ mod tests {
         count(&mut tally, None, vec![counting("a", 5, 0.0, 101)]);
         assert_eq!(count(&mut tally, Some(5), vec![counting("a", 1, 0.0, 110)]), Some(6));
         assert_eq!(count(&mut tally, Some(6), vec![counting("a", 3, 9.0, 119)]), Some(8));
+    }
+
+    #[test]
+    fn a_container_that_has_passed_its_predecessor_since_it_began_anew_counts_in_full() {
+        let mut tally = DeadLetterTally::default();
+        count(&mut tally, None, vec![counting("a", 5, 0.0, 101)]);
+        assert_eq!(count(&mut tally, Some(5), vec![counting("a", 7, 3.0, 120)]), Some(12));
+        assert_eq!(count(&mut tally, Some(12), vec![counting("a", 8, 13.0, 130)]), Some(13));
+        assert_eq!(count(&mut tally, Some(13), vec![counting("a", 9, 2.0, 150)]), Some(22));
+        count(&mut tally, Some(22), Vec::new());
+        let out_of_sight = vec![counting("a", 10, 1.0, 160)];
+        assert_eq!(count(&mut tally, Some(22), out_of_sight), Some(32));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_makes_no_new_process() {
+        let mut tally = DeadLetterTally::default();
+        count(&mut tally, None, vec![counting("a", 5, 0.0, 101)]);
+        assert_eq!(count(&mut tally, Some(5), vec![counting("a", 6, 60.0, 164)]), Some(6), "late");
+        assert_eq!(count(&mut tally, Some(6), vec![counting("a", 7, 70.0, 3774)]), Some(7));
+        assert_eq!(count(&mut tally, Some(7), vec![counting("a", 8, 80.0, 184)]), Some(8));
     }
 
     #[test]

@@ -122,6 +122,13 @@ fn what_was_just_written_is_not_yet_carried_out() {
 }
 
 #[test]
+fn a_rollout_is_not_over_while_an_earlier_pod_is_left() {
+    let left = ObservedDeployment { updated_replicas: 2, ready_replicas: 3, ..rolling() };
+    let status = Scene::changed(|scene| scene.observed.consumer.deployment = Some(left)).summary();
+    assert_eq!(sides(&status), ["True/AsDesired", "True/Progressing"]);
+}
+
+#[test]
 fn a_transition_has_a_time_only_when_the_status_flips() {
     let mut scene = Scene::settled();
     scene.pass();

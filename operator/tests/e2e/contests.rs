@@ -34,10 +34,16 @@ fn two_operators_of_one_namespace_do_not_write_without_end_and_say_so() {
     let second = Operator::at(&rights.give(cluster(), home.name), options, Faults::none());
     let message = namespace.await_reason("demo", "Stalled", "Conflict");
     assert!(message.contains("another operator"), "{message}");
-    let (before, begun) = (generation(namespace), Instant::now());
+    let statuses = || {
+        let writes = [&first, &second].map(|it| it.faults.writes()).concat();
+        writes.iter().filter(|it| it.path.ends_with("/status")).count()
+    };
+    let (before, said, begun) = (generation(namespace), statuses(), Instant::now());
     sleep(Duration::from_secs(30));
     let more = generation(namespace) - before;
     assert!(more <= 40, "{more} changes in {:?}", begun.elapsed());
+    let more = statuses() - said;
+    assert!(more <= 60, "{more} writes of the status in {:?}", begun.elapsed());
     second.stop();
     first.stop();
 }

@@ -16,7 +16,8 @@ use batchpipe_operator::{
 use serde_json::json;
 
 use crate::support::{
-    Fault, Faults, Namespace, Operator, Server, cluster, kubeconfig, options, wait_for, within,
+    Fault, Faults, Namespace, Operator, Request, Server, cluster, kubeconfig, options, wait_for,
+    within,
 };
 
 fn timing(namespace: Namespace<'_>) -> Timing {
@@ -73,6 +74,21 @@ fn a_leader_that_stops_while_a_write_is_unanswered_lets_the_lease_run_out() {
     wait_for("a write", || (!operator.faults.writes().is_empty()).then_some(()));
     operator.stop();
     assert_eq!(holder(namespace), "first", "its write may still be carried out");
+}
+
+#[test]
+fn a_leader_that_stops_while_only_a_read_is_unanswered_gives_the_lease_back() {
+    let namespace = Namespace::new(cluster(), "unread");
+    let is_read = |request: &Request| {
+        request.verb == Verb::Get && request.path.ends_with("/serviceaccounts/demo-batchpipe")
+    };
+    let faults =
+        Faults::new(move |request| if is_read(request) { Fault::NeverSent } else { Fault::None });
+    let operator = Operator::with(namespace, "first", faults);
+    namespace.pipeline("demo", "");
+    wait_for("the read", || operator.faults.seen().iter().any(is_read).then_some(()));
+    operator.stop();
+    assert_eq!(holder(namespace), "", "nothing may still be carried out");
 }
 
 #[test]
@@ -229,7 +245,7 @@ fn with_timing(namespace: Namespace<'_>, identity: &str, timing: Timing) -> Oper
 
 /// Whether this was asked of the Lease and answered with this code.
 fn is_answered(operator: &Operator, verb: Verb, code: u16) -> Option<()> {
-    let is_it = |(request, answer): &(crate::support::Request, u16)| {
+    let is_it = |(request, answer): &(Request, u16)| {
         request.path.contains("/leases/") && request.verb == verb && *answer == code
     };
     operator.faults.answered().iter().any(is_it).then_some(())
@@ -272,6 +288,22 @@ fn a_lease_that_somebody_empties_ends_the_lead_and_is_taken_when_its_time_has_pa
     taken_away("emptied-lease", |namespace| {
         let patch = ["--type=merge", "--patch", r#"{"spec": {"holderIdentity": null}}"#];
         namespace.kubectl(&[&["patch", "lease/batchpipe-operator"], patch.as_slice()].concat());
+    });
+}
+
+#[test]
+fn a_lease_that_somebody_hands_to_another_ends_the_lead_and_is_taken_when_its_time_has_passed() {
+    taken_away("handed-lease", |namespace| {
+        let patch = r#"{"spec": {"holderIdentity": "second"}}"#;
+        namespace.kubectl(&["patch", "lease/batchpipe-operator", "--type=merge", "--patch", patch]);
+    });
+}
+
+#[test]
+fn a_lease_that_somebody_shortens_ends_the_lead_and_is_taken_when_its_time_has_passed() {
+    taken_away("shortened-lease", |namespace| {
+        let patch = r#"{"spec": {"leaseDurationSeconds": 1}}"#;
+        namespace.kubectl(&["patch", "lease/batchpipe-operator", "--type=merge", "--patch", patch]);
     });
 }
 

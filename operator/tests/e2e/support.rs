@@ -1,5 +1,6 @@
 //! What tests have in common: a cluster, operators to run against it, and waiting.
 
+mod answering;
 mod attendant;
 mod faults;
 mod namespace;
@@ -18,6 +19,7 @@ use std::{
 use batchpipe_testbed::{ControlPlane, shared_control_plane};
 
 pub(crate) use self::{
+    answering::{answer_at, give_address},
     attendant::attend,
     faults::{Fault, Faults, Request},
     namespace::{CHILDREN, Namespace, manifest},

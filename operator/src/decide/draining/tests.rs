@@ -48,7 +48,17 @@ fn consumers(pods: Vec<ObservedPod>, second: i64) -> Observed {
     observed
 }
 
+/// A process that has written the status which the object has.
+fn spoken() -> Memory {
+    Memory { has_spoken: true, ..Memory::default() }
+}
+
 fn at(second: i64, object: &BatchPipeline, observed: &Observed) -> Decision {
+    decide(&DecideInput { object, observed, memory: &spoken(), now: moment(second) })
+}
+
+/// The same by a process that has just begun.
+fn found(second: i64, object: &BatchPipeline, observed: &Observed) -> Decision {
     decide(&DecideInput { object, observed, memory: &Memory::default(), now: moment(second) })
 }
 
@@ -227,7 +237,7 @@ fn an_end_that_was_measured_before_the_last_producer_was_gone_is_none() {
         pass(104, &mut object, &consumers(vec![consumer_pod("a", vec![lag(0, 3, 5)])], 104));
     assert_eq!(noted.draining().unwrap().ends["0"], 5);
     // A producer was seen after that, whatever was written since.
-    let memory = Memory { producer_seen_at: Some(moment(150)), ..Memory::default() };
+    let memory = Memory { producer_seen_at: Some(moment(150)), ..spoken() };
     let observed = consumers(vec![consumer_pod("a", vec![lag(0, 5, 9)])], 151);
     let input =
         DecideInput { object: &object, observed: &observed, memory: &memory, now: moment(151) };
@@ -290,6 +300,45 @@ fn what_is_drained_stays_drained_without_any_pod() {
 }
 
 #[test]
+fn a_new_leader_believes_that_all_is_drained_where_the_consumers_were_stopped() {
+    let mut object = both();
+    let worked_off = consumers(vec![consumer_pod("a", vec![lag(0, 5, 5)])], 200);
+    let ended = pass(100, &mut object, &worked_off);
+    let later = found(300, &object, &consumers(Vec::new(), 300));
+    assert_eq!((later.replicas.consumer, later.draining()), (0, ended.draining()));
+    assert_eq!(later.waits_for(), None);
+}
+
+#[test]
+fn a_new_leader_asks_the_consumers_as_long_as_they_run_whatever_the_status_says() {
+    let mut object = both();
+    pass(100, &mut object, &consumers(vec![consumer_pod("a", vec![lag(0, 5, 5)])], 200));
+    let behind = consumers(vec![consumer_pod("a", vec![lag(0, 50, 100)])], 310);
+    let forged = found(300, &object, &behind);
+    assert_eq!((forged.is_drained(), forged.replicas.consumer), (false, 2));
+    assert_eq!(forged.draining().unwrap().ends["0"], 100);
+    // Who came after a crash right after that was written finds it out again.
+    let at_its_end = consumers(vec![consumer_pod("a", vec![lag(0, 5, 5)])], 310);
+    assert!(found(300, &object, &at_its_end).is_drained());
+    // There is nobody who could say.
+    let mut nothing = consumers(Vec::new(), 300);
+    nothing.consumer.deployment = None;
+    assert!(!found(300, &object, &nothing).is_drained());
+}
+
+#[test]
+fn a_new_leader_measures_the_ends_itself() {
+    let mut object = both();
+    pass(100, &mut object, &consumers(vec![consumer_pod("a", vec![lag(0, 3, 5)])], 104));
+    assert_eq!(object.status.as_ref().unwrap().draining.as_ref().unwrap().ends["0"], 5);
+    let observed = consumers(vec![consumer_pod("a", vec![lag(0, 6, 9)])], 110);
+    assert!(at(110, &object, &observed).is_drained());
+    let decision = found(110, &object, &observed);
+    assert_eq!(decision.draining().unwrap().since, Some(Time(moment(110))));
+    assert!(!decision.is_drained());
+}
+
+#[test]
 fn what_ran_again_unnoticed_is_drained_again() {
     let mut object = both();
     pass(100, &mut object, &consumers(vec![consumer_pod("a", vec![lag(0, 5, 5)])], 200));
@@ -312,7 +361,7 @@ fn running_again_forgets_the_draining() {
 fn a_producer_that_we_saw_after_what_was_written_counts() {
     let mut object = both();
     pass(100, &mut object, &consumers(Vec::new(), 100));
-    let memory = Memory { producer_seen_at: Some(moment(150)), ..Memory::default() };
+    let memory = Memory { producer_seen_at: Some(moment(150)), ..spoken() };
     let observed = consumers(vec![consumer_pod("a", vec![lag(0, 5, 5)])], 152);
     let input =
         DecideInput { object: &object, observed: &observed, memory: &memory, now: moment(152) };
@@ -336,7 +385,7 @@ fn a_beginning_that_lies_ahead_is_now_and_is_noted_so() {
 fn a_clock_that_was_set_back_does_not_put_the_end_off() {
     let mut object = both();
     let observed = |second| consumers(vec![consumer_pod("a", vec![lag(0, 5, 5)])], second);
-    let mut memory = Memory { producer_seen_at: Some(moment(3700)), ..Memory::default() };
+    let mut memory = Memory { producer_seen_at: Some(moment(3700)), ..spoken() };
     let mut drained = Vec::new();
     for second in [100, 110] {
         let observed = observed(second - 2);
