@@ -72,7 +72,7 @@ impl Partition {
     /// Whether a message fills what was left out: then the offsets of what came behind that are not true. What is before this
     /// message has been delivered, and nothing behind it.
     pub(super) const fn is_filled_by(&self, message: &Fetched) -> bool {
-        self.gap.is_filled_by(message.offset)
+        self.gap.is_filled_by(message.offset, self.seen)
     }
 
     /// Goes back to such a message: what came behind the gap belongs into it, in the sink too.

@@ -13,9 +13,12 @@ impl Gap {
         Self(from..to)
     }
 
-    /// Whether a message at this offset shows that what came behind the gap belongs into it.
-    pub(crate) const fn is_filled_by(&self, offset: i64) -> bool {
-        self.0.start <= offset && offset < self.0.end
+    /// Whether a message at this offset, after the one at `seen`, shows that what came behind the gap belongs into it: it
+    /// lies in the gap, or it is what follows once all that came is moved there. The latter with a gap of one is what a
+    /// message that comes twice would be too, and shows nothing.
+    pub(crate) const fn is_filled_by(&self, offset: i64, seen: i64) -> bool {
+        let lies_in_it = self.0.start <= offset && offset < self.0.end;
+        lies_in_it || (offset < seen && offset == self.closed(seen) + 1)
     }
 
     /// What an offset is without the gap. What came behind it is truly there, or, where something else stands at the start
@@ -32,10 +35,19 @@ mod tests {
     #[test]
     fn without_the_gap_what_came_behind_it_is_where_it_begins() {
         let gap = Gap::new(10, 74);
-        assert!(gap.is_filled_by(10) && gap.is_filled_by(73));
-        assert!(!gap.is_filled_by(9) && !gap.is_filled_by(74));
+        assert!(gap.is_filled_by(10, 74) && gap.is_filled_by(73, 76));
+        assert!(!gap.is_filled_by(9, 74) && !gap.is_filled_by(74, 74));
         assert_eq!([9, 10, 74, 76].map(|offset| gap.closed(offset)), [9, 10, 10, 12]);
         assert_eq!(Gap::default().closed(5), 5);
-        assert!(!Gap::default().is_filled_by(0));
+        assert!(!Gap::default().is_filled_by(0, 0) && !Gap::default().is_filled_by(5, 5));
+    }
+
+    #[test]
+    fn a_gap_that_is_shorter_than_what_came_behind_it_is_filled_by_what_follows_that() {
+        // Five messages at 103 to 107 instead of 100 to 104.
+        let gap = Gap::new(100, 103);
+        let filled: Vec<_> = (95..110).filter(|offset| gap.is_filled_by(*offset, 107)).collect();
+        assert_eq!(filled, [100, 101, 102, 105]);
+        assert!(!Gap::new(100, 101).is_filled_by(105, 105), "it may have come twice");
     }
 }

@@ -102,7 +102,8 @@ impl Offsets {
     /// true, and nothing more of the partition is fetched.
     pub(super) fn stand_if_it_goes_back(&mut self, partition: i32, offset: i64) -> Option<i64> {
         let held = self.ours.get_mut(&partition).filter(|held| held.stands_at.is_none())?;
-        held.stands_at = Some(offset).filter(|offset| held.gap.is_filled_by(*offset));
+        let seen = held.fetched - 1;
+        held.stands_at = Some(offset).filter(|offset| held.gap.is_filled_by(*offset, seen));
         held.stands_at.map(|_| held.fetched)
     }
 
