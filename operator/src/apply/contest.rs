@@ -1,6 +1,6 @@
-//! Children, and statuses, that somebody else keeps changing. One edit by hand is put back at once; who changes the same child again
-//! and again, such as a second operator of the same namespace, would make pods roll for ever. Then putting back gets
-//! slower, and is said. Pure but for its lock; time is passed in.
+//! Children, and statuses, that somebody else keeps changing. One edit by hand is put back at once; who changes the same
+//! one again and again, such as a second operator of the same namespace, would make pods roll for ever. Then putting back
+//! gets slower, and is said. Pure but for its lock; time is passed in.
 
 use std::{
     collections::BTreeMap,

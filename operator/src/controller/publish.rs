@@ -55,12 +55,7 @@ pub(super) async fn publish(
         Difference::Yes if is_changed => correct(ctx, key, object, &status, &mut memory).await,
         Difference::NumbersOnly | Difference::Yes => {
             let written = write(ctx, key, object, &status, &mut memory).await;
-            match written {
-                Ok(()) => Ok(status),
-                // It is gone, and nobody reads it any more.
-                Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(status),
-                Err(error) => Err(words(&error)),
-            }
+            written.map(|()| status).map_err(|error| words(&error))
         }
     };
     let before = memory.said().unwrap_or(&old);
@@ -130,7 +125,11 @@ pub(super) async fn write(
     let api: Api<BatchPipeline> = Api::namespaced(ctx.client.clone(), &key.namespace);
     let patch = patch(object, status);
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    let answer = api.patch_status(&key.name, &params, &Patch::Apply(&patch)).await?;
+    let answer = match api.patch_status(&key.name, &params, &Patch::Apply(&patch)).await {
+        // It is gone, and nobody reads it any more.
+        Err(kube::Error::Api(answer)) if answer.code == 404 => return Ok(()),
+        answer => answer?,
+    };
     (memory.version, memory.written_at) = (answer.resource_version(), Some(now));
     let [found, wanted] = [json!(answer.status), json!(status)];
     let Some(rest) = leftovers(&found, &wanted) else { return Ok(()) };
