@@ -49,8 +49,7 @@ lint: ## Format, lints, docs, dependencies, scripts and the rules of this projec
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	scripts/house-rules
 	scripts/check-dependencies
-	@if command -v shellcheck >/dev/null; then shellcheck scripts/* .ci/run testbed/assets/*.sh testbed/assets/*/*.sh; \
-		else echo "shellcheck is not installed: scripts were not checked"; fi
+	scripts/check-scripts
 
 manifests: ## Look at the Dockerfile, the YAML, and what the chart and the operator make, with the linters of these
 	@scripts/check-manifests

@@ -32,6 +32,14 @@ pub(super) struct Fetched {
     charge: Charge,
 }
 
+/// What tells a message from another one that says it has the same offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    timestamp_ms: i64,
+    size: usize,
+    checksum: u32,
+}
+
 impl Fetched {
     /// Copies a message. Of a value that is larger than `most` bytes only the start is kept: Kafka's own
     /// compression can hide any size in a small request.
@@ -69,6 +77,13 @@ impl Fetched {
         let charge = queue.charge_now(MESSAGE_COST);
         let headers = Vec::new();
         Self { offset, timestamp_ms: 0, value: None, size: 0, is_unreadable: true, headers, charge }
+    }
+
+    /// What tells it from others; none when it cannot be read.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        let checksum = crc32c::crc32c(self.value.as_deref().unwrap_or_default());
+        let identity = Identity { timestamp_ms: self.timestamp_ms, size: self.size, checksum };
+        (!self.is_unreadable).then_some(identity)
     }
 
     /// Whether only the start of the value was kept.

@@ -7,7 +7,7 @@ use batchpipe_api::{codec::Codec, envelope::Envelope, reason::Reason};
 use super::{
     assignment::{Assigned, UNKNOWN},
     desk::Desk,
-    fetched::Fetched,
+    fetched::{Fetched, Identity},
     pending::{Pending, Sizes},
     sequence::Sequences,
     worker::Stop,
@@ -36,6 +36,8 @@ pub(super) struct Partition {
     /// The offset of the last message that came.
     seen: i64,
     gap: Gap,
+    /// What tells the last message from another one, where its offset may not.
+    identity: Option<Identity>,
     sequences: Sequences,
     /// Whether the sink is reported as stalled by this partition.
     is_stalled: bool,
@@ -53,13 +55,14 @@ impl Partition {
             reached: UNKNOWN,
             seen: UNKNOWN,
             gap: Gap::default(),
+            identity: None,
             sequences: Sequences::default(),
             is_stalled: false,
         }
     }
 
     /// Whether a message comes before one that was here already, although nobody asked for it again: the topic
-    /// was deleted and made again.
+    /// was deleted and made again, or it [fills](Self::is_filled_by) what was left out.
     pub(super) const fn is_behind(&self, message: &Fetched) -> bool {
         message.offset < self.seen
     }
@@ -71,8 +74,16 @@ impl Partition {
 
     /// Whether a message fills what was left out: then the offsets of what came behind that are not true. What is before this
     /// message has been delivered, and nothing behind it.
-    pub(super) const fn is_filled_by(&self, message: &Fetched) -> bool {
-        self.gap.is_filled_by(message.offset, self.seen)
+    pub(super) fn is_filled_by(&self, message: &Fetched) -> bool {
+        self.gap.is_filled_by(message.offset, self.seen) || self.is_another_at_the_same(message)
+    }
+
+    /// Whether a message has the offset of the last one, behind one offset that was left out, and is another one.
+    fn is_another_at_the_same(&self, message: &Fetched) -> bool {
+        let Some(last) = self.identity.filter(|_| message.offset == self.seen) else {
+            return false;
+        };
+        message.identity().is_some_and(|identity| identity != last)
     }
 
     /// Goes back to such a message: what came behind the gap belongs into it, in the sink too.
@@ -95,6 +106,7 @@ impl Partition {
             self.gap = Gap::new(self.seen + 1, message.offset);
         }
         self.seen = message.offset;
+        self.identity = self.gap.is_of_one().then(|| message.identity()).flatten();
         if message.offset < self.resume_at {
             self.reach(message.offset + 1);
             return Ok(());

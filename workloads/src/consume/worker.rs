@@ -116,10 +116,10 @@ fn deliver(
         return;
     }
     let id = assigned.partition;
-    if let Some(behind) = partitions.get_mut(&id).filter(|known| known.is_behind(&message)) {
-        if behind.is_filled_by(&message) {
-            return stand(behind, &message, desk);
-        }
+    if let Some(filled) = partitions.get_mut(&id).filter(|known| known.is_filled_by(&message)) {
+        return stand(filled, &message, desk);
+    }
+    if partitions.get(&id).is_some_and(|known| known.is_behind(&message)) {
         // What it has reached is an offset of the topic that is gone, and is committed as one.
         assigned.close();
         let _ = desk.notices.send(Notice::TopicGone); // the poll thread is gone only when the process ends

@@ -14,11 +14,16 @@ impl Gap {
     }
 
     /// Whether a message at this offset, after the one at `seen`, shows that what came behind the gap belongs into it: it
-    /// lies in the gap, or it is what follows once all that came is moved there. The latter with a gap of one is what a
-    /// message that comes twice would be too, and shows nothing.
+    /// lies in the gap, or it is what follows once all that came is moved there. The latter with a gap of one is what the
+    /// last message would be too if it came twice, and shows nothing by itself: see [`Self::is_of_one`].
     pub(crate) const fn is_filled_by(&self, offset: i64, seen: i64) -> bool {
         let lies_in_it = self.0.start <= offset && offset < self.0.end;
         lies_in_it || (offset < seen && offset == self.closed(seen) + 1)
+    }
+
+    /// Whether one offset was left out. A message at the last one's offset that is another message belongs behind it then.
+    pub(crate) const fn is_of_one(&self) -> bool {
+        self.0.end - self.0.start == 1
     }
 
     /// What an offset is without the gap. What came behind it is truly there, or, where something else stands at the start
@@ -49,5 +54,6 @@ mod tests {
         let filled: Vec<_> = (95..110).filter(|offset| gap.is_filled_by(*offset, 107)).collect();
         assert_eq!(filled, [100, 101, 102, 105]);
         assert!(!Gap::new(100, 101).is_filled_by(105, 105), "it may have come twice");
+        assert!(Gap::new(100, 101).is_of_one() && !gap.is_of_one() && !Gap::default().is_of_one());
     }
 }

@@ -42,8 +42,9 @@ pub(crate) fn impossible(topic: &str, partition: i32, offset: i64, end: i64) -> 
 
 /// That the offsets of a partition go back.
 pub(crate) fn went_back(topic: &str, partition: i32, before: i64, offset: i64) -> String {
+    let another = if offset == before { " of another message" } else { "" };
     format!(
-        "offset {offset} of topic {topic}, partition {partition}, comes behind offset {before}: a record batch is damaged on \
+        "offset {offset} of topic {topic}, partition {partition}, comes behind offset {before}{another}: a record batch is damaged on \
          the broker's disk and says that it is another; the partition waits. Look with `batchpipe tap` what is there, and \
          remove the batch, or set the offset of the group behind it by hand"
     )

@@ -74,3 +74,24 @@ fn a_partition_that_goes_back_into_its_gap_does_so_in_its_files_and_with_its_off
         assert_eq!(desk.shared.ledger.snapshot().delivered, 4);
     }
 }
+
+/// A disk has turned the last bit of an offset: the record batch of two that begins at 8 says 9.
+#[test]
+fn a_message_at_the_offset_of_another_one_is_not_taken_for_it() {
+    let mut desk = desk(Arc::new(BlackholeSink));
+    let (assigned, written) = (Assigned::new(0), Arc::new(AtomicU32::new(0)));
+    let mut partition = Partition::new(Arc::clone(&assigned), Box::new(Counting(written)));
+    let queue = Budget::new(MIB);
+    partition.process(&Fetched::of(7, b"1", &queue), &mut desk).unwrap();
+    assert!(!partition.is_filled_by(&Fetched::of(7, b"2", &queue)), "nothing was left out");
+    for (offset, value) in [(9, b"2"), (10, b"3")] {
+        partition.process(&Fetched::of(offset, value, &queue), &mut desk).unwrap();
+    }
+    assert!(!partition.is_filled_by(&Fetched::of(10, b"3", &queue)), "it came twice");
+    assert!(!partition.is_filled_by(&Fetched::unreadable(10, &queue)), "nobody knows what it is");
+    assert!(!partition.is_filled_by(&Fetched::of(11, b"4", &queue)));
+    let next = Fetched::of(10, b"4", &queue);
+    assert!(partition.is_filled_by(&next));
+    partition.go_back(&next).unwrap();
+    assert_eq!(assigned.done(), 10);
+}

@@ -6,7 +6,9 @@ use std::{collections::BTreeSet, fs, ops::Range};
 use batchpipe_api::reason::Reason;
 use batchpipe_testbed::{Kafka, kafka};
 
-use super::support::{Records, Scene, Tally, TopicMessage, copy_topic, read_topic, until};
+use super::support::{
+    Records, Scene, Tally, TopicMessage, Transaction, copy_topic, read_topic, until,
+};
 use crate::kit::command::{Running, batchpipe};
 
 /// Where a message is.
@@ -78,21 +80,21 @@ fn intact(records: &Records, before: &[TopicMessage], damaged: &BTreeSet<Place>)
     tally
 }
 
-/// Makes a topic with records in many record batches of a few messages, each in a transaction of its own.
-fn fill(kafka: &Kafka, topic: &str, total: usize) -> Records {
+/// Makes a topic with records in many record batches of a few messages.
+fn fill(kafka: &Kafka, topic: &str, total: usize, holds: Transaction) -> Records {
     let mut whole = Scene::new(kafka, "whole");
     whole.spec["batch"]["maxRecords"] = 10.into();
     whole.generate(0, total);
     whole.produce_all().well();
     kafka.create_topic(topic, 3, &[]).unwrap();
-    copy_topic(kafka, &read_topic(kafka, "whole"), topic, 5);
+    copy_topic(kafka, &read_topic(kafka, "whole"), topic, 5, holds);
     Records::of_seed(total)
 }
 
 #[test]
 fn batches_that_a_disk_has_damaged_are_kept_by_their_offsets_and_nothing_comes_twice() {
     let mut kafka = kafka().unwrap();
-    let records = fill(&kafka, "damaged", 6000);
+    let records = fill(&kafka, "damaged", 6000, Transaction::Batch);
     let scene = Scene::new(&kafka, "damaged");
     let before = read_topic(&kafka, "damaged");
     kafka.stop().unwrap();
@@ -152,7 +154,7 @@ fn batches_that_a_disk_has_damaged_are_kept_by_their_offsets_and_nothing_comes_t
 #[test]
 fn an_offset_that_a_disk_has_damaged_is_not_followed_and_nothing_is_lost_by_it() {
     let mut kafka = kafka().unwrap();
-    let records = fill(&kafka, "future", 3000);
+    let records = fill(&kafka, "future", 3000, Transaction::Batch);
     let scene = Scene::new(&kafka, "future");
     // Turned once it is an offset of the far future, and turned again the true one.
     let turn = |kafka: &mut Kafka| {
@@ -188,24 +190,32 @@ fn an_offset_that_is_damaged_by_little_is_told_and_costs_nothing() {
         ("nearer", 32, false, false),
         ("nearest-end", 128, true, false),
         ("nearer-files", 32, false, true),
+        ("next", 1, false, false),
     ] {
         let mut kafka = kafka().unwrap();
-        let records = fill(&kafka, topic, 3000);
+        // What is shifted by one is filled by what follows it, where that is no end of a transaction.
+        let holds = if bit == 1 { Transaction::All } else { Transaction::Batch };
+        let records = fill(&kafka, topic, 3000, holds);
         let mut scene = Scene::new(&kafka, topic);
         if !has_files {
             scene.spec["consumer"]["sink"] = serde_json::json!({"stdout": {}});
         }
-        let turn = |kafka: &mut Kafka| {
+        // Turns the bit in the batch that begins there in the log, or in the one that is chosen; returns where that is.
+        let turn = |kafka: &mut Kafka, at: Option<usize>| {
             kafka.stop().unwrap();
-            rewrite(kafka, topic, 1, |log, batches| {
-                let is_behind = |batch: &&Range<usize>| log[batch.start + 7] & !32 >= 64;
-                let behind = batches.iter().find(is_behind).unwrap().start;
-                let chosen = if is_last { batches.last().unwrap().start } else { behind };
-                log[chosen + 7] ^= bit;
+            let chosen = rewrite(kafka, topic, 1, |log, batches| {
+                let low = |batch: &&Range<usize>| log[batch.start + 7];
+                // One that comes to be behind its place, not before it.
+                let mut ahead = batches.iter().filter(|it| low(it) >= 64 && low(it) & bit == 0);
+                let chosen = if is_last { batches.last() } else { ahead.next() };
+                let at = at.unwrap_or_else(|| chosen.unwrap().start);
+                log[at + 7] ^= bit;
+                at
             });
             kafka.start_again().unwrap();
+            chosen
         };
-        turn(&mut kafka);
+        let turned = turn(&mut kafka, None);
         let consumer = scene.consume();
         let printed = consumer.output.clone();
         until("it is told", || {
@@ -214,7 +224,7 @@ fn an_offset_that_is_damaged_by_little_is_told_and_costs_nothing() {
         });
         assert!(!consumer.log().contains("is gone"), "it is the same topic");
         consumer.terminate();
-        turn(&mut kafka);
+        turn(&mut kafka, Some(turned));
         let rest = scene.start("consume", &["--until-caught-up"]);
         let more = rest.output.clone();
         rest.wait().well();

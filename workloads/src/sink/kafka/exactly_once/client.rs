@@ -21,7 +21,7 @@ use super::{
     sizes::Batches,
 };
 use crate::kafka::{
-    outbox::MessageHeader,
+    outbox::{MessageHeader, is_size},
     renewal::Renewal,
     topics::{self, Admin},
     waiting::Waiting,
@@ -161,6 +161,13 @@ impl Client {
         !self.reports().lock().failed.is_empty()
     }
 
+    /// Those that failed, when sending more is in vain: waits a while until there is one.
+    pub(super) fn failed(&self) -> Vec<(usize, Code)> {
+        let (told, changed) = (self.reports().lock(), &self.reports().changed);
+        let waited = changed.wait_timeout_while(told, CALL, |told| told.failed.is_empty());
+        std::mem::take(&mut waited.unwrap_or_else(PoisonError::into_inner).0.failed)
+    }
+
     /// Waits until the fate of `sent` messages is known, or one has failed; `waits` is told what is waited for. Returns
     /// those that failed.
     pub(super) fn settle(
@@ -197,11 +204,14 @@ impl Client {
     }
 
     /// Why the transaction cannot go on, when messages failed only because of that.
-    pub(super) fn cause(&self, settings: &Settings) -> Option<Waiting> {
+    pub(super) fn cause(&self, settings: &Settings) -> Option<Failure> {
         // It cannot begin inside of another one; after a failure the answer is what failed.
         let error = self.producer.begin_transaction().err()?;
-        let code = error.rdkafka_error_code();
-        code.is_some_and(|code| code != Code::State).then(|| self.why(&error, settings))
+        match error.rdkafka_error_code() {
+            None | Some(Code::State) => None,
+            Some(code) if is_size(code) => Some(Failure::TooLarge { is_found: false }),
+            Some(_) => Some(Failure::Waiting(self.why(&error, settings))),
+        }
     }
 
     /// Ends the transaction so that nothing of it counts. After an error nothing of it will count either, but only because

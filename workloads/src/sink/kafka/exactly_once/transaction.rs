@@ -149,10 +149,24 @@ impl<'a> Transaction<'a> {
             Ok(goes_on) => goes_on,
             Err(code) => {
                 self.marks.pop();
-                // It got no further than here, so that it is its own fault.
-                self.failure = Some(self.learn(&[(mark, code)], |_| true));
+                self.failure = Some(self.not_taken(mark, code));
                 false
             }
+        }
+    }
+
+    /// Why librdkafka did not even take a message.
+    fn not_taken(&self, mark: Mark, code: Code) -> Failure {
+        if !is_consequence(code) {
+            // It got no further than here, so that it is its own fault.
+            return self.learn(&[(mark, code)], |_| true);
+        }
+        // For which message the transaction failed, if for one, is told a moment after the transaction takes no more.
+        let failed = self.client.failed();
+        if failed.is_empty() {
+            self.learn(&[(mark, code)], |_| false)
+        } else {
+            self.learn_told(failed)
         }
     }
 
@@ -178,9 +192,7 @@ impl<'a> Transaction<'a> {
             }
         });
         if !failed.is_empty() {
-            let failed: Vec<_> =
-                failed.into_iter().map(|(number, code)| (self.marks[number], code)).collect();
-            return Err(self.learn(&failed, |bytes| self.client.batches.is_alone(bytes)));
+            return Err(self.learn_told(failed));
         }
         // First the proof, then the question whether all is ours: what is given up after that makes the proof void.
         let group = &self.desk.settings.group;
@@ -212,15 +224,22 @@ impl<'a> Transaction<'a> {
         Ok(list)
     }
 
+    /// What is to be learned of messages that were sent.
+    fn learn_told(&self, failed: Vec<(usize, Code)>) -> Failure {
+        let failed: Vec<_> =
+            failed.into_iter().map(|(number, code)| (self.marks[number], code)).collect();
+        self.learn(&failed, |bytes| self.client.batches.is_alone(bytes))
+    }
+
     /// What failures say, and notes which records and letters are refused when that is certain.
     fn learn(&self, failed: &[(Mark, Code)], is_alone: impl Fn(usize) -> bool) -> Failure {
         let sizes: Vec<_> = failed.iter().filter(|(_, code)| is_size(*code)).collect();
         if sizes.is_empty() {
             let code = failed.iter().map(|(_, code)| *code).find(|code| !is_consequence(*code));
             if code.is_none()
-                && let Some(waiting) = self.client.cause(&self.desk.settings)
+                && let Some(failure) = self.client.cause(&self.desk.settings)
             {
-                return Failure::Waiting(waiting);
+                return failure;
             }
             let is_letter = failed.iter().any(|(mark, _)| matches!(mark.part, Part::Letter { .. }));
             return Failure::Waiting(self.desk.settings.refusal(code, is_letter));

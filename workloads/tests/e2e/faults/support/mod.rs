@@ -18,7 +18,7 @@ pub(crate) use self::{
     records::Records,
     scene::Scene,
     tally::Tally,
-    topic::{TopicMessage, copy_topic, read_topic},
+    topic::{TopicMessage, Transaction, copy_topic, read_topic},
 };
 
 /// How long anything that should happen may take on a busy machine.

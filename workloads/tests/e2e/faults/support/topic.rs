@@ -69,9 +69,24 @@ impl TopicMessage {
     }
 }
 
-/// Sends messages into another topic, into the partitions that they come from: so many at once, which make a record batch
-/// and a transaction of their own.
-pub(crate) fn copy_topic(kafka: &Kafka, messages: &[TopicMessage], to: &str, at_once: usize) {
+/// What is in one transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transaction {
+    /// A record batch.
+    Batch,
+    /// All there is.
+    All,
+}
+
+/// Sends messages into another topic, into the partitions that they come from: so many at once, which make a record batch of
+/// their own.
+pub(crate) fn copy_topic(
+    kafka: &Kafka,
+    messages: &[TopicMessage],
+    to: &str,
+    at_once: usize,
+    holds: Transaction,
+) {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", kafka.bootstrap_servers())
         .set("linger.ms", "10") // so that they are together
@@ -79,18 +94,22 @@ pub(crate) fn copy_topic(kafka: &Kafka, messages: &[TopicMessage], to: &str, at_
         .create()
         .unwrap();
     producer.init_transactions(PATIENCE).unwrap();
+    producer.begin_transaction().unwrap();
     for same in messages.chunk_by(|one, next| one.partition == next.partition) {
         for batch in same.chunks(at_once) {
-            producer.begin_transaction().unwrap();
             for message in batch {
                 producer.send(message.again(to)).map_err(|(error, _)| error).unwrap();
             }
             while producer.in_flight_count() > 0 {
                 producer.poll(Duration::from_millis(1));
             }
-            producer.commit_transaction(PATIENCE).unwrap();
+            if holds == Transaction::Batch {
+                producer.commit_transaction(PATIENCE).unwrap();
+                producer.begin_transaction().unwrap();
+            }
         }
     }
+    producer.commit_transaction(PATIENCE).unwrap();
 }
 
 /// Every message that is in the topic now, partition by partition in order.
