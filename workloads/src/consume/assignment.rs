@@ -34,6 +34,8 @@ pub(super) struct Assigned {
     failed: AtomicBool,
     /// Whether nothing of it is delivered, because nobody knows where to go on.
     stands: AtomicBool,
+    /// Whether its log has gone back behind `done`.
+    is_beyond: AtomicBool,
     /// The timestamp of the last message that was begun, in milliseconds since the epoch.
     timestamp_ms: AtomicI64,
     /// The id of the topic that the offsets are of, if the brokers tell ids; set once it is known where to go on.
@@ -63,6 +65,7 @@ impl Assigned {
             committed: AtomicI64::new(UNKNOWN),
             failed: AtomicBool::new(false),
             stands: AtomicBool::new(false),
+            is_beyond: AtomicBool::new(false),
             timestamp_ms: AtomicI64::new(UNKNOWN),
             topic_id: OnceLock::new(),
         })
@@ -91,6 +94,18 @@ impl Assigned {
     /// Whether nothing of it is delivered, because nobody knows where to go on.
     pub(super) fn stands(&self) -> bool {
         self.stands.load(Ordering::Acquire)
+    }
+
+    /// Its log has gone back behind what is done, so that nobody may go on from there: the group is to be told so.
+    pub(super) fn go_beyond(&self) {
+        self.is_beyond.store(true, Ordering::Release);
+        self.done.fetch_max(0, Ordering::AcqRel);
+        self.set_committed(UNKNOWN);
+    }
+
+    /// Whether its log has gone back behind what is done.
+    pub(super) fn is_beyond(&self) -> bool {
+        self.is_beyond.load(Ordering::Acquire)
     }
 
     pub(super) fn is_active(&self) -> bool {

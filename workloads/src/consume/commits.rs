@@ -16,7 +16,10 @@ use rdkafka::{
 };
 
 use super::{assignment::Assigned, group::Context};
-use crate::kafka::commits::{self, Due};
+use crate::kafka::{
+    commits::{self, Due},
+    resume::beyond,
+};
 
 /// The thread that commits what workers reached.
 pub(super) struct Committer {
@@ -82,11 +85,12 @@ fn commit_all(
     partitions: impl FnOnce() -> Vec<Arc<Assigned>>,
 ) -> KafkaResult<()> {
     let context = client.context();
-    if context.sink_keeps_offsets {
-        return Ok(());
-    }
     let _turn = context.committing.lock().unwrap_or_else(PoisonError::into_inner);
-    let told = partitions();
+    let mut told = partitions();
+    if context.sink_keeps_offsets {
+        // That nobody may go on from an offset is not for the sink to tell.
+        told.retain(|assigned| assigned.is_beyond());
+    }
     let told: Vec<_> = told.iter().filter_map(|it| Some((it, due(it)?))).collect();
     let (assigned, due): (Vec<_>, Vec<_>) = told.into_iter().unzip();
     commits::commit(client, &context.topic, &due)?;
@@ -101,8 +105,12 @@ fn due(assigned: &Assigned) -> Option<Due> {
     if assigned.is_lost() {
         return None;
     }
-    let (partition, offset) = (assigned.partition, assigned.uncommitted()?);
-    Some(Due { partition, offset, topic_id: assigned.topic_id().map(str::to_owned) })
+    let (partition, offset, id) =
+        (assigned.partition, assigned.uncommitted()?, assigned.topic_id());
+    if assigned.is_beyond() {
+        return Some(beyond(partition, offset, id));
+    }
+    Some(Due { partition, offset, topic_id: id.map(str::to_owned) })
 }
 
 /// Whether asking again would bring the same answer.
@@ -154,6 +162,18 @@ mod tests {
         assert_eq!(due(&assigned).map(|due| due.offset), Some(5), "it is being given back");
         assigned.lose();
         assert_eq!(due(&assigned), None);
+    }
+
+    #[test]
+    fn of_a_log_that_went_back_the_group_is_told_that_nobody_may_go_on() {
+        let assigned = Assigned::new(0);
+        assigned.resume(5, 0);
+        assigned.settle_on(Some("id".to_owned()));
+        assert_eq!(due(&assigned), None, "it knows");
+        assigned.go_beyond();
+        assert_eq!(due(&assigned), Some(beyond(0, 5, Some("id"))));
+        assigned.set_done(7);
+        assert_eq!(due(&assigned), Some(beyond(0, 7, Some("id"))), "the sink has more by now");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
 
 use batchpipe_api::conditions::reasons;
 use crossbeam_channel::Sender;
-use rdkafka::consumer::BaseConsumer;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
 use super::{
     Config, Shared,
@@ -57,6 +57,11 @@ impl Desk {
             self.checked.set(Some(Instant::now()));
             self.check_sink();
         }
+    }
+
+    /// Whether librdkafka may be elsewhere than where we are.
+    pub(super) fn has_lost_its_place(&self) -> bool {
+        self.client.upgrade().is_some_and(|client| client.context().was_suspected())
     }
 
     /// Waits, and shows meanwhile that the worker lives; true when `gives_up` says so before the time is over.

@@ -31,7 +31,10 @@ use crate::{
     admin::Gate,
     budget::{Budget, Charge},
     decode::{Batch, Opener},
-    kafka::{access::complaint, awaiting::Awaiting, outbox::Settings, renewal::Renewal},
+    kafka::{
+        access::complaint, awaiting::Awaiting, jump::log_went_back, outbox::Settings,
+        renewal::Renewal,
+    },
     sink::Sink,
 };
 
@@ -89,6 +92,7 @@ impl Consumer {
                 End::Rebuild(why) => why,
                 // What was committed carries the id of the topic, so the next session knows whether it counts.
                 End::TopicGone => format!("topic {} is gone", self.config.topic.name),
+                End::WentBack(partition) => log_went_back(&self.config.topic.name, partition),
             };
             tracing::warn!("{why}; joining the group anew");
             let side = &self.shared.side;

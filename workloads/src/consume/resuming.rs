@@ -36,37 +36,40 @@ impl Watch {
                 continue;
             };
             match self.resume(assigned.partition, start, committed.get(&assigned.partition)) {
-                Ok(resume) => self.settle(assigned, start, resume),
-                Err(Beyond(offset)) => self.stand(assigned, offset),
+                Some(Ok(resume)) => self.settle(assigned, start, resume),
+                Some(Err(Beyond(offset))) => self.stand(assigned, offset),
+                None => tracing::debug!("nobody says where the partition ends; trying again"),
             }
         }
     }
 
+    /// None while that is not known.
     fn resume(
         &self,
         partition: i32,
         start: i64,
         committed: Option<&Committed>,
-    ) -> Result<Resume, Beyond> {
-        let resume = resume(start, committed, self.consumer.context().topic_id())?;
-        if let Resume::Committed { offset, .. } = resume
-            && self.is_beyond_the_end(partition, offset)
+    ) -> Option<Result<Resume, Beyond>> {
+        let resume = resume(start, committed, self.consumer.context().topic_id());
+        if let Ok(Resume::Committed { offset, .. }) = resume
+            && self.is_beyond_the_end(partition, offset)?
         {
             self.mark_beyond(partition, offset);
-            return Err(Beyond(offset));
+            return Some(Err(Beyond(offset)));
         }
-        Ok(resume)
+        Some(resume)
     }
 
-    /// Whether the group has committed more than there is: to go on there would leave out all that comes until then.
-    fn is_beyond_the_end(&self, partition: i32, committed: i64) -> bool {
+    /// Whether the group has committed more than there is: to go on there would leave out all that comes until then. None
+    /// while nobody says where the partition ends.
+    fn is_beyond_the_end(&self, partition: i32, committed: i64) -> Option<bool> {
         if self.watermarks.end(partition).is_some_and(|end| committed <= end) {
-            return false;
+            return Some(false);
         }
         // Others may have gone on since the end was heard.
         let topic = &self.consumer.context().topic;
-        let ends = ask_offsets(&self.consumer, topic, &[partition], Offset::End);
-        ends.is_ok_and(|ends| ends.get(&partition).is_some_and(|end| committed > *end))
+        let ends = ask_offsets(&self.consumer, topic, &[partition], Offset::End).ok()?;
+        ends.get(&partition).map(|end| committed > *end)
     }
 
     /// Has the group remember it, for whoever comes when the log has grown past that offset.

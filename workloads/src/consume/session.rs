@@ -50,6 +50,8 @@ pub(super) enum End {
     Renew,
     /// The topic is gone, and with it the meaning of every offset.
     TopicGone,
+    /// The log of this partition went back: the topic was made again, or the end of the log was lost.
+    WentBack(i32),
 }
 
 /// A session.
@@ -154,11 +156,28 @@ impl Session {
             Notice::Fail(Stop::Sink(error)) => Err(ConsumeError::Sink(error)),
             Notice::Fail(Stop::Thread(name)) => Err(ConsumeError::Thread(name)),
             Notice::Fail(stop) => Ok(Some(End::Rebuild(stop.to_string()))),
-            Notice::TopicGone => Ok(Some(End::TopicGone)),
+            Notice::WentBack(assigned) => Ok(self.go_back(&assigned)),
             Notice::PassOver(passing) => Ok(self.pass_over(&passing, queue)),
             Notice::Rewind(assigned, offset) => Ok(self.rewind(&assigned, offset)),
             Notice::BeginAnew(assigned, start) => Ok(self.begin_anew(&assigned, start)),
         }
+    }
+
+    /// Ends the session for a partition whose log went back.
+    fn go_back(&self, assigned: &Arc<Assigned>) -> Option<End> {
+        if !self.is_current(assigned) {
+            return None; // given back meanwhile
+        }
+        let context = self.client.context();
+        if context.was_suspected() || assigned.topic_id().is_none() {
+            // The place of librdkafka says nothing of the log, or the topic is another one, which these brokers would not say.
+            return Some(End::TopicGone);
+        }
+        assigned.go_beyond();
+        if context.sink_keeps_offsets {
+            assigned.abandon(); // no transaction may tell the group otherwise
+        }
+        Some(End::WentBack(assigned.partition))
     }
 
     /// Fetches a partition again from an offset on.
@@ -279,7 +298,8 @@ impl Session {
             assignments.all().iter().map(|assigned| assigned.partition).collect();
         let left = assignments.finish(&partitions, deadline);
         let membership = Arc::clone(&client.context().membership);
-        let commits = commits && !client.context().sink_keeps_offsets;
+        let is_for_us = !client.context().sink_keeps_offsets;
+        let commits = commits && (is_for_us || left.iter().any(|it| it.is_beyond()));
         let leaving = Leaving::begin(client, left.clone(), deadline, commits);
         let until = leaving.until();
         let (told, gone) = crossbeam_channel::bounded::<()>(0);

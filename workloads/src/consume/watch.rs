@@ -3,6 +3,7 @@
 //! A thread of its own, because such questions wait for answers.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -51,6 +52,7 @@ impl Watch {
     pub(super) fn run(self, wake: &Receiver<()>) {
         let heartbeat = self.shared.side.heartbeat("watch");
         let (mut leaps, mut examination) = (Vec::new(), Examination::default());
+        let mut short = BTreeSet::new();
         let mut counted: Option<Instant> = None;
         while !self.consumer.context().is_ended() {
             heartbeat.tick();
@@ -58,11 +60,13 @@ impl Watch {
             let assigned = self.consumer.context().assignments.all();
             // Taken before asking: the log's start is then heard later than the leap was made.
             leaps.extend(self.consumer.context().assignments.take_leaps());
-            match self.ask(&assigned, number) {
+            let done: Vec<_> = assigned.iter().map(|assigned| assigned.done()).collect();
+            match self.ask(&assigned, &leaps, number) {
                 Ok(()) => {
                     self.consumer.context().tell_reachable();
                     self.compare(&assigned, number);
-                    self.look_into(&mut leaps);
+                    self.look_into(&mut leaps, number);
+                    self.notice_lost_ends(assigned.iter().zip(done), number, &mut short);
                     self.examine(&mut examination, &assigned);
                     self.tell_lag(&assigned);
                     if counted.is_none_or(|then| then.elapsed() >= COUNT_PERIOD)
@@ -82,7 +86,7 @@ impl Watch {
         }
     }
 
-    fn ask(&self, assigned: &[Arc<Assigned>], answer: u64) -> KafkaResult<()> {
+    fn ask(&self, assigned: &[Arc<Assigned>], leaps: &[Leap], answer: u64) -> KafkaResult<()> {
         let topic = &self.consumer.context().topic;
         if self.config.catch_up.is_wanted() {
             // All of them, since ours may be taken away from us.
@@ -93,11 +97,13 @@ impl Watch {
             self.ask_ends(topic, &all, answer)?;
             return self.ask_group(topic, assigned, &all, answer);
         }
-        if assigned.is_empty() {
+        // Also where something was left out that is not ours any more.
+        let mut wanted: BTreeSet<i32> = leaps.iter().map(|leap| leap.partition).collect();
+        wanted.extend(assigned.iter().map(|assigned| assigned.partition));
+        if wanted.is_empty() {
             return self.count(topic).map(|_| ());
         }
-        let ours: Vec<i32> = assigned.iter().map(|assigned| assigned.partition).collect();
-        self.ask_ends(topic, &ours, answer)
+        self.ask_ends(topic, &Vec::from_iter(wanted), answer)
     }
 
     /// Asks where partitions begin and end.
@@ -171,11 +177,41 @@ impl Watch {
     }
 
     /// Tells what retention removed under our hands: the part of a leap that is before the log's start.
-    fn look_into(&self, leaps: &mut Vec<Leap>) {
-        for leap in leaps.drain(..) {
-            let expired = leap.expired(self.watermarks.start(leap.partition));
+    /// What nobody has answered yet is asked again.
+    fn look_into(&self, leaps: &mut Vec<Leap>, answer: u64) {
+        leaps.retain(|leap| {
+            let Some(start) = self.watermarks.start_since(leap.partition, answer) else {
+                return true;
+            };
+            let expired = leap.expired(start);
             if expired > 0 {
                 self.report_expired(leap.partition, leap.from, expired);
+            }
+            false
+        });
+    }
+
+    /// A partition that ends before what was done of it when its end was asked for has lost something, and what comes there is
+    /// not what is done. Believed when it is heard twice: a broker that has just become the leader may know less.
+    fn notice_lost_ends<'a>(
+        &self,
+        done: impl Iterator<Item = (&'a Arc<Assigned>, i64)>,
+        answer: u64,
+        short: &mut BTreeSet<i32>,
+    ) {
+        let before = std::mem::take(short);
+        for (assigned, done) in done {
+            let partition = assigned.partition;
+            let is_short =
+                self.watermarks.end_since(partition, answer).is_some_and(|end| end < done);
+            if !is_short || !assigned.is_active() || assigned.stands() || !assigned.is_settled() {
+                continue;
+            }
+            if before.contains(&partition) {
+                assigned.close();
+                let _ = self.notices.send(Notice::WentBack(Arc::clone(assigned))); // the poll thread is gone only at the end
+            } else {
+                short.insert(partition);
             }
         }
     }

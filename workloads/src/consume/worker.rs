@@ -61,8 +61,8 @@ pub(super) enum Notice {
     BeginAnew(Arc<Assigned>, i64),
     /// Nobody can read these messages: keep their offsets, and fetch from behind them.
     PassOver(Passing),
-    /// The log went back under our hands: the topic was made again.
-    TopicGone,
+    /// The log went back under our hands: the topic was made again, or the end of its log was lost.
+    WentBack(Arc<Assigned>),
     /// The consumer cannot go on.
     Fail(Stop),
     /// The limit is reached.
@@ -120,13 +120,10 @@ fn deliver(
         return stand(filled, &message, desk);
     }
     if partitions.get(&id).is_some_and(|known| known.is_behind(&message)) {
-        // What it has reached is an offset of the topic that is gone, and is committed as one.
-        assigned.close();
-        let _ = desk.notices.send(Notice::TopicGone); // the poll thread is gone only when the process ends
-        return;
+        return go_back(assigned, desk);
     }
-    if is_done(assigned, &message, desk) {
-        return;
+    if is_done(assigned, &message) {
+        return drop_done(assigned, desk);
     }
     let is_new = partitions.get(&id).is_none_or(|known| !Arc::ptr_eq(&known.assigned, assigned));
     if is_new {
@@ -140,8 +137,8 @@ fn deliver(
             Err(stop) => return fail(assigned, stop, desk),
         }
         // Only now is it known where it goes on.
-        if is_done(assigned, &message, desk) {
-            return;
+        if is_done(assigned, &message) {
+            return drop_done(assigned, desk);
         }
     }
     let partition = partitions.get_mut(&id).expect("it was put there if it was missing");
@@ -172,16 +169,24 @@ fn stand(partition: &mut Partition, message: &Fetched, desk: &Desk) {
     desk.shared.side.error(&problem);
 }
 
-/// Whether a message was settled before: librdkafka lost its place, or it is of a topic that was made again. What is fetched
-/// again on purpose is of another assignment.
-fn is_done(assigned: &Assigned, message: &Fetched, desk: &Desk) -> bool {
-    let is_done = message.offset < assigned.done();
-    if is_done && assigned.is_settled() && assigned.topic_id().is_none() {
-        // These brokers would not say that it is another topic.
-        assigned.close();
-        let _ = desk.notices.send(Notice::TopicGone); // the poll thread is gone only when the process ends
+/// Whether a message was settled before, or another one at its offset. What is fetched again on purpose is of another
+/// assignment.
+fn is_done(assigned: &Assigned, message: &Fetched) -> bool {
+    assigned.is_settled() && message.offset < assigned.done()
+}
+
+/// Does without a message that seems to be settled: librdkafka, which has met something that it cannot read, may have lost
+/// its place; nothing else brings it.
+fn drop_done(assigned: &Arc<Assigned>, desk: &Desk) {
+    if !desk.has_lost_its_place() || assigned.topic_id().is_none() {
+        go_back(assigned, desk);
     }
-    is_done
+}
+
+/// The log is not what it was: whoever takes the partition next finds out where to go on.
+fn go_back(assigned: &Arc<Assigned>, desk: &Desk) {
+    assigned.close();
+    let _ = desk.notices.send(Notice::WentBack(Arc::clone(assigned))); // the poll thread is gone only at the end
 }
 
 fn stop_partition(

@@ -51,7 +51,7 @@ pub(crate) fn ask_committed<C: ConsumerContext>(
     for partition in partitions {
         list.add_partition(topic, *partition);
     }
-    Ok(committed(&client.committed_offsets(list, REQUEST_TIMEOUT)?, topic))
+    committed(&client.committed_offsets(list, REQUEST_TIMEOUT)?, topic)
 }
 
 /// The offsets of an answer that are known.
@@ -67,13 +67,14 @@ fn known(list: &TopicPartitionList, topic: &str) -> BTreeMap<i32, i64> {
         .collect()
 }
 
-/// What the group has, where it has anything.
-fn committed(list: &TopicPartitionList, topic: &str) -> BTreeMap<i32, Committed> {
-    let offsets = known(list, topic);
-    let elements = list.elements_for_topic(topic);
-    let with_id = elements.iter().filter_map(|element| {
-        let offset = *offsets.get(&element.partition())?;
-        Some((element.partition(), Committed::read(offset, element.metadata())))
-    });
-    with_id.collect()
+/// What the group has, where it has anything. A partition of which that is not said is not one of which it has nothing.
+fn committed(list: &TopicPartitionList, topic: &str) -> KafkaResult<BTreeMap<i32, Committed>> {
+    let mut found = BTreeMap::new();
+    for element in list.elements_for_topic(topic) {
+        element.error()?;
+        if let Offset::Offset(offset) = element.offset() {
+            found.insert(element.partition(), Committed::read(offset, element.metadata()));
+        }
+    }
+    Ok(found)
 }

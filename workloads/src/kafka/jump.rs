@@ -40,6 +40,13 @@ pub(crate) fn impossible(topic: &str, partition: i32, offset: i64, end: i64) -> 
     )
 }
 
+/// That something came that is before what came already, although nothing was left out.
+pub(crate) fn log_went_back(topic: &str, partition: i32) -> String {
+    format!(
+        "the log of topic {topic}, partition {partition}, went back: the topic was made again, or the end of the log was lost"
+    )
+}
+
 /// That the offsets of a partition go back.
 pub(crate) fn went_back(topic: &str, partition: i32, before: i64, offset: i64) -> String {
     let another = if offset == before { " of another message" } else { "" };

@@ -14,8 +14,8 @@ pub(crate) struct Leap {
 impl Leap {
     /// How many of them retention removed: those before the start of the log, which was heard after the leap was made.
     /// What is behind it were no messages.
-    pub(crate) fn expired(&self, log_start: Option<i64>) -> u64 {
-        log_start.map_or(0, |start| (start.min(self.to) - self.from).max(0).unsigned_abs())
+    pub(crate) fn expired(&self, log_start: i64) -> u64 {
+        (log_start.min(self.to) - self.from).max(0).unsigned_abs()
     }
 }
 
@@ -26,9 +26,8 @@ mod tests {
     #[test]
     fn only_what_is_before_the_log_s_start_has_expired() {
         let leap = Leap { partition: 0, from: 5, to: 9 };
-        for (start, expired) in [(None, 0), (Some(3), 0), (Some(5), 0), (Some(7), 2), (Some(20), 4)]
-        {
-            assert_eq!(leap.expired(start), expired, "{start:?}");
+        for (start, expired) in [(3, 0), (5, 0), (7, 2), (20, 4)] {
+            assert_eq!(leap.expired(start), expired, "{start}");
         }
     }
 }

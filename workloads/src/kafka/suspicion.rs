@@ -25,6 +25,11 @@ pub(crate) struct Suspicion {
 }
 
 impl Suspicion {
+    /// Whether anything ever came that cannot be read.
+    pub(crate) const fn has_arisen(&self) -> bool {
+        self.at.is_some()
+    }
+
     /// Something came that cannot be read.
     pub(crate) fn arise(&mut self, now: Instant) {
         self.at = Some(now);

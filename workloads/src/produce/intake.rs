@@ -112,6 +112,7 @@ impl Intake {
                 Ok(Read::End) => break,
                 Err(error) if error.is_final() => return Err(error),
                 Err(error) => {
+                    debug_assert!(self.block.is_empty(), "{error} came with lines");
                     let what = chain(&error);
                     tracing::warn!("{what}; trying again");
                     self.shared.side.error(&what);

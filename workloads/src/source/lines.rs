@@ -32,7 +32,8 @@ impl LineSplitter {
     }
 
     /// Lets `read` append to the text of an empty block, at best up to its capacity, and leaves only whole
-    /// lines in it. Returns what `read` returned; what it appended counts also if that is an error.
+    /// lines in it. Returns what `read` returned; what it appended counts also if that is an error, so that a source that reads
+    /// it again has to take it away.
     pub fn fill<T>(&mut self, block: &mut Block, read: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         debug_assert!(block.is_empty(), "a block is handed over before it is filled again");
         // Swapped, not copied: a long line that comes in many small pieces would be copied as often.

@@ -184,7 +184,8 @@ pub trait Source: Send {
     }
 
     /// Appends lines to an empty `block`, waiting at most `wait` for the first of them. A record that is
-    /// complete is handed over without waiting for more.
+    /// complete is handed over without waiting for more. After an error the block is empty: nothing of it is handed over, and
+    /// whatever was read comes with the next call.
     fn read(&mut self, block: &mut Block, wait: Duration) -> Result<Read, SourceError>;
 
     /// Everything up to `position` is safe in Kafka; called in order, also at the end of the run.

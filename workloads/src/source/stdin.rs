@@ -100,8 +100,8 @@ fn read_what_is_there(input: BorrowedFd<'_>, text: &mut Vec<u8>) -> Result<Stop,
             Err(_) if text.len() > before => break,
             Err(error) => return Err(error),
         }
-        if !is_readable(input, Duration::ZERO)? {
-            break;
+        if !matches!(is_readable(input, Duration::ZERO), Ok(true)) {
+            break; // what was taken from a pipe is nowhere else
         }
     }
     Ok(Stop::Pause)

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     FileSource, Kind, Step,
@@ -13,7 +13,10 @@ use super::{
     start::{Start, Way},
     trail::Left,
 };
-use crate::source::{Block, SourceError};
+use crate::{
+    error::chain,
+    source::{Block, SourceError},
+};
 
 /// How many times `grace` a rotated file that never stops growing keeps the next one waiting.
 const PATIENCE: u32 = 10;
@@ -89,7 +92,7 @@ impl FileSource {
         let is_unread = rotated.next.is_some();
         if let Some(found) = rotated.next {
             info!(path = %found.input.path.display(), "a file was rotated away unread; reading it first");
-            self.go_to(Next { found, is_known: false }, true)?;
+            self.go_to(Next { found, is_known: false }, true);
         }
         self.pass_over(&rotated.passed_over);
         Ok(is_unread.then_some(Step::Progress))
@@ -140,7 +143,7 @@ impl FileSource {
         let next = Next::known(left, self.options.max_record_bytes)?;
         let (path, offset) = (next.found.input.path.display(), next.found.offset);
         info!(%path, offset, "a file that was rotated away has grown; reading on in it");
-        self.go_to(next, true)?;
+        self.go_to(next, true);
         Ok(Step::Progress)
     }
 
@@ -165,7 +168,7 @@ impl FileSource {
         }
         self.splitter.finish(block);
         let is_rotated = newest.map(|newest| newest.id) != Some(next.found.input.id);
-        self.go_to(next, is_rotated)?;
+        self.go_to(next, is_rotated);
         self.pass_over(&passed_over);
         Ok(Step::Progress)
     }
@@ -266,21 +269,24 @@ impl FileSource {
         Ok(Step::Progress)
     }
 
-    /// Leaves this file, which was read to its end for now, and goes on with another one.
-    fn go_to(&mut self, next: Next, is_rotated: bool) -> Result<(), SourceError> {
+    /// Leaves this file, which was read to its end for now, and goes on with another one. It cannot fail: half of it done, the
+    /// one would be read from where the other is.
+    fn go_to(&mut self, next: Next, is_rotated: bool) {
         let (offset, head) = (self.trail.offset(), self.trail.head().cloned());
         let Found { input, offset: start, head: start_of_next } = next.found;
         self.trail.go_to(input.id, start, start_of_next);
-        if self.trail.remembers_many() {
-            self.trail.forget_removed(&listing::inodes(&self.options.path)?);
-        }
         if let Some(input) = self.turn_to(input, is_rotated) {
             self.open.add(Found { input, offset, head: head.unwrap_or_default() });
         }
         if is_rotated && next.is_known {
             self.kind = Kind::Late;
         }
-        Ok(())
+        if self.trail.remembers_many() {
+            match listing::inodes(&self.options.path) {
+                Ok(there) => self.trail.forget_removed(&there),
+                Err(error) => debug!("{}; more is remembered until the next file", chain(&error)),
+            }
+        }
     }
 
     /// Reads this file from now on; the trail knows from where. Gives back the one before.

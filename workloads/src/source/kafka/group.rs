@@ -107,6 +107,11 @@ impl Context {
         }
     }
 
+    /// Whether the brokers tell the topic's id.
+    pub(super) fn has_topic_id(&self) -> bool {
+        self.topic_id.get().is_some()
+    }
+
     /// Nothing is to be read any more.
     pub(super) fn leave(&self) {
         self.is_leaving.store(true, Ordering::Release);

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::super::Position;
-use crate::kafka::{commits::Due, gap::Gap};
+use crate::kafka::{commits::Due, gap::Gap, resume::beyond};
 
 /// What we know of the partitions that are ours.
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ struct Held {
     tenure: u64,
     /// The id of the topic that the offsets are of.
     topic_id: Option<String>,
+    /// Where it was begun.
+    begun: i64,
     /// The next offset to come from the broker.
     fetched: i64,
     /// The offset behind the last message that was handed over.
@@ -37,9 +39,16 @@ struct Held {
     gap: Gap,
     /// Where it went back to, if it did: offsets behind the gap are not true then, and nothing more of it is handed over.
     stands_at: Option<i64>,
+    /// Whether its log has gone back behind what was fetched, so that nobody may go on from what was reached.
+    is_beyond: bool,
 }
 
 impl Held {
+    /// Whether what comes of it is taken.
+    const fn is_read(&self) -> bool {
+        !self.is_leaving && self.stands_at.is_none() && !self.is_beyond
+    }
+
     /// What the group may know.
     fn reached(&self) -> Option<i64> {
         let acknowledged = self.acknowledged?;
@@ -74,6 +83,7 @@ impl Offsets {
         let held = Held {
             tenure: self.tenures,
             topic_id,
+            begun: start,
             fetched: start,
             handed: None,
             marked: None,
@@ -82,6 +92,7 @@ impl Offsets {
             is_leaving: false,
             gap: Gap::default(),
             stands_at: None,
+            is_beyond: false,
         };
         self.ours.insert(partition, held);
     }
@@ -89,7 +100,7 @@ impl Offsets {
     /// A message came; none when its partition is not ours, or not for long any more.
     pub(super) fn fetch(&mut self, partition: i32, offset: i64) -> Option<Fetched> {
         let held = self.ours.get_mut(&partition);
-        let held = held.filter(|held| !held.is_leaving && held.stands_at.is_none())?;
+        let held = held.filter(|held| held.is_read())?;
         let leap_from = (offset > held.fetched).then_some(held.fetched);
         if let Some(from) = leap_from {
             held.gap = Gap::new(from, offset);
@@ -105,6 +116,16 @@ impl Offsets {
         let seen = held.fetched - 1;
         held.stands_at = Some(offset).filter(|offset| held.gap.is_filled_by(*offset, seen));
         held.stands_at.map(|_| held.fetched)
+    }
+
+    /// Whether a message is before what was fetched, although nothing was left out: its log has gone back. Then nothing more of
+    /// the partition is fetched, and the group is told that nobody may go on from where we are.
+    pub(super) fn go_beyond(&mut self, partition: i32, offset: i64) -> bool {
+        let held = self.ours.get_mut(&partition).filter(|held| held.is_read());
+        let Some(held) = held.filter(|held| offset < held.fetched) else { return false };
+        held.is_beyond = true;
+        held.committed = None;
+        true
     }
 
     /// Where fetching is in each partition that is ours and stays so.
@@ -170,7 +191,11 @@ impl Offsets {
     /// What the group is to be told of these partitions.
     pub(super) fn due(&self, partitions: &[i32]) -> Vec<Due> {
         let due = |(partition, held): (&i32, &Held)| {
-            let offset = held.reached().filter(|reached| held.committed != Some(*reached))?;
+            let reached = held.reached().or_else(|| held.is_beyond.then_some(held.begun));
+            let offset = reached.filter(|reached| held.committed != Some(*reached))?;
+            if held.is_beyond {
+                return Some(beyond(*partition, offset, held.topic_id.as_deref()));
+            }
             Some(Due { partition: *partition, offset, topic_id: held.topic_id.clone() })
         };
         self.ours
@@ -334,6 +359,25 @@ mod tests {
         assert_eq!(offsets.stand_if_it_goes_back(0, 12), None);
         assert_eq!(offsets.stand_if_it_goes_back(7, 11), None, "it is not ours");
         assert!(offsets.fetch(0, 13).is_some());
+    }
+
+    #[test]
+    fn where_the_log_went_back_nobody_may_go_on() {
+        let mut offsets = two();
+        fetch_and_hand_over(&mut offsets, 0, 10);
+        let position = offsets.mark();
+        offsets.acknowledge(position);
+        offsets.commit(0, 11);
+        assert!(!offsets.go_beyond(0, 11) && !offsets.go_beyond(0, 12) && !offsets.go_beyond(7, 0));
+        assert!(offsets.go_beyond(0, 9));
+        assert_eq!((offsets.fetch(0, 9), offsets.fetch(0, 11)), (None, None));
+        assert!(!offsets.go_beyond(0, 9), "it is said once");
+        assert_eq!(offsets.due(&[0, 1]), [beyond(0, 11, Some("id"))]);
+        offsets.commit(0, 11);
+        assert_eq!(offsets.due(&[0, 1]), []);
+        // Before anything came.
+        assert!(offsets.go_beyond(1, 0));
+        assert_eq!(offsets.due(&[1]), [beyond(1, 10, Some("id"))]);
     }
 
     #[test]

@@ -26,7 +26,9 @@ use crate::{
     admin::Beat,
     backoff::Backoff,
     budget::Budget,
-    kafka::{access::complaint, awaiting, renewal::Renewal, topics::TopicError},
+    kafka::{
+        access::complaint, awaiting, jump::log_went_back, renewal::Renewal, topics::TopicError,
+    },
     produce::Shared,
 };
 
@@ -59,6 +61,7 @@ impl Poller {
                 End::Renew => continue,
                 End::Rebuild(why) => why,
                 End::TopicGone => format!("topic {} is gone", self.options.topic),
+                End::WentBack(partition) => log_went_back(&self.options.topic, partition),
             };
             let why = words::about(&why, &self.options);
             tracing::warn!("{why}; joining the group anew");

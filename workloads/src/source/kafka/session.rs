@@ -46,7 +46,7 @@ const PROBE_PERIOD: Duration = Duration::from_secs(2);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The most messages of a bundle.
 const BUNDLE: usize = 1000;
-/// The most leaps that are looked into at once.
+/// After how many leaps they are looked into without delay.
 const MOST_LEAPS: usize = 1000;
 /// What a message costs beside its bytes, roughly, in bytes.
 pub(super) const MESSAGE_COST: usize = 128;
@@ -61,6 +61,8 @@ pub(super) enum End {
     Renew,
     /// The topic is gone, and with it the meaning of every offset.
     TopicGone,
+    /// The log of this partition went back: the topic was made again, or the end of the log was lost.
+    WentBack(i32),
 }
 
 /// One client of the group at work.
@@ -201,6 +203,11 @@ impl<'a> Session<'a> {
         let (gone_back, fetched) = {
             let mut offsets = desk.offsets();
             let gone_back = offsets.stand_if_it_goes_back(partition, offset);
+            // Whoever lost its place says nothing of the log, and without an id the topic may be another one.
+            let is_sound = !self.suspicion.has_arisen() && self.client.context().has_topic_id();
+            if is_sound && offsets.go_beyond(partition, offset) {
+                return Err(End::WentBack(partition));
+            }
             (gone_back, offsets.fetch(partition, offset))
         };
         if let Some(next) = gone_back {
@@ -215,8 +222,11 @@ impl<'a> Session<'a> {
             let end = jump::check(self.client, &options.topic, partition, offset);
             self.ends.insert(partition, end.map_err(End::Rebuild)?);
         }
-        if let Some(from) = fetched.leap_from.filter(|_| self.leaps.len() < MOST_LEAPS) {
+        if let Some(from) = fetched.leap_from {
             self.leaps.push(Leap { partition, from, to: offset });
+            if self.leaps.len().is_multiple_of(MOST_LEAPS) {
+                self.look_into_leaps();
+            }
         }
         let whole = message.payload();
         let size = whole.map_or(0, <[u8]>::len);
@@ -307,11 +317,13 @@ impl<'a> Session<'a> {
                 return;
             }
         };
-        for leap in self.leaps.drain(..) {
-            let expired = leap.expired(starts.get(&leap.partition).copied());
+        self.leaps.retain(|leap| {
+            let Some(start) = starts.get(&leap.partition) else { return true }; // asked again
+            let expired = leap.expired(*start);
             if expired > 0 {
                 context.report_expired(leap.partition, leap.from, expired);
             }
-        }
+            false
+        });
     }
 }

@@ -22,7 +22,7 @@ const BEYOND: i64 = 20;
 /// The partition of which the group is said to have more.
 const PARTITION: i32 = 1;
 
-fn commit(kafka: &Kafka, scene: &Scene, offset: i64) {
+pub(super) fn commit(kafka: &Kafka, scene: &Scene, offset: i64) {
     let group = bystander(kafka, scene);
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&scene.topic, PARTITION, Offset::Offset(offset)).unwrap();
@@ -42,7 +42,7 @@ fn grow(kafka: &Kafka, scene: &Scene, records: &mut Records, until: i64) {
 }
 
 /// How many records are in the partitions of which the group has what there is.
-fn elsewhere(kafka: &Kafka, scene: &Scene, records: &Records) -> u64 {
+pub(super) fn elsewhere(kafka: &Kafka, scene: &Scene, records: &Records) -> u64 {
     let mut tally = Tally::new(records);
     for message in read_topic(kafka, &scene.topic) {
         if message.partition != PARTITION {

@@ -12,6 +12,7 @@ mod disks;
 mod groups;
 mod joins;
 mod kills;
+pub(crate) mod lost_end;
 mod many_kills;
 mod memory;
 mod outages;

@@ -6,6 +6,7 @@ mod ends;
 mod keys;
 mod kills;
 mod logins;
+mod lost_end;
 mod members;
 mod outage;
 mod recreation;
