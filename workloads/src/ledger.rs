@@ -19,7 +19,8 @@ pub struct Counts {
     pub delivered: u64,
     /// Records kept in the dead-letter topic, by reason.
     pub dead_lettered: BTreeMap<Reason, u64>,
-    /// Records given back to the group undelivered when a partition was revoked.
+    /// Records given back undelivered, which are accepted again when they are fetched again: by others when a partition was
+    /// revoked, by us when the sink lost or aborted what it had taken, by the next run when it was time to stop.
     pub released: u64,
     /// Batches delivered.
     pub batches: u64,

@@ -61,7 +61,8 @@ pub struct Accounting {
     pub delivered: u64,
     /// Records in the dead-letter topic.
     pub dead_lettered: u64,
-    /// Records given back to the group undelivered, when a partition was taken away.
+    /// Records given back undelivered, when a partition was taken away or the sink failed: they are fetched, and accepted,
+    /// again.
     pub released: u64,
     /// Records that are being worked on.
     pub in_flight: u64,

@@ -18,7 +18,7 @@ pub struct ExitReport {
     pub delivered: u64,
     /// Records in the dead-letter topic.
     pub dead_lettered: u64,
-    /// Records given back to the group undelivered.
+    /// Records given back undelivered.
     pub released: u64,
     /// Records unaccounted for: held when the process ended.
     pub in_flight: u64,

@@ -52,7 +52,7 @@ static LEDGER_COUNTERS: [LedgerCounter; 11] = [
     },
     LedgerCounter::plain(
         "records_released",
-        "Records given back to the group undelivered when a partition was revoked",
+        "Records given back undelivered to be fetched again, after a revocation or a failure of the sink",
         |counts| counts.released,
     ),
     LedgerCounter::plain("batches", "Batches delivered", |counts| counts.batches),

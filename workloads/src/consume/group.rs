@@ -58,6 +58,8 @@ pub(super) struct Context {
     changes: AtomicU64,
     /// Set when librdkafka found another topic of the same name.
     began_anew: AtomicBool,
+    /// Why an assignment could not be taken or given back: partitions would be ours that nobody fetches.
+    broken: OnceLock<String>,
     /// Whether something came that cannot be read.
     suspicion: AtomicBool,
     was_suspected: AtomicBool,
@@ -90,6 +92,7 @@ impl Context {
             wake,
             changes: AtomicU64::new(0),
             began_anew: AtomicBool::new(false),
+            broken: OnceLock::new(),
             suspicion: AtomicBool::new(false),
             was_suspected: AtomicBool::new(false),
             topic_id: OnceLock::new(),
@@ -112,6 +115,11 @@ impl Context {
     /// Whether the topic was made again since this was last asked.
     pub(super) fn take_began_anew(&self) -> bool {
         self.began_anew.swap(false, Ordering::AcqRel)
+    }
+
+    /// Why the assignment is not what the group says, if it is not.
+    pub(super) fn broken(&self) -> Option<&str> {
+        self.broken.get().map(String::as_str)
     }
 
     /// Something came that cannot be read: the watch finds out what.
@@ -283,7 +291,7 @@ impl ConsumerContext for Context {
             if is_assigning && self.is_ended() { consumer.pause(list) } else { Ok(()) }
         });
         if let Err(error) = outcome {
-            self.side.error(&format!("rebalance failed: {error}"));
+            let _ = self.broken.set(format!("the assignment could not be changed: {error}")); // the first one will do
         }
         self.post_rebalance(consumer, &rebalance);
     }

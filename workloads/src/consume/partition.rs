@@ -67,6 +67,12 @@ impl Partition {
         message.offset < self.seen
     }
 
+    /// How many that are not durable yet are told apart.
+    #[cfg(test)]
+    pub(super) fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
     /// The offset of the last message that came.
     pub(super) const fn seen(&self) -> i64 {
         self.seen
@@ -205,11 +211,12 @@ impl Partition {
             return Ok(());
         }
         let written = Sizes {
+            messages: 1,
             records: delivered,
             raw_bytes: batch.text.len() as u64,
             wire_bytes: message.value.as_ref().map_or(0, |value| value.len() as u64),
         };
-        self.push_pending(message.offset, Some(written));
+        self.push_pending(message.offset, Some(written), durable, desk);
         let age = unix_ms().saturating_sub(message.timestamp_ms).max(0).unsigned_abs();
         desk.shared.side.latency(age, delivered);
         self.reach(message.offset + 1);
@@ -244,14 +251,22 @@ impl Partition {
     /// The message needs nothing from the sink.
     fn skip(&mut self, offset: i64, desk: &Desk) {
         let durable = self.writer.skip(offset);
-        self.push_pending(offset, None);
+        self.push_pending(offset, None, durable, desk);
         self.reach(offset + 1);
         self.settle(durable, desk);
     }
 
-    fn push_pending(&mut self, offset: i64, written: Option<Sizes>) {
+    /// Notes a message that is settled but for the sink's durability. As few are kept as are told apart by it: a file may be
+    /// open for hours.
+    fn push_pending(&mut self, offset: i64, written: Option<Sizes>, durable: Durable, desk: &Desk) {
+        self.count(durable, desk);
         let carried = std::mem::take(&mut self.carried);
-        self.pending.push_back(Pending { offset, written, carried });
+        let next = Pending { offset, written, carried };
+        let is_one = self.writer.is_durable_at_once();
+        match self.pending.back_mut() {
+            Some(last) if is_one || last.is_empty() && next.is_empty() => last.join(next),
+            _ => self.pending.push_back(next),
+        }
     }
 
     fn reach(&mut self, offset: i64) {
@@ -261,8 +276,8 @@ impl Partition {
         }
     }
 
-    /// Counts what became durable, and moves the offset that may be committed.
-    fn settle(&mut self, durable: Durable, desk: &Desk) {
+    /// Counts what became durable; returns before which offset all is.
+    fn count(&mut self, durable: Durable, desk: &Desk) -> i64 {
         let before = match durable {
             Durable::All => i64::MAX,
             Durable::Before(offset) => offset,
@@ -273,6 +288,12 @@ impl Partition {
                 self.pending.drain(..settled).for_each(|pending| pending.count(counts));
             });
         }
+        before
+    }
+
+    /// Counts what became durable, and moves the offset that may be committed.
+    fn settle(&mut self, durable: Durable, desk: &Desk) {
+        let before = self.count(durable, desk);
         if self.reached == UNKNOWN {
             return; // nothing came yet that was not done before
         }

@@ -219,6 +219,9 @@ impl Consumer {
                 // librdkafka goes on where it was in the old topic, which would leave out what is before that.
                 return Ok(End::TopicGone);
             }
+            if let Some(why) = client.context().broken() {
+                return Ok(End::Rebuild(why.to_owned()));
+            }
             let end = match polled {
                 Some(Ok(message)) => self.take(session, &message).err(),
                 Some(Err(KafkaError::PartitionEOF(partition))) => {

@@ -239,7 +239,7 @@ pub trait Sink: Send + Sync {
         0
     }
 
-    /// Whether everything is there that the sink needs on this machine. Called about once a second, also without
+    /// Whether everything is there that the sink needs on this machine. Called about twice a second, also without
     /// traffic; it must not wait for anything.
     fn check(&self) -> Result<(), WriteError> {
         Ok(())
@@ -261,6 +261,11 @@ pub trait Writer: Send {
     /// a second ([`WriteError::Unfinished`]), because whoever calls it has to notice that it should stop.
     fn write(&mut self, delivery: &Delivery<'_>, now: Instant) -> Result<Durable, WriteError>;
 
+    /// Whether all that is not durable yet becomes so at once, as what is in one file does.
+    fn is_durable_at_once(&self) -> bool {
+        false
+    }
+
     /// Takes dead letters of the message at `offset`, which is offered next, to be stored in one step with it.
     fn carry(&mut self, offset: i64, letters: Vec<DeadLetter>) -> Carried {
         let _ = offset;
@@ -280,7 +285,7 @@ pub trait Writer: Send {
         Ok(())
     }
 
-    /// Called at least once a second, also without traffic.
+    /// Called about twice a second while its worker waits for nothing, also without traffic.
     fn tick(&mut self, now: Instant) -> Result<Durable, WriteError> {
         let _ = now;
         Ok(Durable::All)

@@ -95,3 +95,29 @@ fn a_message_at_the_offset_of_another_one_is_not_taken_for_it() {
     partition.go_back(&next).unwrap();
     assert_eq!(assigned.done(), 10);
 }
+
+/// A file may be open for hours.
+#[test]
+fn of_messages_that_wait_for_one_file_little_is_remembered_and_each_is_counted() {
+    for (max_bytes, delivered) in [(u64::MAX, 0), (1, 999)] {
+        let folder = tempfile::tempdir().unwrap();
+        let roll = Roll { max_bytes, interval: Duration::MAX };
+        let sink = FileSink::new(FileOptions { path: folder.path().to_owned(), roll }).unwrap();
+        let sink: Arc<dyn Sink> = Arc::new(sink);
+        let (mut desk, assigned) = (desk(Arc::clone(&sink)), Assigned::new(0));
+        let writer = sink.open(TOPIC, lasting(0)).unwrap();
+        let mut partition = Partition::new(Arc::clone(&assigned), writer);
+        let queue = Budget::new(MIB);
+        for offset in 0..2000 {
+            let mut message = Fetched::of(offset, b"1", &queue);
+            message.value = message.value.filter(|_| offset % 2 == 0); // else a tombstone
+            partition.process(&message, &mut desk).unwrap();
+            assert!(partition.pending() <= 2, "{}", partition.pending());
+        }
+        assert_eq!(desk.shared.ledger.snapshot().delivered, delivered);
+        partition.finish(&desk);
+        let counts = desk.shared.ledger.snapshot();
+        assert_eq!((counts.delivered, counts.batches, counts.tombstones), (1000, 1000, 1000));
+        assert_eq!(assigned.done(), 2000);
+    }
+}

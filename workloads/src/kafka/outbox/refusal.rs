@@ -32,13 +32,13 @@ pub(super) const fn is_consequence(code: RDKafkaErrorCode) -> bool {
 }
 
 /// Whether a message that failed like this may be in the log all the same. One that was purged from the queue may
-/// have been sent before, and be there to be sent again because no answer came.
+/// have been sent before, and be there to be sent again because no answer came; and so may one that is not authorized any
+/// more. A size is that of each attempt, and what a topic that is gone had taken is gone too.
 pub(super) const fn is_possibly_persisted(code: RDKafkaErrorCode) -> bool {
     !matches!(
         code,
         RDKafkaErrorCode::MessageSizeTooLarge
             | RDKafkaErrorCode::MessageBatchTooLarge
-            | RDKafkaErrorCode::TopicAuthorizationFailed
             | RDKafkaErrorCode::UnknownTopic
             | RDKafkaErrorCode::UnknownPartition
             | RDKafkaErrorCode::UnknownTopicOrPartition
@@ -50,9 +50,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_was_refused_outright_is_surely_not_in_the_log() {
-        let unsure = [RDKafkaErrorCode::PurgeQueue, RDKafkaErrorCode::PurgeInflight];
+    fn only_what_no_attempt_can_have_left_is_surely_not_in_the_log() {
+        use RDKafkaErrorCode as Code;
+        let unsure = [
+            Code::PurgeQueue,
+            Code::PurgeInflight,
+            Code::MessageTimedOut,
+            Code::BrokerTransportFailure,
+            Code::TopicAuthorizationFailed,
+            Code::NotEnoughReplicasAfterAppend,
+        ];
         assert!(unsure.into_iter().all(is_possibly_persisted));
-        assert!(!is_possibly_persisted(RDKafkaErrorCode::MessageSizeTooLarge));
+        let sure = [
+            Code::MessageSizeTooLarge,
+            Code::MessageBatchTooLarge,
+            Code::UnknownTopic,
+            Code::UnknownPartition,
+            Code::UnknownTopicOrPartition,
+        ];
+        assert!(!sure.into_iter().any(is_possibly_persisted));
     }
 }

@@ -115,6 +115,10 @@ impl Writer for FileWriter {
         Ok(self.durable())
     }
 
+    fn is_durable_at_once(&self) -> bool {
+        true
+    }
+
     fn skip(&mut self, offset: i64) -> Durable {
         if self.rewind == Some(offset) {
             self.rewind = None;

@@ -282,7 +282,8 @@ impl ConsumerContext for Context {
             other => consumer.unassign().and(Err(KafkaError::Rebalance(other.into()))),
         };
         if let Err(error) = outcome {
-            self.shared.side.error(&format!("the Kafka source: rebalance failed: {error}"));
+            tracing::warn!(%error, "the assignment could not be changed; joining the group anew");
+            self.is_undecided.store(true, Ordering::Release);
         }
         self.changes.fetch_add(1, Ordering::AcqRel);
     }

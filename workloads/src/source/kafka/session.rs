@@ -146,7 +146,7 @@ impl<'a> Session<'a> {
                 return Some(End::TopicGone);
             }
             if context.is_undecided() {
-                return Some(End::Rebuild("the group does not say where to begin".to_owned()));
+                return Some(End::Rebuild("the assignment could not be taken".to_owned()));
             }
             match polled {
                 Some(Ok(message)) => {
