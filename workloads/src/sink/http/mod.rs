@@ -22,7 +22,10 @@ mod tests;
 
 use std::{
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -65,6 +68,8 @@ struct Endpoint {
     client: Client,
     /// What the receiver may be sent as it came.
     codings: Codings,
+    /// How many requests were sent again without knowing what had become of the first ones.
+    resent: AtomicU64,
 }
 
 impl HttpSink {
@@ -80,6 +85,7 @@ impl HttpSink {
             access,
             client: Client::new(timeout),
             codings: Codings::default(),
+            resent: AtomicU64::new(0),
         })))
     }
 }
@@ -91,6 +97,10 @@ impl Sink for HttpSink {
 
     fn open(&self, _: &str, _: Arc<dyn Tenure>) -> Result<Box<dyn Writer>, WriteError> {
         Ok(Box::new(HttpWriter::new(Arc::clone(&self.0))))
+    }
+
+    fn resent(&self) -> u64 {
+        self.0.resent.load(Ordering::Relaxed)
     }
 
     fn check(&self) -> Result<(), WriteError> {

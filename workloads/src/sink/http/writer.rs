@@ -2,7 +2,7 @@
 //! whoever calls can stop at any time; what of a message is done is kept between calls.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -50,6 +50,8 @@ struct Work {
     was_packed: bool,
     /// What the last request carried, in bytes.
     sent_bytes: usize,
+    /// Whether nobody knows what became of it.
+    is_unknown: bool,
     /// Whether the receiver called it too large.
     is_too_large: bool,
     /// Why the last record was refused.
@@ -72,6 +74,7 @@ impl HttpWriter {
                 is_packed: false,
                 was_packed: false,
                 sent_bytes: 0,
+                is_unknown: false,
                 is_too_large: false,
                 why: String::new(),
             },
@@ -134,6 +137,9 @@ impl Work {
         };
         self.is_packed = body.coding.is_some();
         self.sent_bytes = body.bytes.len();
+        if std::mem::take(&mut self.is_unknown) {
+            endpoint.resent.fetch_add(1, Ordering::Relaxed);
+        }
         let most_answer = if endpoint.is_bulk { self.most_answer() } else { 0 };
         let request = request::build(&endpoint.target, &presented, body);
         Ok(endpoint.client.send(request, &presented.trust, most_answer))
@@ -169,12 +175,18 @@ impl Work {
                 }
                 (status, retry_after, body)
             }
-            Answer::TooLong if self.plan.halve() => return Ok(()),
             Answer::TooLong => {
+                self.is_unknown = true;
+                if self.plan.halve() {
+                    return Ok(());
+                }
                 return self.postpone(endpoint, "gave an answer that is too long", None);
             }
             Answer::Unreachable(problem) => return self.postpone(endpoint, &problem, None),
-            Answer::Failed(problem) => return self.doubt_size(endpoint, &problem),
+            Answer::Failed(problem) => {
+                self.is_unknown = true;
+                return self.doubt_size(endpoint, &problem);
+            }
         };
         if self.is_packed && doubts_coding(status, endpoint) {
             return Ok(());
@@ -215,7 +227,10 @@ impl Work {
                 self.plan.deliver();
                 return Ok(());
             }
-            Err(problem) => return self.postpone(endpoint, &problem.to_string(), None),
+            Err(problem) => {
+                self.is_unknown = true;
+                return self.postpone(endpoint, &problem.to_string(), None);
+            }
         };
         if verdicts.contains(&Verdict::Refused) {
             self.why = format!("{} refused single records of a bulk request", endpoint.target);

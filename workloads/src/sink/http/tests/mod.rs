@@ -199,8 +199,27 @@ fn an_answer_that_is_too_long_for_many_records_is_asked_for_fewer() {
         format!("200 OK\n\n{padding}{{\"errors\":false}}")
     });
     let spec = Spec { format: HttpFormat::ElasticBulk, ..spec(server.url("/")) };
-    assert_eq!(write(&mut *writer(&spec), 0, "1\n2\n3\n4").unwrap(), Durable::All);
+    let sink = sink(&spec);
+    let mut writer = sink.open("t", lasting(0)).unwrap();
+    assert_eq!(write(&mut *writer, 0, "1\n2\n3\n4").unwrap(), Durable::All);
     assert_eq!(server.asked().len(), 3, "no record is left in doubt for ever");
+    assert_eq!(sink.resent(), 1, "the first request may have been taken");
+}
+
+#[test]
+fn only_what_nobody_answered_for_counts_as_sent_again() {
+    let server = Server::start(|asked| match asked.number {
+        0 => "503 Service Unavailable".into(),
+        1 => "no answer that anybody understands".into(),
+        _ => "200 OK".into(),
+    });
+    let sink = sink(&spec(server.url("/")));
+    let mut writer = sink.open("t", lasting(0)).unwrap();
+    unavailable(write(&mut *writer, 0, "1"));
+    unavailable(write(&mut *writer, 0, "1"));
+    assert_eq!(sink.resent(), 0, "the first was refused, and the second not sent again yet");
+    assert_eq!(write(&mut *writer, 0, "1").unwrap(), Durable::All);
+    assert_eq!(sink.resent(), 1);
 }
 
 #[test]
