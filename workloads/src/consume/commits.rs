@@ -133,7 +133,8 @@ mod tests {
 
     use super::{
         super::{
-            assignment::{Assignments, UNKNOWN},
+            assignment::UNKNOWN,
+            assignments::Assignments,
             tests::{config_at, member},
         },
         *,

@@ -20,11 +20,7 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 
-use super::{
-    Config,
-    assignment::{Assigned, Assignments},
-    commits::commit,
-};
+use super::{Config, assignment::Assigned, assignments::Assignments, commits::commit};
 use crate::{
     admin::{Gate, Side},
     kafka::{

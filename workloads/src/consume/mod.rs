@@ -5,11 +5,13 @@
 //! letters when there are any. An offset is committed after everything before it was delivered or dead-lettered.
 
 mod assignment;
+mod assignments;
 mod beyond;
 mod caught_up;
 mod commits;
 mod dead_letters;
 mod desk;
+mod durable;
 mod fetched;
 mod group;
 mod leaving;

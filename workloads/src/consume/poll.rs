@@ -17,7 +17,7 @@ use rdkafka::{
 
 use super::{
     Config, ConsumeError, Division, Shared,
-    assignment::{Assignments, Work},
+    assignments::{Assignments, Work},
     dead_letters::DeadLetters,
     desk::Desk,
     group::Context,

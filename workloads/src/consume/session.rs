@@ -14,7 +14,8 @@ use rdkafka::{
 
 use super::{
     ConsumeError,
-    assignment::{Assigned, Assignments},
+    assignment::Assigned,
+    assignments::Assignments,
     caught_up::{CaughtUp, Seen},
     commits::Committer,
     group::Context,

@@ -11,12 +11,8 @@ use batchpipe_api::conditions::reasons;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::{
-    assignment::{Assigned, Work},
-    desk::Desk,
-    fetched::Fetched,
-    partition::Partition,
-    tenure::GroupTenure,
-    unreadable::Passing,
+    assignment::Assigned, assignments::Work, desk::Desk, fetched::Fetched, partition::Partition,
+    tenure::GroupTenure, unreadable::Passing,
 };
 use crate::{
     backoff::Backoff,

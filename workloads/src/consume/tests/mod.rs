@@ -9,7 +9,7 @@ use batchpipe_api::report::Role;
 use rdkafka::consumer::BaseConsumer;
 
 use super::{
-    assignment::Assignments, dead_letters::DeadLetters, desk::Desk, group::Context,
+    assignments::Assignments, dead_letters::DeadLetters, desk::Desk, group::Context,
     watermarks::Watermarks, *,
 };
 use crate::{

@@ -38,16 +38,23 @@ pub(super) struct HttpWriter {
     work: Option<Work>,
 }
 
+/// Whether the message was sent as it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Packed {
+    Never,
+    /// By the last request.
+    Last,
+    /// By one before that.
+    Earlier,
+}
+
 /// The message at hand.
 #[derive(Debug)]
 struct Work {
     offset: i64,
     plan: Plan,
     in_flight: Option<InFlight>,
-    /// Whether the last request carried the message as it came.
-    is_packed: bool,
-    /// Whether that was tried.
-    was_packed: bool,
+    packed: Packed,
     /// What the last request carried, in bytes.
     sent_bytes: usize,
     /// Whether nobody knows what became of it.
@@ -71,8 +78,7 @@ impl HttpWriter {
                 offset: delivery.offset,
                 plan: Plan::new(delivery, &self.endpoint.layout, self.most_bytes),
                 in_flight: None,
-                is_packed: false,
-                was_packed: false,
+                packed: Packed::Never,
                 sent_bytes: 0,
                 is_unknown: false,
                 is_too_large: false,
@@ -135,7 +141,11 @@ impl Work {
                 coding: None,
             },
         };
-        self.is_packed = body.coding.is_some();
+        if body.coding.is_some() {
+            self.packed = Packed::Last;
+        } else if self.packed == Packed::Last {
+            self.packed = Packed::Earlier;
+        }
         self.sent_bytes = body.bytes.len();
         if std::mem::take(&mut self.is_unknown) {
             endpoint.resent.fetch_add(1, Ordering::Relaxed);
@@ -148,12 +158,11 @@ impl Work {
     /// The message as it came, if the receiver has said that it accepts that: tried once, so that whatever a receiver
     /// makes of it, its records go their usual way then.
     fn pack(&mut self, endpoint: &Endpoint, delivery: &Delivery<'_>) -> Option<Body> {
-        if self.was_packed || !endpoint.layout.is_batch || !self.plan.is_untouched() {
+        if self.packed != Packed::Never || !endpoint.layout.is_batch || !self.plan.is_untouched() {
             return None;
         }
         let packed = delivery.packed?;
         let coding = endpoint.codings.name(packed.codec)?;
-        self.was_packed = true;
         let content_type = endpoint.layout.content_type;
         Some(Body {
             bytes: Bytes::copy_from_slice(packed.value),
@@ -188,7 +197,7 @@ impl Work {
                 return self.doubt_size(endpoint, &problem);
             }
         };
-        if self.is_packed && doubts_coding(status, endpoint) {
+        if self.packed == Packed::Last && doubts_coding(status, endpoint) {
             return Ok(());
         }
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
