@@ -186,6 +186,11 @@ impl Context {
         }
     }
 
+    /// Whether no broker could be used when last heard.
+    pub(super) fn is_unreachable(&self) -> bool {
+        self.lock_unreachable().is_some()
+    }
+
     /// A broker answers.
     pub(super) fn tell_reachable(&self) {
         self.side.gate(Gate::Brokers).open();

@@ -33,7 +33,7 @@ use crate::{
     decode::{Batch, Opener},
     kafka::{
         access::complaint, awaiting::Awaiting, jump::log_went_back, outbox::Settings,
-        renewal::Renewal,
+        renewal::Renewal, stranded::STRANDED,
     },
     sink::Sink,
 };
@@ -246,6 +246,9 @@ impl Consumer {
             }
             if renewal.is_due(Instant::now()) {
                 return Ok(End::Renew);
+            }
+            if session.is_stranded(&self.config) {
+                return Ok(End::Rebuild(STRANDED.to_owned()));
             }
             // And again behind them: one of them may have handed over something.
             let is_idle = was_idle && self.queue.used() == 0;

@@ -13,7 +13,7 @@ use rdkafka::{
 };
 
 use super::{
-    ConsumeError,
+    Config, ConsumeError,
     assignment::Assigned,
     assignments::Assignments,
     caught_up::{CaughtUp, Seen},
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     budget::Budget,
-    kafka::{fetching::Fetching, suspicion::Suspicion},
+    kafka::{fetching::Fetching, stranded::Stranded, suspicion::Suspicion},
 };
 
 /// How often offsets are committed.
@@ -75,6 +75,7 @@ pub(super) struct Session {
     /// When the broker last refused to let us read.
     refused_at: Option<Instant>,
     pub(super) suspicion: Suspicion,
+    stranded: Stranded,
 }
 
 impl Session {
@@ -99,6 +100,7 @@ impl Session {
             waited_at: None,
             refused_at: None,
             suspicion: Suspicion::default(),
+            stranded: Stranded::default(),
         }
     }
 
@@ -110,6 +112,13 @@ impl Session {
     pub(super) fn flow(&mut self) {
         self.refused_at = None;
         self.moved_at = Instant::now();
+    }
+
+    /// Whether brokers answer others, but not us.
+    pub(super) fn is_stranded(&mut self, config: &Config) -> bool {
+        let is_away =
+            self.client.context().is_unreachable() && self.moved_at.elapsed() >= QUIET_PERIOD;
+        self.stranded.is_found(is_away, &config.cluster, &config.topic.name)
     }
 
     /// The end of a partition was seen.

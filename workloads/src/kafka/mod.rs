@@ -26,6 +26,7 @@ pub(crate) mod resume;
 #[cfg(test)]
 pub(crate) mod stand_in;
 pub(crate) mod standing;
+pub(crate) mod stranded;
 pub(crate) mod suspicion;
 pub(crate) mod topic_id;
 pub mod topics;

@@ -16,6 +16,7 @@ use rdkafka::{
 
 use super::{
     super::{BLOCK_BYTES, OVERSIZE_PREFIX},
+    KafkaOptions,
     group::Context,
     messages::Message,
     poll::Poller,
@@ -31,6 +32,7 @@ use crate::{
         leap::Leap,
         refusal::Refusal,
         renewal::Renewal,
+        stranded::{STRANDED, Stranded},
         suspicion::Suspicion,
     },
     key::KeyHash,
@@ -79,6 +81,7 @@ pub(super) struct Session<'a> {
     pub(super) fetching: Fetching,
     pub(super) suspicion: Suspicion,
     pub(super) examination: Examination,
+    stranded: Stranded,
     committed_at: Instant,
     probed_at: Instant,
     /// The brokers do not let us read: librdkafka reports that once, and success never.
@@ -102,6 +105,7 @@ impl<'a> Session<'a> {
             fetching: Fetching::default(),
             suspicion: Suspicion::default(),
             examination: Examination::default(),
+            stranded: Stranded::default(),
             committed_at: Instant::now(),
             probed_at: Instant::now(),
             is_refused: false,
@@ -125,6 +129,11 @@ impl<'a> Session<'a> {
             self.begin_anew_when_suspected();
             if let Err(end) = self.examine() {
                 return end;
+            }
+            let is_away = self.client.context().is_unreachable() && !desk.is_closed();
+            let KafkaOptions { cluster, topic, .. } = &self.poller.options;
+            if self.stranded.is_found(is_away, cluster, topic) {
+                return End::Rebuild(STRANDED.to_owned());
             }
             // Nothing is gained by new credentials when nothing is read any more.
             if renewal.is_due(Instant::now()) && !desk.is_closed() {
