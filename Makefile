@@ -29,8 +29,9 @@ check: ## Format, lints and the tests that need cargo alone
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) test --workspace --lib --bins --locked
 
+# Most tests wait for brokers and clusters, so that more of them than there are cores take half the time.
 test: needs ## All tests, also those against a real Kafka
-	$(CARGO) test --workspace --locked
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$(n=$$(nproc); echo $$((n < 4 ? 4 : n)))} $(CARGO) test --workspace --locked
 
 test-long: needs ## Count millions of records with each codec, under a hundred changes of a group and many kills; crash the operator at each request, take its rights away in turn
 	$(CARGO) test --release --workspace --locked --test e2e -- --ignored --nocapture agreement:: storms:: many_kills::

@@ -176,6 +176,28 @@ fn a_followed_file_waits_for_the_end_of_its_last_line() {
     assert_eq!(scene.read(), "{\"half\":2}\n3\n");
 }
 
+/// The bytes can be read while the start of the file, which tells whether they still follow it, cannot.
+#[test]
+fn of_a_read_that_fails_half_way_nothing_is_taken() {
+    let mut scene = Scene::followed("1\n2");
+    assert_eq!(scene.read(), "1\n");
+    let lines = b"33\n44\n5".to_vec();
+    let source = scene.source();
+    // Memory of ours is a file with something there, and nothing at its start.
+    let input = source.input.as_mut().unwrap();
+    let whole = std::mem::replace(&mut input.file, fs::File::open("/proc/self/mem").unwrap());
+    let (id, here, head) = (input.id, source.trail.offset(), source.trail.head().cloned());
+    source.trail.go_to(id, lines.as_ptr() as u64, head.clone().unwrap());
+    let mut block = Block::default();
+    let error = source.read(&mut block, Duration::from_millis(1)).unwrap_err();
+    assert!(!error.is_final(), "{error}");
+    assert!(block.is_empty(), "{}", String::from_utf8_lossy(&block.text));
+    source.trail.go_to(id, here, head.unwrap());
+    source.input.as_mut().unwrap().file = whole;
+    scene.append("app.log", "0\n");
+    assert_eq!(scene.read(), "20\n");
+}
+
 #[test]
 fn what_was_not_acknowledged_comes_again_after_a_kill_and_nothing_else() {
     let mut scene = Scene::followed("1\n2\n");

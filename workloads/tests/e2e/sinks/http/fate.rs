@@ -39,8 +39,24 @@ pub(super) enum Fate {
 /// A date that has passed: no wait.
 const PAST: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 
+/// One request in so many has the next of these: chance alone would leave one out once in many runs.
+const EVERY: usize = 16;
+const IN_TURN: [Fate; 5] = [Fate::Lose, Fate::Fail(500), Fate::Limit("0"), Fate::Half, Fate::Reset];
+
 impl Fate {
-    pub(super) fn draw(random: &mut Random, is_bulk: bool) -> Self {
+    /// `before`: how many were drawn before.
+    pub(super) fn draw(random: &mut Random, before: usize, is_bulk: bool) -> Self {
+        let drawn = Self::draw_at_random(random, is_bulk);
+        if !before.is_multiple_of(EVERY) {
+            return drawn;
+        }
+        match IN_TURN[before / EVERY % IN_TURN.len()] {
+            Self::Half if !is_bulk => drawn,
+            turn => turn,
+        }
+    }
+
+    fn draw_at_random(random: &mut Random, is_bulk: bool) -> Self {
         match random.below(1000) {
             0..20 => Self::Fail(500),
             20..30 => Self::Fail(503),

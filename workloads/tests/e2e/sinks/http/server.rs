@@ -36,6 +36,8 @@ pub(super) struct State {
     pub(super) packed: Vec<Vec<u8>>,
     /// What it does instead of drawing.
     pub(super) fate: Option<Fate>,
+    /// How many fates were drawn.
+    drawn: usize,
     pub(super) tally: Tally,
     /// How many lines the tally was given.
     pub(super) lines: usize,
@@ -74,6 +76,7 @@ impl Server {
             codings: "",
             packed: Vec::new(),
             fate: None,
+            drawn: 0,
             tally: Tally::new(records),
             lines: 0,
             limited: Vec::new(),
@@ -168,7 +171,8 @@ fn head(stream: &mut BufReader<TcpStream>) -> Option<Head> {
 impl State {
     fn draw(&mut self) -> Fate {
         let is_bulk = self.is_bulk;
-        let drawn = Fate::draw(&mut self.random, is_bulk);
+        let drawn = Fate::draw(&mut self.random, self.drawn, is_bulk);
+        self.drawn += 1;
         self.fate.unwrap_or(drawn)
     }
 
