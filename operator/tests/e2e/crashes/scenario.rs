@@ -40,6 +40,8 @@ pub(super) enum Goal {
     Gone(&'static str),
     /// The pipeline's condition `Ready` has this reason for the newest spec.
     Ready(&'static str, &'static str),
+    /// The same of two: to wait for one alone would take for the end what the other is on its way through.
+    Both([(&'static str, &'static str); 2]),
 }
 
 impl Goal {
@@ -53,6 +55,9 @@ impl Goal {
                 !snapshot.0.keys().any(is_left)
             }
             Self::Ready(name, reason) => has_reason(place, name, reason).unwrap_or(false),
+            Self::Both(all) => {
+                all.iter().all(|(name, reason)| has_reason(place, name, reason).unwrap_or(false))
+            }
         }
     }
 }

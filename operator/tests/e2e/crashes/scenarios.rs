@@ -6,7 +6,7 @@ use super::acts::{
     claim, clear, edit_pods, foreign, make, older_and_younger, set, strimzi, strip, with_strimzi,
 };
 use super::scenario::{
-    Goal::{Gone, Ready},
+    Goal::{Both, Gone, Ready},
     Scenario, Step,
 };
 use crate::support::Place;
@@ -15,7 +15,8 @@ use crate::support::Place;
 /// two scenarios is enough. Those about the Lease come last.
 const AFTER_START: usize = 17;
 
-const IS_READY: super::scenario::Goal = Ready("demo", "AsDesired");
+const DEMO_IS_READY: (&str, &str) = ("demo", "AsDesired");
+const IS_READY: super::scenario::Goal = Ready(DEMO_IS_READY.0, DEMO_IS_READY.1);
 
 /// Changes of the spec.
 const CHANGES: [Scenario; 7] = [
@@ -128,8 +129,16 @@ const LIVES: [Scenario; 7] = [
     scenario(
         "conflict",
         |at| older_and_younger(at, "own"),
-        step("conflict began", |at| claim(at, "shared"), Ready("other", "Conflict")),
-        step("conflict ended", |at| claim(at, "own"), Ready("other", "AsDesired")),
+        step(
+            "conflict began",
+            |at| claim(at, "shared"),
+            Both([DEMO_IS_READY, ("other", "Conflict")]),
+        ),
+        step(
+            "conflict ended",
+            |at| claim(at, "own"),
+            Both([DEMO_IS_READY, ("other", "AsDesired")]),
+        ),
     ),
     Scenario {
         from: 1,
@@ -148,7 +157,7 @@ const LIVES: [Scenario; 7] = [
                     super::scenario::await_gone(at, "other");
                     older_and_younger(at, "shared");
                 },
-                Ready("other", "Conflict"),
+                Both([DEMO_IS_READY, ("other", "Conflict")]),
             ),
         )
     },
