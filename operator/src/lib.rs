@@ -31,6 +31,7 @@ pub mod lease;
 pub mod metrics;
 pub mod observe;
 pub mod pipeline;
+pub mod readable;
 pub mod resolve;
 pub mod run;
 pub mod settings;

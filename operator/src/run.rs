@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use batchpipe_api::pipeline::BatchPipeline;
 use kube::{
     Api, Client,
     api::ListParams,
@@ -17,13 +16,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admin::{self, Admin, AdminError, Stage},
-    caches::{Caches, Supplies},
+    caches::{Caches, Stored, Supplies},
     client::{Contact, Instruments},
     context::Context,
     controller::Controller,
     error::words,
     lease::{self, Elector},
     observe::Reports,
+    readable::Readable,
     settings::{FIELD_MANAGER, Settings},
 };
 
@@ -131,7 +131,7 @@ fn context(
 
 /// Whether the API server knows the kind.
 struct Kind {
-    pipelines: Api<BatchPipeline>,
+    pipelines: Api<Readable<Stored>>,
     contact: Contact,
 }
 
@@ -155,8 +155,8 @@ impl Kind {
 
     /// Why it is not known to be; for people.
     async fn look(&self) -> Result<(), String> {
-        // Only whether there are any is asked: one that cannot be read must not keep all others waiting.
-        let found = self.pipelines.list_metadata(&ListParams::default().limit(1)).await;
+        // One that cannot be read must not keep all others waiting.
+        let found = self.pipelines.list(&ListParams::default().limit(1)).await;
         if matches!(found, Ok(_) | Err(kube::Error::Api(_))) {
             // Nothing is wrong with this process while it is told what it waits for.
             self.contact.note(Instant::now());

@@ -19,7 +19,10 @@ use super::{
     reclaim::{Refused, reclaim},
     written::{Place, Write, fingerprint, kept, place},
 };
-use crate::{caches::CacheSet, context::Context, pipeline::Pipeline, settings::FIELD_MANAGER};
+use crate::{
+    caches::CacheSet, context::Context, pipeline::Pipeline, readable::Readable,
+    settings::FIELD_MANAGER,
+};
 
 /// A version that no object has: etcd begins to count above it. An apply that carries it creates, or fails with a
 /// conflict; without it, an apply would take over what somebody else made a moment before.
@@ -105,7 +108,7 @@ impl Writer<'_> {
         // The cache holds only what carries our label: this may be relabelled, somebody else's, or not seen yet.
         let found = api.get_opt(&wanted.name).await;
         let found = found.map_err(|error| self.failed::<K>("get", &wanted.name, &error))?;
-        let Some(live) = found else {
+        let Some(Readable(live)) = found else {
             let sent = self.send(&api, wanted, &json!({"resourceVersion": NO_VERSION})).await;
             return sent.map_err(|error| self.failed::<K>("patch", &wanted.name, &error));
         };
@@ -119,7 +122,7 @@ impl Writer<'_> {
 
     async fn change<K: Child>(
         &self,
-        api: &Api<K>,
+        api: &Api<Readable<K>>,
         live: &K,
         wanted: &Wanted,
     ) -> Result<bool, Failure> {
@@ -153,7 +156,7 @@ impl Writer<'_> {
     /// Applies once more what was applied already: somebody has changed it since.
     async fn put_back<K: Child>(
         &self,
-        api: &Api<K>,
+        api: &Api<Readable<K>>,
         live: &K,
         wanted: &Wanted,
     ) -> Result<bool, kube::Error> {
@@ -175,7 +178,7 @@ impl Writer<'_> {
     /// Applies to what exists. What others made of it may make it impossible, and then nothing of their spec is kept.
     async fn put<K: Child>(
         &self,
-        api: &Api<K>,
+        api: &Api<Readable<K>>,
         live: &K,
         wanted: &Wanted,
     ) -> Result<bool, kube::Error> {
@@ -194,7 +197,7 @@ impl Writer<'_> {
     /// Applies; `precondition` are fields of the metadata that say which object, or that there must be none.
     async fn send<K: Child>(
         &self,
-        api: &Api<K>,
+        api: &Api<Readable<K>>,
         wanted: &Wanted,
         precondition: &Value,
     ) -> Result<bool, kube::Error> {
@@ -204,7 +207,7 @@ impl Writer<'_> {
             object["metadata"][field] = value.clone();
         }
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        let live = api.patch(&wanted.name, &params, &Patch::Apply(&object)).await?;
+        let Readable(live) = api.patch(&wanted.name, &params, &Patch::Apply(&object)).await?;
         let value = serde_json::to_value(&live).unwrap_or_default();
         let write = Write {
             desired: wanted.fingerprint.clone(),
@@ -225,7 +228,7 @@ impl Writer<'_> {
         place(&self.pipeline.uid, &K::kind(&()), &wanted.name)
     }
 
-    pub(super) fn api<K: Child>(&self) -> Api<K> {
+    pub(super) fn api<K: Child>(&self) -> Api<Readable<K>> {
         Api::namespaced(self.ctx.client.clone(), &self.pipeline.namespace)
     }
 

@@ -18,7 +18,7 @@ use super::{
     blame::{fields, is_in_the_way},
     kinds::Child,
 };
-use crate::settings::FIELD_MANAGER;
+use crate::{readable::Readable, settings::FIELD_MANAGER};
 
 /// The one part of a child that is taken back: labels and annotations of others do not keep anything from being applied.
 const SPEC: &str = "f:spec";
@@ -36,7 +36,7 @@ pub(super) struct Refused<'a> {
 /// Passes the ownership of the spec of this child to us; whether there was any to pass, and in the way. An object that
 /// was changed or replaced meanwhile is refused by the API server.
 pub(super) async fn reclaim<K: Child>(
-    api: &Api<K>,
+    api: &Api<Readable<K>>,
     refused: Refused<'_>,
 ) -> Result<bool, kube::Error> {
     let Refused { name, uid, wanted, refusal } = refused;
@@ -44,7 +44,7 @@ pub(super) async fn reclaim<K: Child>(
     if fields.is_empty() {
         return Ok(false);
     }
-    let live = api.get(name).await?;
+    let Readable(live) = api.get(name).await?;
     let found = serde_json::to_value(&live).map_err(kube::Error::SerdeError)?;
     let is_same = live.meta().uid.as_deref() == uid;
     let owned = owned_by_others(live.managed_fields());

@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch as channel;
 
 use super::{Health, Round, Supplies, Touched, index::Index};
-use crate::{backoff::Backoff, error::chain};
+use crate::{backoff::Backoff, error::chain, readable::Readable};
 
 /// A connection that was cut without a word is noticed a little after this.
 const WATCH_SECONDS: u32 = 60;
@@ -44,7 +44,7 @@ pub(super) type Concerns<K> = Box<dyn Fn(&K) -> Option<Touched> + Send + Sync>;
 
 /// A kind to watch.
 pub(super) struct Watch<K> {
-    pub(super) api: Api<K>,
+    pub(super) api: Api<Readable<K>>,
     pub(super) selector: Option<String>,
     pub(super) prune: fn(&mut K),
     /// Who has to look when this object changes.
@@ -118,7 +118,7 @@ where
                         backoff.reset();
                     }
                     let is_whole = matches!(event, Event::InitDone);
-                    self.take(&event.modify(self.watch.prune));
+                    self.take(&plain(event).modify(self.watch.prune));
                     if is_whole {
                         self.watch.round.send_modify(|round| round.listed = asked);
                         self.tell_all();
@@ -209,6 +209,17 @@ where
         if changed {
             self.tell_all();
         }
+    }
+}
+
+/// What happened to an object, however it was read.
+fn plain<K>(event: Event<Readable<K>>) -> Event<K> {
+    match event {
+        Event::Apply(Readable(object)) => Event::Apply(object),
+        Event::Delete(Readable(object)) => Event::Delete(object),
+        Event::Init => Event::Init,
+        Event::InitApply(Readable(object)) => Event::InitApply(object),
+        Event::InitDone => Event::InitDone,
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
     context::Context,
     error::words,
     events::{self, Transition},
+    readable::Readable,
     settings::FIELD_MANAGER,
     status::{Difference, differs_visibly},
 };
@@ -122,13 +123,13 @@ pub(super) async fn write(
     memory: &mut Memory,
 ) -> Result<(), kube::Error> {
     let now = Instant::now();
-    let api: Api<BatchPipeline> = Api::namespaced(ctx.client.clone(), &key.namespace);
+    let api: Api<Readable<BatchPipeline>> = Api::namespaced(ctx.client.clone(), &key.namespace);
     let patch = patch(object, status);
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let answer = match api.patch_status(&key.name, &params, &Patch::Apply(&patch)).await {
         // It is gone, and nobody reads it any more.
         Err(kube::Error::Api(answer)) if answer.code == 404 => return Ok(()),
-        answer => answer?,
+        answer => answer?.0,
     };
     (memory.version, memory.written_at) = (answer.resource_version(), Some(now));
     let [found, wanted] = [json!(answer.status), json!(status)];

@@ -3,7 +3,7 @@
 
 use batchpipe_api::{
     conditions::{reasons, types},
-    pipeline::{API_VERSION, BatchPipeline, KIND},
+    pipeline::{API_VERSION, KIND},
     status::BatchPipelineStatus,
 };
 use k8s_openapi::{
@@ -12,13 +12,20 @@ use k8s_openapi::{
 };
 use kube::{
     Api, ResourceExt,
-    api::{ApiResource, Patch, PatchParams},
-    core::{DynamicObject, error_boundary::InvalidObject},
+    api::{Patch, PatchParams},
+    core::error_boundary::InvalidObject,
 };
 use serde_json::json;
 
 use super::{memory::Memory, pace::OTHERWISE, queue::Next, reconcile::Looked};
-use crate::{caches::Key, clean::clean, context::Context, error::words, settings::FIELD_MANAGER};
+use crate::{
+    caches::{Key, Stored},
+    clean::clean,
+    context::Context,
+    error::words,
+    readable::Readable,
+    settings::FIELD_MANAGER,
+};
 
 /// Says that it cannot be read, once.
 pub(super) async fn report(ctx: &Context, key: &Key, object: &InvalidObject) -> Looked {
@@ -83,8 +90,7 @@ async fn write(
     uid: &str,
     status: &BatchPipelineStatus,
 ) -> Result<(), kube::Error> {
-    let kind = ApiResource::erase::<BatchPipeline>(&());
-    let api: Api<DynamicObject> = Api::namespaced_with(ctx.client.clone(), &key.namespace, &kind);
+    let api: Api<Readable<Stored>> = Api::namespaced(ctx.client.clone(), &key.namespace);
     let patch = json!({
         "apiVersion": API_VERSION,
         "kind": KIND,

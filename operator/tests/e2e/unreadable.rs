@@ -1,11 +1,12 @@
 //! A pipeline that this version cannot read, because a newer kind lets in more, says so and delays no other. Of a
-//! status, which the operator alone writes, what cannot be read is written anew.
+//! status, which the operator alone writes, what cannot be read is written anew. A time that is too late to be read
+//! delays nobody.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use serde_json::json;
 
-use crate::support::{Fault, Faults, Namespace, Operator, install, manifest, wait_for};
+use crate::support::{Fault, Faults, Namespace, Operator, cluster, install, manifest, wait_for};
 
 /// A kind that lets in one more value of a field than this version knows.
 fn widen(namespace: Namespace<'_>, field: &str, value: &str) {
@@ -89,5 +90,49 @@ fn a_status_that_a_newer_version_wrote_stops_nothing() {
         (replicas == 3 && status["phase"] == "Pending" && status["data"]["deadLetters"] == 7)
             .then_some(())
     });
+    operator.stop();
+}
+
+/// Notes on an object that somebody wrote into it at a time which the API server takes, and which is too late to be read.
+fn write_too_late(namespace: Namespace<'_>, object: &str) {
+    const LATE: &str = "9999-12-31T23:59:59Z";
+    let version = namespace.get(object)["apiVersion"].clone();
+    let entry = json!({"manager": "someone", "operation": "Update", "apiVersion": version, "time": LATE,
+        "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {"f:labels": {"f:foo": {}}}}});
+    let change = json!([{"op": "add", "path": "/metadata/labels/foo", "value": "bar"},
+        {"op": "add", "path": "/metadata/managedFields/-", "value": entry}]);
+    namespace.kubectl(&["patch", object, "--type=json", "--patch", &change.to_string()]);
+    let stored = namespace.get(object)["metadata"]["managedFields"].to_string();
+    assert!(stored.contains(LATE), "{stored}");
+}
+
+#[test]
+fn a_time_that_is_too_late_to_be_read_delays_nobody_whatever_it_is_a_part_of() {
+    let namespace = Namespace::new(cluster(), "too-late");
+    let operator = Operator::start(namespace);
+    namespace.pipeline("demo", "");
+    namespace.await_children("demo");
+    let labels = json!({"app.kubernetes.io/managed-by": "batchpipe-operator"});
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount",
+        "metadata": {"name": "theirs", "labels": labels}});
+    namespace.apply(&account.to_string());
+    namespace.apply(&manifest("late", "").replace("{name: late}", "{name: late, labels: {a: b}}"));
+    namespace.await_children("late");
+    for object in ["serviceaccount/theirs", "deployment/demo-consumer", "batchpipeline/late"] {
+        write_too_late(namespace, object);
+    }
+    operator.stop();
+    let operator = Operator::with(namespace, "next", Faults::none());
+    for name in ["demo", "late"] {
+        namespace.kubectl(&["scale", "bp", name, "--replicas=3"]);
+        wait_for("three consumers, and a status that says so", || {
+            let replicas =
+                &namespace.get(&format!("deployment/{name}-consumer"))["spec"]["replicas"];
+            let status = &namespace.get(&format!("batchpipeline/{name}"))["status"];
+            (replicas == 3 && status["consumer"]["replicas"] == 3).then_some(())
+        });
+    }
+    let metrics = operator.instruments.metrics.scrape().unwrap();
+    assert!(!metrics.contains("reconcile_failures_total{"), "{metrics}");
     operator.stop();
 }
