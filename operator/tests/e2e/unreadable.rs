@@ -99,8 +99,8 @@ fn write_too_late(namespace: Namespace<'_>, object: &str) {
     let version = namespace.get(object)["apiVersion"].clone();
     let entry = json!({"manager": "someone", "operation": "Update", "apiVersion": version, "time": LATE,
         "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {"f:labels": {"f:foo": {}}}}});
-    let change = json!([{"op": "add", "path": "/metadata/labels/foo", "value": "bar"},
-        {"op": "add", "path": "/metadata/managedFields/-", "value": entry}]);
+    namespace.kubectl(&["label", object, "foo=bar"]);
+    let change = json!([{"op": "add", "path": "/metadata/managedFields/-", "value": entry}]);
     namespace.kubectl(&["patch", object, "--type=json", "--patch", &change.to_string()]);
     let stored = namespace.get(object)["metadata"]["managedFields"].to_string();
     assert!(stored.contains(LATE), "{stored}");
@@ -116,7 +116,7 @@ fn a_time_that_is_too_late_to_be_read_delays_nobody_whatever_it_is_a_part_of() {
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount",
         "metadata": {"name": "theirs", "labels": labels}});
     namespace.apply(&account.to_string());
-    namespace.apply(&manifest("late", "").replace("{name: late}", "{name: late, labels: {a: b}}"));
+    namespace.pipeline("late", "");
     namespace.await_children("late");
     for object in ["serviceaccount/theirs", "deployment/demo-consumer", "batchpipeline/late"] {
         write_too_late(namespace, object);
