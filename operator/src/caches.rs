@@ -9,7 +9,7 @@ mod prune;
 mod set;
 mod watch;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use batchpipe_api::pipeline::BatchPipeline;
 use kube::{
@@ -75,8 +75,18 @@ where
 
     /// What exists with the label of a pipeline.
     pub fn of(&self, key: &Key) -> Vec<Arc<K>> {
-        let here = |name: &String| ObjectRef::new(name).within(&key.namespace);
-        self.index.names(key).iter().filter_map(|name| self.store.get(&here(name))).collect()
+        self.all_of(&key.namespace, self.index.names(key))
+    }
+
+    /// The same, and what was made for the pipeline of this uid and has lost that label.
+    pub fn made_for(&self, key: &Key, uid: &str) -> Vec<Arc<K>> {
+        let names = self.index.names(key).into_iter().chain(self.index.names_by_uid(uid));
+        self.all_of(&key.namespace, names.collect::<BTreeSet<_>>())
+    }
+
+    fn all_of(&self, namespace: &str, names: impl IntoIterator<Item = String>) -> Vec<Arc<K>> {
+        let here = |name: String| self.store.get(&ObjectRef::new(&name).within(namespace));
+        names.into_iter().filter_map(here).collect()
     }
 
     /// Why this kind cannot be seen; absent while it can.

@@ -194,7 +194,9 @@ fn overrides(consumer: &Consumer, desired: i32) -> String {
 /// Whether nothing of a side runs any more, and nothing is about to.
 fn is_gone(side: &ObservedSide) -> bool {
     let has_stopped = side.deployment.as_ref().is_none_or(|deployment| {
-        deployment.desired_replicas == 0 && deployment.is_current && deployment.replicas == 0
+        // A pod whose labels somebody has taken away is in no cache, and its Deployment counts it all the same.
+        let has_pods = deployment.replicas != 0 || deployment.terminating_replicas != 0;
+        deployment.desired_replicas == 0 && deployment.is_current && !has_pods
     });
     has_stopped && !side.is_hidden && side.pods.is_empty() && side.strays.is_empty()
 }

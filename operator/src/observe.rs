@@ -67,6 +67,8 @@ pub struct ObservedDeployment {
     pub replicas: i32,
     /// Pods of the newest template.
     pub updated_replicas: i32,
+    /// Pods that were asked to stop and have not ended; 0 where the API server does not tell.
+    pub terminating_replicas: i32,
     /// Pods that are ready.
     pub ready_replicas: i32,
     /// Whether its controller has seen the newest spec.

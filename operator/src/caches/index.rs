@@ -9,26 +9,45 @@ use std::{
 use kube::{Resource, ResourceExt, runtime::watcher::Event};
 
 use super::Key;
-use crate::build::labels::INSTANCE;
+use crate::build::labels::{INSTANCE, PIPELINE_UID};
 
-/// The names of objects by the pipeline that their label names. Clones are the same index.
+/// The names of objects by the pipeline that their label names, and by the one that their annotation does. Clones are the
+/// same index.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index(Arc<RwLock<Names>>);
 
 #[derive(Debug, Default)]
 struct Names {
     /// Of each pipeline.
-    by_pipeline: HashMap<Key, BTreeSet<String>>,
+    by_pipeline: HashMap<Trace, BTreeSet<String>>,
     /// What each object was noted under, by namespace and name: its label may change.
-    noted: BTreeMap<(String, String), Key>,
+    noted: BTreeMap<(String, String), Vec<Trace>>,
     /// The objects of a list that is not whole yet.
-    listed: BTreeMap<(String, String), Key>,
+    listed: BTreeMap<(String, String), Vec<Trace>>,
+}
+
+/// What of an object leads to its pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Trace {
+    /// Its label, with the name.
+    Name(Key),
+    /// Its annotation, with the uid.
+    Uid(String),
 }
 
 impl Index {
     /// The names of the objects whose label names this pipeline.
     pub(super) fn names(&self, key: &Key) -> Vec<String> {
-        self.read().by_pipeline.get(key).into_iter().flatten().cloned().collect()
+        self.names_by(&Trace::Name(key.clone()))
+    }
+
+    /// The names of the objects whose annotation has this uid, whatever their label is; they may be of any namespace.
+    pub(super) fn names_by_uid(&self, uid: &str) -> Vec<String> {
+        self.names_by(&Trace::Uid(uid.to_owned()))
+    }
+
+    fn names_by(&self, trace: &Trace) -> Vec<String> {
+        self.read().by_pipeline.get(trace).into_iter().flatten().cloned().collect()
     }
 
     /// Takes what a watch says, as the cache does: a list counts when it is whole.
@@ -37,16 +56,12 @@ impl Index {
         match event {
             Event::Apply(object) => {
                 all.remove(&place(object));
-                if let Some(key) = key(object) {
-                    all.insert(place(object), key);
-                }
+                all.insert(place(object), traces(object));
             }
             Event::Delete(object) => all.remove(&place(object)),
             Event::Init => all.listed.clear(),
             Event::InitApply(object) => {
-                if let Some(key) = key(object) {
-                    all.listed.insert(place(object), key);
-                }
+                all.listed.insert(place(object), traces(object));
             }
             Event::InitDone => all.replace(),
         }
@@ -62,17 +77,21 @@ impl Index {
 }
 
 impl Names {
-    fn insert(&mut self, place: (String, String), key: Key) {
-        self.by_pipeline.entry(key.clone()).or_default().insert(place.1.clone());
-        self.noted.insert(place, key);
+    fn insert(&mut self, place: (String, String), traces: Vec<Trace>) {
+        for trace in &traces {
+            self.by_pipeline.entry(trace.clone()).or_default().insert(place.1.clone());
+        }
+        if !traces.is_empty() {
+            self.noted.insert(place, traces);
+        }
     }
 
     fn remove(&mut self, place: &(String, String)) {
-        let Some(key) = self.noted.remove(place) else { return };
-        if let Some(names) = self.by_pipeline.get_mut(&key) {
+        for trace in self.noted.remove(place).unwrap_or_default() {
+            let Some(names) = self.by_pipeline.get_mut(&trace) else { continue };
             names.remove(&place.1);
             if names.is_empty() {
-                self.by_pipeline.remove(&key);
+                self.by_pipeline.remove(&trace);
             }
         }
     }
@@ -81,8 +100,8 @@ impl Names {
         let listed = std::mem::take(&mut self.listed);
         self.by_pipeline.clear();
         self.noted.clear();
-        for (place, key) in listed {
-            self.insert(place, key);
+        for (place, traces) in listed {
+            self.insert(place, traces);
         }
     }
 }
@@ -92,9 +111,13 @@ fn place(object: &impl Resource) -> (String, String) {
     (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
 }
 
-fn key(object: &impl Resource) -> Option<Key> {
-    let name = object.labels().get(INSTANCE)?.clone();
-    Some(Key { namespace: object.meta().namespace.clone()?, name })
+fn traces(object: &impl Resource) -> Vec<Trace> {
+    let by_name = || {
+        let name = object.labels().get(INSTANCE)?.clone();
+        Some(Trace::Name(Key { namespace: object.meta().namespace.clone()?, name }))
+    };
+    let by_uid = object.annotations().get(PIPELINE_UID).cloned().map(Trace::Uid);
+    by_name().into_iter().chain(by_uid).collect()
 }
 
 #[cfg(test)]
@@ -135,6 +158,23 @@ mod tests {
         assert_eq!((names(&index, "x").len(), names(&index, "y").len()), (0, 1));
         index.take(&Event::Delete(pod("one", "z")));
         assert!(names(&index, "y").is_empty());
+    }
+
+    #[test]
+    fn an_object_that_has_lost_its_label_is_found_by_its_annotation() {
+        let index = Index::default();
+        let mut apart = pod("one", "x");
+        apart.annotations_mut().insert(PIPELINE_UID.to_owned(), "u".to_owned());
+        index.take(&Event::Apply(apart.clone()));
+        assert_eq!(
+            (names(&index, "x"), index.names_by_uid("u")),
+            (vec!["one".to_owned()], vec!["one".to_owned()])
+        );
+        apart.labels_mut().clear();
+        index.take(&Event::Apply(apart.clone()));
+        assert_eq!((names(&index, "x"), index.names_by_uid("u")), (vec![], vec!["one".to_owned()]));
+        index.take(&Event::Delete(apart));
+        assert!(index.names_by_uid("u").is_empty() && index.read().noted.is_empty());
     }
 
     #[test]

@@ -215,7 +215,8 @@ async fn observe_side(
     role: Role,
 ) -> ObservedSide {
     let deployment = deployment(ctx, set, object, role);
-    let mut pods = set.children.pods.of(&Key::of(object));
+    let uid = object.uid().unwrap_or_default();
+    let mut pods = set.children.pods.made_for(&Key::of(object), &uid);
     pods.retain(|pod| labels::may_be_of(pod, role));
     let owner = deployment.as_ref().and_then(|it| it.metadata.uid.as_deref());
     let mut replica_sets = set.children.replica_sets.of(&Key::of(object));

@@ -140,6 +140,7 @@ pub fn observe_deployment(deployment: &Deployment) -> ObservedDeployment {
         desired_replicas: deployment.spec.replicas.unwrap_or(1),
         replicas: status.replicas.unwrap_or(0),
         updated_replicas: status.updated_replicas.unwrap_or(0),
+        terminating_replicas: status.terminating_replicas.unwrap_or(0),
         ready_replicas: status.ready_replicas.unwrap_or(0),
         is_current,
         is_rolled_out: find("Progressing", "True")

@@ -90,6 +90,7 @@ pub(crate) fn deployment(replicas: i32) -> ObservedDeployment {
         desired_replicas: replicas,
         replicas,
         updated_replicas: replicas,
+        terminating_replicas: 0,
         ready_replicas: replicas,
         is_current: true,
         is_rolled_out: true,

@@ -66,16 +66,50 @@ fn a_new_leader_whose_watches_of_pods_were_cut_waits_for_those_that_it_has_not_h
     second.stop();
 }
 
-#[test]
-fn a_pod_that_somebody_took_out_of_its_side_is_waited_for() {
-    let namespace = Namespace::new(cluster(), "drain-apart");
+/// A producer's pod that somebody took this label from is waited for.
+fn waits_for_a_pod_without(topic: &str, label: &str) {
+    let namespace = Namespace::new(cluster(), topic);
     let operator = Operator::start(namespace);
     namespace.apply(&producers(1, "Running"));
     let pod = pod_of(namespace, "demo", "producer");
     bind(namespace, &pod);
-    namespace.kubectl(&["label", &pod, "app.kubernetes.io/component-"]);
+    namespace.kubectl(&["label", &pod, &format!("{label}-")]);
     namespace.apply(&producers(1, "Drained"));
     await_draining(namespace, &pod);
+    end(namespace, &pod);
+    await_drained(namespace);
+    operator.stop();
+}
+
+#[test]
+fn a_pod_that_somebody_took_out_of_its_side_is_waited_for() {
+    waits_for_a_pod_without("drain-apart", "app.kubernetes.io/component");
+}
+
+#[test]
+fn a_pod_that_somebody_took_out_of_its_pipeline_is_waited_for() {
+    waits_for_a_pod_without("drain-nameless", "app.kubernetes.io/instance");
+}
+
+#[test]
+fn a_pod_that_is_hidden_from_the_operator_is_waited_for() {
+    let namespace = Namespace::new(cluster(), "drain-hidden");
+    let operator = Operator::start(namespace);
+    namespace.apply(&producers(1, "Running"));
+    let pod = pod_of(namespace, "demo", "producer");
+    bind(namespace, &pod);
+    namespace.kubectl(&["label", &pod, "app.kubernetes.io/managed-by-"]);
+    namespace.apply(&producers(1, "Drained"));
+    let terminating = || {
+        let status = &namespace.get("deployment/demo-producer")["status"];
+        (status["terminatingReplicas"] == 1).then_some(())
+    };
+    wait_for("the Deployment to count it", terminating);
+    // Long enough for a look that sees it so.
+    let looks = operator.looks();
+    wait_for("two more looks", || (operator.looks() >= looks + 2).then_some(()));
+    let status = &namespace.get("batchpipeline/demo")["status"];
+    assert_eq!(status["phase"], "Draining", "{status}");
     end(namespace, &pod);
     await_drained(namespace);
     operator.stop();

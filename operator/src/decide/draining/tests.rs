@@ -411,3 +411,11 @@ fn a_producer_that_cannot_be_seen_may_still_run() {
     observed.producer.is_hidden = true;
     assert!(!at(100, &both(), &observed).is_drained());
 }
+
+#[test]
+fn a_pod_that_only_the_deployment_still_counts_is_waited_for() {
+    let mut observed = consumers(vec![consumer_pod("a", vec![lag(0, 5, 5)])], 100);
+    observed.producer.deployment.as_mut().unwrap().terminating_replicas = 1;
+    let decision = at(200, &both(), &observed);
+    assert_eq!(decision.waits_for(), Some("the producer's Deployment to stop its pods"));
+}
