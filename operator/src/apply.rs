@@ -12,6 +12,7 @@ mod disputed;
 mod failure;
 mod kinds;
 mod ownership;
+mod put_back;
 mod reclaim;
 mod removal;
 mod stop;

@@ -11,11 +11,12 @@ use serde_json::{Value, json};
 
 use super::{
     Applied, Failure,
-    contest::{Rival, Turn, last_writer},
+    contest::Rival,
     covers::missing,
     failure::{Attempt, is_refusal},
     kinds::Child,
     ownership::{APPLIED, Standing, standing},
+    put_back::put_back,
     reclaim::{Refused, reclaim},
     written::{Place, Write, fingerprint, kept, place},
 };
@@ -160,19 +161,10 @@ impl Writer<'_> {
         live: &K,
         wanted: &Wanted,
     ) -> Result<bool, kube::Error> {
-        let (contests, place) = (&self.ctx.written.contests, self.place::<K>(wanted));
-        let by = match contests.turn(&place, Instant::now()) {
-            Turn::Wait => return Ok(false),
-            Turn::Free => None,
-            // The cache keeps nobody's entry but ours.
-            Turn::Contested => last_writer(api.get(&wanted.name).await?.managed_fields()),
-        };
-        let sent = self.put(api, live, wanted).await;
-        // One that failed has put nothing back: to try again is no sign that somebody has changed it again.
-        if sent.is_ok() {
-            contests.note(place, by, Instant::now());
-        }
-        sent
+        let contests = &self.ctx.written.contests;
+        let send = self.put(api, live, wanted);
+        let sent = put_back(contests, api, self.place::<K>(wanted), send).await?;
+        Ok(sent.unwrap_or(false))
     }
 
     /// Applies to what exists. What others made of it may make it impossible, and then nothing of their spec is kept.

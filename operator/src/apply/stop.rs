@@ -1,6 +1,9 @@
 //! Stops the pods of a pipeline that cannot be carried out now, because stopping needs no more than its Deployments.
 //!
-//! Only their number is patched. The next apply, which has the whole of each Deployment, takes the field over.
+//! Only their number is patched. The next apply, which has the whole of each Deployment, takes the field over. Who gives
+//! them pods again and again is answered more and more seldom, as when a child is put back.
+
+use std::time::Instant;
 
 use batchpipe_api::{pipeline::BatchPipeline, report::Role};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -10,8 +13,17 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{Applied, Failure, failure::Attempt, ownership::is_ours, written::Write};
-use crate::{build::names, context::Context, settings::FIELD_MANAGER};
+use super::{
+    Applied, Failure,
+    contest::Rival,
+    failure::Attempt,
+    ownership::is_ours,
+    put_back::put_back,
+    written::{Write, place},
+};
+use crate::{build::names, context::Context, readable::Readable, settings::FIELD_MANAGER};
+
+const KIND: &str = "Deployment";
 
 /// Leaves these sides' Deployments without pods; what is not ours is not touched.
 pub async fn stop(ctx: &Context, object: &BatchPipeline, roles: &[Role]) -> Applied {
@@ -22,12 +34,11 @@ pub async fn stop(ctx: &Context, object: &BatchPipeline, roles: &[Role]) -> Appl
     for role in roles {
         let name = names::side(object.name(), *role);
         let Some(live) = ctx.written.newest_of(set, object, &name) else { continue };
-        let has_pods = live.spec.replicas != Some(0);
-        if !has_pods || !is_ours(&*live, &uid) {
+        if !is_ours(&*live, &uid) {
             continue;
         }
         match without_pods(ctx, &uid, &live).await {
-            Ok(true) => applied.written.push(format!("Deployment {name}")),
+            Ok(true) => applied.written.push(format!("{KIND} {name}")),
             Ok(false) => {}
             Err(failure) => applied.failures.push(failure),
         }
@@ -35,30 +46,42 @@ pub async fn stop(ctx: &Context, object: &BatchPipeline, roles: &[Role]) -> Appl
     applied
 }
 
-/// Whether it had to be written; a Deployment that is gone has no pods.
+/// Whether it had to be written; a Deployment that is gone has no pods. Somebody who gives it pods again and again is a
+/// failure whether it has them now or not.
 async fn without_pods(ctx: &Context, uid: &str, live: &Deployment) -> Result<bool, Failure> {
     let (namespace, name) = (live.namespace().unwrap_or_default(), live.name_any());
-    let api: Api<Deployment> = Api::namespaced(ctx.client.clone(), &namespace);
-    let patch = json!({"metadata": {"uid": live.uid()}, "spec": {"replicas": 0}});
+    let (verb, kind, resource) = ("patch", KIND, "deployments.apps");
+    let attempt = Attempt { verb, kind, resource, namespace: &namespace, name: &name };
+    let has_pods = live.spec.replicas != Some(0);
+    let is_written = has_pods && patch(ctx, uid, live).await.map_err(|it| attempt.failed(&it))?;
+    match ctx.written.contests.rival(&place(uid, KIND, &name), Instant::now()) {
+        Some(Rival { name: by }) => Err(attempt.contested(by.as_deref())),
+        None => Ok(is_written),
+    }
+}
+
+/// Whether it was patched: it may be gone, or it may not be time to.
+async fn patch(ctx: &Context, uid: &str, live: &Deployment) -> Result<bool, kube::Error> {
+    let (namespace, name) = (live.namespace().unwrap_or_default(), live.name_any());
+    let api: Api<Readable<Deployment>> = Api::namespaced(ctx.client.clone(), &namespace);
+    let patch = Patch::Merge(json!({"metadata": {"uid": live.uid()}, "spec": {"replicas": 0}}));
     let params =
         PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let answer = match api.patch(&name, &params, &Patch::Merge(&patch)).await {
-        Ok(answer) => answer,
+    let send = api.patch(&name, &params, &patch);
+    let answer = match put_back(&ctx.written.contests, &api, place(uid, KIND, &name), send).await {
+        Ok(Some(Readable(answer))) => answer,
+        Ok(None) => return Ok(false),
         // What we remember of it would otherwise stand for it for ever, for no cache will show it again.
         Err(kube::Error::Api(status)) if status.code == 404 => {
-            ctx.written.remove(uid, "Deployment", &name);
+            ctx.written.remove(uid, KIND, &name);
             return Ok(false);
         }
-        Err(error) => {
-            let (verb, kind, resource) = ("patch", "Deployment", "deployments.apps");
-            let attempt = Attempt { verb, kind, resource, namespace: &namespace, name: &name };
-            return Err(attempt.failed(&error));
-        }
+        Err(error) => return Err(error),
     };
     let version = answer.resource_version();
     // Without a fingerprint the next apply does not take this for what it wants.
     let write = Write { version, answer: Some(answer.into()), ..Write::default() };
-    ctx.written.note(uid, "Deployment", &name, write);
+    ctx.written.note(uid, KIND, &name, write);
     Ok(true)
 }
 

@@ -5,8 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::json;
+
 use crate::support::{
-    Faults, IMAGE, Namespace, Operator, Rights, cluster, options, wait_for, within,
+    Faults, IMAGE, Namespace, Operator, Rights, Server, cluster, manifest, options, wait_for,
+    within,
 };
 
 fn generation(namespace: Namespace<'_>) -> i64 {
@@ -69,5 +72,39 @@ fn who_edits_a_child_again_and_again_is_named_and_the_first_edit_is_undone_at_on
     });
     assert!(message.contains("Deployment demo-producer"), "{message}");
     within(Duration::from_secs(90), "the image", || (image(namespace) == IMAGE).then_some(()));
+    operator.stop();
+}
+
+#[test]
+fn who_gives_pods_to_what_is_stopped_again_and_again_is_named_and_answered_seldom() {
+    let namespace = Namespace::new(cluster(), "unstoppable");
+    let operator = Operator::start(namespace);
+    namespace.pipeline("demo", "");
+    namespace.await_children("demo");
+    // Nothing can be applied any more, for nobody knows where Kafka is.
+    let strimzi = "strimzi: {cluster: none, listener: plain}";
+    let paused = manifest("demo", "  state: Paused\n");
+    namespace.apply(&paused.replace("bootstrapServers: 'kafka:9093'", strimzi));
+    let (server, name) = (Server::of(namespace.cluster), "demo-producer");
+    let path = format!("/apis/apps/v1/namespaces/{}/deployments/{name}", namespace.name);
+    let replicas = || server.find(&path).unwrap()["spec"]["replicas"].clone();
+    wait_for("the pause", || (replicas() == 0).then_some(()));
+    let (before, begun) = (operator.faults.writes().len(), Instant::now());
+    while begun.elapsed() < Duration::from_secs(20) {
+        if replicas() == 0 {
+            server.merge(&path, &json!({"spec": {"replicas": 1}}));
+        }
+        sleep(Duration::from_millis(20));
+    }
+    let writes = operator.faults.writes()[before..].to_vec();
+    let of = |end: &str| writes.iter().filter(|it| it.path.ends_with(end)).count();
+    assert!((4..=12).contains(&of(name)), "{} stops", of(name));
+    assert!(of("/status") <= 20, "{} writes of the status", of("/status"));
+    let message = namespace.await_reason("demo", "Stalled", "Conflict");
+    assert!(
+        message.contains("Deployment demo-producer is changed again and again by"),
+        "{message}"
+    );
+    within(Duration::from_secs(90), "the pause", || (replicas() == 0).then_some(()));
     operator.stop();
 }

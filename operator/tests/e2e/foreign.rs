@@ -119,3 +119,35 @@ fn a_topic_of_others_outlives_the_pipeline_untouched() {
     assert_eq!(traces(namespace, "kafkatopic", "demo"), before);
     operator.stop();
 }
+
+#[test]
+fn a_deployment_of_others_with_our_labels_is_not_stopped_either() {
+    let namespace = Namespace::new(attended().0, "foreign-labels");
+    let labels = json!({"app.kubernetes.io/managed-by": "batchpipe-operator", "app.kubernetes.io/name": "batchpipe",
+        "app.kubernetes.io/instance": "demo", "app.kubernetes.io/component": "producer"});
+    let [mut deployment, ..] = theirs();
+    deployment["metadata"]["labels"] = labels;
+    deployment["spec"]["replicas"] = 1.into();
+    namespace.apply(&deployment.to_string());
+    wait_for("the Deployment's controller", || {
+        let annotations = &namespace.get("deployment/demo-producer")["metadata"]["annotations"];
+        annotations.get("deployment.kubernetes.io/revision").map(|_| ())
+    });
+    let before = traces(namespace, "deployment", NAME);
+    let operator = Operator::start(namespace);
+    // Nothing is applied while nobody knows where Kafka is, and stopping needs no more than the Deployment.
+    let strimzi = "strimzi: {cluster: none, listener: plain}";
+    let paused = manifest("demo", "  state: Paused\n");
+    namespace.apply(&paused.replace("bootstrapServers: 'kafka:9093'", strimzi));
+    wait_for("the pause", || {
+        let status = &namespace.get("batchpipeline/demo")["status"];
+        (status["observedGeneration"] == 1).then_some(())
+    });
+    set(namespace, &json!({"state": "Drained"}));
+    wait_for("the end of the pause", || {
+        let status = &namespace.get("batchpipeline/demo")["status"];
+        (status["observedGeneration"] == 2).then_some(())
+    });
+    assert_eq!(traces(namespace, "deployment", NAME), before);
+    operator.stop();
+}
