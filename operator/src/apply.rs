@@ -26,7 +26,11 @@ use crate::{
     pipeline::{Invalid, Pipeline},
 };
 
-pub(crate) use self::{contest::Turn, ownership::belongs_to, written::is_older};
+pub(crate) use self::{
+    contest::Turn,
+    ownership::{belongs_to, is_made_by_us},
+    written::is_older,
+};
 pub use self::{ownership::APPLIED, stop::stop, topics::SeenTopics, written::Written};
 
 /// What happened to one child that could not be applied or deleted.

@@ -21,13 +21,18 @@ use super::{
     written::{Place, Write, fingerprint, kept, place},
 };
 use crate::{
-    caches::CacheSet, context::Context, pipeline::Pipeline, readable::Readable,
+    caches::{CacheSet, is_applied_by_us},
+    context::Context,
+    pipeline::Pipeline,
+    readable::Readable,
     settings::FIELD_MANAGER,
 };
 
 /// A version that no object has: etcd begins to count above it. An apply that carries it creates, or fails with a
 /// conflict; without it, an apply would take over what somebody else made a moment before.
 pub(super) const NO_VERSION: &str = "1";
+/// Where the API server notes who has applied what.
+const MANAGED: &str = "metadata.managedFields";
 
 /// Writes the children of one pipeline.
 pub(super) struct Writer<'a> {
@@ -142,7 +147,10 @@ impl Writer<'_> {
         let write = self.ctx.written.get(&self.pipeline.uid, &K::kind(&()), &wanted.name);
         let write = write.as_ref();
         let is_enough = || write.is_some_and(|it| it.is_enough(&wanted.fingerprint, &found));
-        let Some(field) = missing(&found, &wanted.object).filter(|_| !is_enough()) else {
+        // Without our entry nothing that is no longer wanted would ever be removed.
+        let is_lost = || !is_applied_by_us(live) && !write.is_some_and(|it| it.is_newer(&found));
+        let differs = missing(&found, &wanted.object).filter(|_| !is_enough());
+        let Some(field) = differs.or_else(|| is_lost().then(|| MANAGED.to_owned())) else {
             return Ok(false);
         };
         tracing::debug!(kind = %K::kind(&()), name, field, "differs from what is wanted");

@@ -1,5 +1,6 @@
 //! Whether an object under a child's name is ours. Pure.
 
+use batchpipe_api::pipeline::KIND;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
 
@@ -19,17 +20,17 @@ pub(super) enum Standing {
     Foreign(String),
 }
 
-/// Whose this object is, seen from the pipeline with this uid. Both must hold: that this operator has applied it, and
-/// that it belongs to this pipeline; labels and names can be given by anybody.
+/// Whose this object is, seen from the pipeline with this uid. Both must hold: that this operator has made it, and that
+/// it belongs to this pipeline; labels and names can be given by anybody.
 pub(super) fn standing<K: Resource>(live: &K, uid: &str) -> Standing {
     let controller = controller(live);
-    let is_applied = is_applied_by_us(live);
+    let is_made = is_made_by_us(live);
     let is_leaving = live.meta().deletion_timestamp.is_some();
     match belongs_to(live) {
-        Some(_) if is_applied && is_leaving => Standing::Leaving("is being deleted"),
-        Some(owner) if is_applied && owner == uid => Standing::Ours,
+        Some(_) if is_made && is_leaving => Standing::Leaving("is being deleted"),
+        Some(owner) if is_made && owner == uid => Standing::Ours,
         // Kubernetes removes what a deleted pipeline owned.
-        Some(_) if is_applied && controller.is_some_and(is_pipeline) => {
+        Some(_) if is_made && controller.is_some_and(is_pipeline) => {
             Standing::Leaving("is left of a former pipeline of this name")
         }
         _ => Standing::Foreign(controller.map_or_else(
@@ -39,7 +40,15 @@ pub(super) fn standing<K: Resource>(live: &K, uid: &str) -> Standing {
     }
 }
 
-/// The uid of the pipeline that an object would be of, if this operator has applied it.
+/// Whether this operator has made an object. The entry of our apply says so; whoever clears the managed fields takes it
+/// away, and then the controller and the annotation of the same pipeline together do.
+pub(crate) fn is_made_by_us<K: Resource>(live: &K) -> bool {
+    let owner = || controller(live).filter(|it| is_pipeline(it)).map(|it| &it.uid);
+    is_applied_by_us(live)
+        || owner().is_some_and(|uid| live.annotations().get(PIPELINE_UID) == Some(uid))
+}
+
+/// The uid of the pipeline that an object would be of, if this operator has made it.
 pub(crate) fn belongs_to<K: Resource>(live: &K) -> Option<&str> {
     let annotation = live.annotations().get(PIPELINE_UID).map(String::as_str);
     controller(live).map_or(annotation, |it| Some(it.uid.as_str()))
@@ -55,7 +64,7 @@ fn controller<K: Resource>(live: &K) -> Option<&OwnerReference> {
 }
 
 fn is_pipeline(owner: &OwnerReference) -> bool {
-    owner.kind == batchpipe_api::pipeline::KIND
+    owner.kind == KIND && owner.api_version.starts_with("batchpipe.dev/")
 }
 
 #[cfg(test)]
@@ -72,6 +81,7 @@ mod tests {
     fn owned(kind: &str, uid: &str) -> ServiceAccount {
         let mut object = ServiceAccount::default();
         object.metadata.owner_references = Some(vec![OwnerReference {
+            api_version: "batchpipe.dev/v1alpha1".to_owned(),
             kind: kind.to_owned(),
             name: "demo".to_owned(),
             uid: uid.to_owned(),
@@ -104,6 +114,23 @@ mod tests {
         let mut forged = owned("BatchPipeline", "u");
         forged.metadata.managed_fields = None;
         assert!(matches!(standing(&forged, "u"), Standing::Foreign(_)));
+    }
+
+    #[test]
+    fn who_clears_the_managed_fields_of_a_child_does_not_make_it_foreign() {
+        let cleared = |kind: &str, group: &str| {
+            let mut object = owned(kind, "u");
+            object.metadata.managed_fields = None;
+            object.owner_references_mut()[0].api_version = format!("{group}/v1alpha1");
+            object.annotations_mut().insert(PIPELINE_UID.to_owned(), "u".to_owned());
+            object
+        };
+        let ours = cleared("BatchPipeline", "batchpipe.dev");
+        assert_eq!(standing(&ours, "u"), Standing::Ours);
+        assert!(matches!(standing(&ours, "new"), Standing::Leaving(_)));
+        for (kind, group) in [("Other", "batchpipe.dev"), ("BatchPipeline", "example.com")] {
+            assert!(matches!(standing(&cleared(kind, group), "u"), Standing::Foreign(_)));
+        }
     }
 
     #[test]

@@ -149,9 +149,12 @@ impl Written {
 impl Write {
     /// Whether there is no need to send `desired`, although `live` differs from it.
     pub(super) fn is_enough(&self, desired: &str, live: &Value) -> bool {
-        let version = live["metadata"]["resourceVersion"].as_str();
-        self.desired == desired
-            && (is_older(version, self.version.as_deref()) || self.kept == kept(live))
+        self.desired == desired && (self.is_newer(live) || self.kept == kept(live))
+    }
+
+    /// Whether `live` is of a time before this write.
+    pub(super) fn is_newer(&self, live: &Value) -> bool {
+        is_older(live["metadata"]["resourceVersion"].as_str(), self.version.as_deref())
     }
 }
 

@@ -19,13 +19,13 @@ use super::{
     held::{self, Held},
 };
 use crate::{
-    apply::{Written, belongs_to},
+    apply::{Written, belongs_to, is_made_by_us},
     build::{
         Resources,
         labels::{COMPONENT, INSTANCE, PIPELINE_UID},
         names,
     },
-    caches::{CacheSet, Key, is_applied_by_us},
+    caches::{CacheSet, Key},
 };
 
 /// What was granted and may not exist yet, by the uid of the pipeline.
@@ -97,13 +97,14 @@ impl Exists<'_> {
     fn deployment(&self, object: &BatchPipeline, name: &str) -> Option<Arc<Deployment>> {
         let newest = self.written.newest_of(self.set, object, name);
         let uid = object.metadata.uid.as_deref();
-        newest.filter(|it| is_applied_by_us(&**it) && belongs_to(&**it) == uid)
+        newest.filter(|it| is_made_by_us(&**it) && belongs_to(&**it) == uid)
     }
 
     /// A pipeline's pods.
     fn pods(&self, object: &BatchPipeline) -> Vec<Arc<Pod>> {
-        let mut pods = self.set.children.pods.of(&Key::of(object));
-        pods.retain(|pod| held::is_made_for(pod, object.metadata.uid.as_deref()));
+        let uid = object.metadata.uid.as_deref();
+        let mut pods = self.set.children.pods.made_for(&Key::of(object), uid.unwrap_or_default());
+        pods.retain(|pod| held::is_made_for(pod, uid));
         pods
     }
 }
@@ -176,7 +177,7 @@ impl Known<'_> {
             it.metadata.namespace.as_ref() == here
                 && held::may_name(it, texts)
                 && held::may_have_pods(it)
-                && is_applied_by_us(it)
+                && is_made_by_us(it)
                 && belongs_to(it).is_some_and(|uid| !is_readable(uid))
                 && it.labels().get(INSTANCE).is_none_or(|name| name != object.name())
         };

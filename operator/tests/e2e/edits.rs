@@ -1,9 +1,9 @@
 //! Edits by hand that server-side apply alone can never undo, because together with what is wanted they are refused:
-//! each is undone, and leaves nothing behind.
+//! each is undone, and leaves nothing behind. Nor does it matter who takes away the notes of who has applied what.
 
 use serde_json::Value;
 
-use crate::support::{Namespace, Operator, Server, cluster, manifest, wait_for};
+use crate::support::{Faults, Namespace, Operator, Server, cluster, manifest, wait_for};
 
 /// A child, how it is edited, and with what.
 const EDITS: [(&str, &str, &str); 9] = [
@@ -128,5 +128,33 @@ fn characters_that_yaml_refuses_reach_the_pods_and_come_to_rest() {
     let looks = operator.looks();
     wait_for("another look", || (operator.looks() > looks).then_some(()));
     assert_eq!(generation(), before);
+    operator.stop();
+}
+
+#[test]
+fn a_child_whose_managed_fields_were_cleared_stays_ours() {
+    let namespace = Namespace::new(cluster(), "cleared");
+    let operator = Operator::start(namespace);
+    namespace.pipeline("demo", "");
+    namespace.await_children("demo");
+    let clear = r#"{"metadata": {"managedFields": [{}]}}"#;
+    for child in ["deployment/demo-consumer", "serviceaccount/demo-batchpipe"] {
+        namespace.kubectl(&["patch", child, "--type=merge", "--patch", clear]);
+        wait_for("our entry", || {
+            let entries = namespace.get(child)["metadata"]["managedFields"].clone();
+            let is_ours =
+                |it: &Value| it["manager"] == "batchpipe-operator" && it["operation"] == "Apply";
+            entries.as_array()?.iter().any(is_ours).then_some(())
+        });
+    }
+    namespace.kubectl(&["scale", "bp", "demo", "--replicas=3"]);
+    let replicas = || spec(namespace, "deployment/demo-consumer")["replicas"].clone();
+    wait_for("three consumers", || (replicas() == 3).then_some(()));
+    // Cleared while nobody looks, and found so by who comes next.
+    operator.stop();
+    namespace.kubectl(&["patch", "deployment/demo-consumer", "--type=merge", "--patch", clear]);
+    namespace.pipeline("demo", "  state: Paused\n");
+    let operator = Operator::with(namespace, "next", Faults::none());
+    wait_for("the pause", || (replicas() == 0).then_some(()));
     operator.stop();
 }
