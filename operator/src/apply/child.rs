@@ -170,9 +170,9 @@ impl Writer<'_> {
         wanted: &Wanted,
     ) -> Result<bool, kube::Error> {
         let contests = &self.ctx.written.contests;
-        let send = self.put(api, live, wanted);
-        let sent = put_back(contests, api, self.place::<K>(wanted), send).await?;
-        Ok(sent.unwrap_or(false))
+        let write = Box::pin(self.put(api, live, wanted));
+        let written = put_back(contests, api, self.place::<K>(wanted), write).await?;
+        Ok(written.unwrap_or(false))
     }
 
     /// Applies to what exists. What others made of it may make it impossible, and then nothing of their spec is kept.

@@ -11,13 +11,13 @@ use super::{
 };
 use crate::readable::Readable;
 
-/// Sends what puts the child at this place back; `None`: nothing was sent, because somebody changes it again and again
+/// Awaits the write that puts the child at this place back; `None`: nothing was sent, because somebody changes it again and again
 /// and it is not time yet.
 pub(super) async fn put_back<K: Child, T>(
     contests: &Contests,
     api: &Api<Readable<K>>,
     place: Place,
-    send: impl Future<Output = Result<T, kube::Error>>,
+    write: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<Option<T>, kube::Error> {
     let by = match contests.turn(&place, Instant::now()) {
         Turn::Wait => return Ok(None),
@@ -26,7 +26,7 @@ pub(super) async fn put_back<K: Child, T>(
         Turn::Contested => last_writer(api.get(&place.2).await?.managed_fields()),
     };
     // One that failed has put nothing back: to try again is no sign that somebody has changed it again.
-    let sent = send.await?;
+    let answer = write.await?;
     contests.note(place, by, Instant::now());
-    Ok(Some(sent))
+    Ok(Some(answer))
 }

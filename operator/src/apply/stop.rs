@@ -67,8 +67,8 @@ async fn patch(ctx: &Context, uid: &str, live: &Deployment) -> Result<bool, kube
     let patch = Patch::Merge(json!({"metadata": {"uid": live.uid()}, "spec": {"replicas": 0}}));
     let params =
         PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let send = api.patch(&name, &params, &patch);
-    let answer = match put_back(&ctx.written.contests, &api, place(uid, KIND, &name), send).await {
+    let write = api.patch(&name, &params, &patch);
+    let answer = match put_back(&ctx.written.contests, &api, place(uid, KIND, &name), write).await {
         Ok(Some(Readable(answer))) => answer,
         Ok(None) => return Ok(false),
         // What we remember of it would otherwise stand for it for ever, for no cache will show it again.
