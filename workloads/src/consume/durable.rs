@@ -71,7 +71,8 @@ impl Partition {
         let done = if self.pending.is_empty() { self.reached } else { before.min(self.reached) };
         if done > self.assigned.done() || self.pending.is_empty() {
             self.assigned.set_done(done);
-            if desk.sink.keeps_offsets() {
+            // What the group is to be told of a log that went back is not for the sink to tell.
+            if desk.sink.keeps_offsets() && !self.assigned.is_beyond() {
                 self.assigned.set_committed(done);
             }
         }

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, PoisonError};
 
-use rdkafka::{Offset, consumer::Consumer as _};
+use rdkafka::consumer::Consumer as _;
 
 use super::{assignment::Assigned, watch::Watch, worker::Notice};
 use crate::kafka::{
-    answers::{ask_committed, ask_offsets},
+    answers::{ask_committed, ask_log_end},
     commits,
     jump::is_jump,
     resume::{Beyond, Committed, Resume, beyond_the_end, resume},
@@ -68,8 +68,7 @@ impl Watch {
         }
         // Others may have gone on since the end was heard.
         let topic = &self.consumer.context().topic;
-        let ends = ask_offsets(&self.consumer, topic, &[partition], Offset::End).ok()?;
-        ends.get(&partition).map(|end| committed > *end)
+        ask_log_end(&self.config.cluster, topic, partition).map(|end| committed > end)
     }
 
     /// Has the group remember it, for whoever comes when the log has grown past that offset.

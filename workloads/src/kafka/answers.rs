@@ -8,7 +8,7 @@ use rdkafka::{
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
 };
 
-use super::resume::Committed;
+use super::{bounded::Bounded, client::Cluster, resume::Committed};
 
 /// Whether nobody answered, as opposed to an answer that says no.
 pub(crate) fn is_silence(error: &KafkaError) -> bool {
@@ -39,6 +39,15 @@ pub(crate) fn ask_offsets<C: ConsumerContext>(
         list.add_partition_offset(topic, *partition, which)?;
     }
     Ok(known(&client.offsets_for_times(list, REQUEST_TIMEOUT)?, topic))
+}
+
+/// Where a partition's log ends, with what belongs to transactions that are open: consumers are told the end before those. A
+/// client of its own asks, because what is told is a setting of the client. None when there is no answer.
+pub(crate) fn ask_log_end(cluster: &Cluster, topic: &str, partition: i32) -> Option<i64> {
+    let mut settings = cluster.access().ok()?.reader_config(0);
+    settings.set("isolation.level", "read_uncommitted");
+    let client = Bounded::create(&settings).ok()?;
+    ask_offsets(&client, topic, &[partition], Offset::End).ok()?.get(&partition).copied()
 }
 
 /// What the client's group has, where it has anything.

@@ -12,7 +12,7 @@ use rdkafka::{
 
 use super::{KafkaOptions, group::Context};
 use crate::kafka::{
-    answers::{ask_committed, ask_offsets},
+    answers::{ask_committed, ask_log_end, ask_offsets},
     commits,
     resume::{Beyond, Committed, Resume, beyond_the_end, resume},
 };
@@ -37,7 +37,7 @@ impl Context {
                 return Err(KafkaError::OffsetFetch(Code::LeaderNotAvailable));
             };
             let of_group = committed.get(&partition);
-            let Some(start) = self.start(consumer, partition, *start..*end, of_group) else {
+            let Some(start) = self.start(consumer, partition, *start..*end, of_group)? else {
                 // What comes of one that is not noted as ours is dropped.
                 list.set_partition_offset(topic, partition, Offset::End)?;
                 continue;
@@ -55,9 +55,23 @@ impl Context {
         partition: i32,
         log: Range<i64>,
         of_group: Option<&Committed>,
-    ) -> Option<i64> {
+    ) -> KafkaResult<Option<i64>> {
         let (topic, id) = (&self.options.topic, self.topic_id.get().map(String::as_str));
-        match resume(log.start, of_group, id) {
+        let resume = resume(log.start, of_group, id);
+        if let Ok(Resume::Committed { offset, .. }) = resume
+            && offset > log.end
+        {
+            // Behind the end that is told here, transactions may be open.
+            let end = ask_log_end(&self.options.cluster, topic, partition)
+                .ok_or(KafkaError::OffsetFetch(Code::LeaderNotAvailable))?;
+            if offset > end {
+                let _turn = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
+                commits::mark_beyond(consumer, topic, partition, offset, id);
+                self.tell_beyond_the_end(partition, offset);
+                return Ok(None);
+            }
+        }
+        Ok(match resume {
             Ok(Resume::Start) => Some(log.start),
             Ok(Resume::Anew) => {
                 tracing::warn!(
@@ -70,19 +84,13 @@ impl Context {
                 self.tell_beyond_the_end(partition, offset);
                 None
             }
-            Ok(Resume::Committed { offset, .. }) if offset > log.end => {
-                let _turn = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
-                commits::mark_beyond(consumer, topic, partition, offset, id);
-                self.tell_beyond_the_end(partition, offset);
-                None
-            }
             Ok(Resume::Committed { offset, expired }) => {
                 if expired > 0 {
                     self.report_expired(partition, offset, expired);
                 }
                 Some(offset.max(log.start))
             }
-        }
+        })
     }
 
     fn tell_beyond_the_end(&self, partition: i32, committed: i64) {

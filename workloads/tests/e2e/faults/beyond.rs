@@ -1,12 +1,13 @@
 //! The group has committed more of a partition than there is, as after an unclean leader election: to wait there for what
 //! comes would leave out everything until then.
 
-use std::fs::OpenOptions;
+use std::{fs::OpenOptions, time::Duration};
 
 use batchpipe_testbed::{Kafka, shared_kafka};
 use rdkafka::{
-    Offset, TopicPartitionList,
+    ClientConfig, Offset, TopicPartitionList,
     consumer::{CommitMode, Consumer as _},
+    producer::{BaseProducer, BaseRecord, Producer as _},
 };
 use serde_json::json;
 
@@ -15,6 +16,7 @@ use super::{
     support::{Records, Scene, Tally, read_topic, until},
 };
 
+const PATIENCE: Duration = Duration::from_secs(30);
 const FIRST: usize = 9000;
 const MORE: usize = 30_000;
 /// How far behind the end the group is said to be, in messages; less than comes.
@@ -111,4 +113,46 @@ fn files_that_hold_what_the_log_has_lost_do_not_hide_what_comes() {
     commit(kafka, &scene, 0);
     scene.consume_all().well();
     scene.tally_output(&records).check_exact("beyond-files");
+}
+
+/// What consumers are told as the end is where transactions that are open begin; what the group has may be behind that.
+#[test]
+fn an_offset_behind_an_open_transaction_is_gone_on_from() {
+    let kafka = shared_kafka().unwrap();
+    let mut scene = Scene::new(kafka, "beyond-open");
+    scene.spec["consumer"]["sink"] = json!({"stdout": {}});
+    let mut records = scene.write_input(FIRST);
+    scene.produce_all().well();
+    let first = scene.start("consume", &["--until-caught-up"]);
+    let before = first.output.clone();
+    first.wait().well();
+
+    let behind = end(kafka, &scene) + 1;
+    let writer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", kafka.bootstrap_servers())
+        .set("transactional.id", &scene.topic)
+        .create()
+        .unwrap();
+    writer.init_transactions(PATIENCE).unwrap();
+    writer.begin_transaction().unwrap();
+    let skipped = BaseRecord::<(), _>::to(&scene.topic).partition(PARTITION).payload("1");
+    writer.send(skipped).map_err(|(error, _)| error).unwrap();
+    while writer.in_flight_count() > 0 {
+        writer.poll(Duration::from_millis(1));
+    }
+    commit(kafka, &scene, behind);
+    let consumer = scene.consume();
+    let more = consumer.output.clone();
+    consumer.await_ready();
+    writer.commit_transaction(PATIENCE).unwrap();
+    let mut input = OpenOptions::new().append(true).open(scene.input()).unwrap();
+    records.append(&mut input, MORE);
+    scene.produce_all().well();
+    consumer.await_delivered(MORE as u64);
+    assert!(!consumer.log().contains("behind its end"), "{}", consumer.log());
+    consumer.terminate().well();
+    let mut tally = Tally::new(&records);
+    tally.output(&before);
+    tally.output(&more);
+    tally.check_exact("beyond-open");
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{
     beyond::{commit, elsewhere},
     damage::rewrite,
-    support::{Records, Scene, Tally, until},
+    support::{Records, Scene, Tally, read_topic, until},
 };
 
 /// How often records are sent, so that there are several record batches.
@@ -53,11 +53,25 @@ enum Comes {
     AtOnce,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum To {
+    Stdout,
+    /// Another topic, in transactions.
+    Topic,
+}
+
 /// `is_begun`: whether the consumer has delivered anything of the partition since it got it.
-fn lose_the_end(topic: &str, is_begun: bool, comes: Comes) {
+fn lose_the_end(topic: &str, is_begun: bool, comes: Comes, to: To) {
     let mut kafka = kafka().unwrap();
     let mut scene = Scene::new(&kafka, topic);
-    scene.spec["consumer"]["sink"] = json!({"stdout": {}});
+    let target = format!("{topic}.records");
+    scene.spec["consumer"]["sink"] = match to {
+        To::Stdout => json!({"stdout": {}}),
+        To::Topic => json!({"kafka": {"topic": target, "delivery": "ExactlyOnce"}}),
+    };
+    if to == To::Topic {
+        kafka.create_topic(&target, 1, &[]).unwrap();
+    }
     scene.spec["topic"]["partitions"] = json!(3);
     scene.spec["batch"]["maxRecords"] = json!(20);
     // It stays in the group while the broker is away.
@@ -109,23 +123,33 @@ fn lose_the_end(topic: &str, is_begun: bool, comes: Comes) {
     outputs.push(last.output.clone());
     last.wait().well();
     let mut tally = Tally::new(&records);
-    for output in &outputs {
-        tally.output(output);
+    match to {
+        To::Stdout => outputs.iter().for_each(|output| tally.output(output)),
+        To::Topic => {
+            for message in read_topic(&kafka, &target) {
+                tally.line(&message.value);
+            }
+        }
     }
     tally.check_exact(topic);
 }
 
 #[test]
 fn of_a_partition_that_is_read_nothing_is_left_out() {
-    lose_the_end("lost-end", true, Comes::Later);
+    lose_the_end("lost-end", true, Comes::Later, To::Stdout);
 }
 
 #[test]
 fn of_a_partition_that_was_idle_nothing_is_left_out() {
-    lose_the_end("lost-end-idle", false, Comes::Later);
+    lose_the_end("lost-end-idle", false, Comes::Later, To::Stdout);
 }
 
 #[test]
 fn nothing_is_left_out_either_when_more_comes_at_once() {
-    lose_the_end("lost-end-filled", true, Comes::AtOnce);
+    lose_the_end("lost-end-filled", true, Comes::AtOnce, To::Stdout);
+}
+
+#[test]
+fn nothing_is_left_out_of_a_topic_either() {
+    lose_the_end("lost-end-topic", true, Comes::AtOnce, To::Topic);
 }
