@@ -60,22 +60,28 @@ enum To {
     Topic,
 }
 
-/// `is_begun`: whether the consumer has delivered anything of the partition since it got it.
-fn lose_the_end(topic: &str, is_begun: bool, comes: Comes, to: To) {
-    let mut kafka = kafka().unwrap();
-    let mut scene = Scene::new(&kafka, topic);
-    let target = format!("{topic}.records");
+/// A pipeline to there, of messages of twenty records.
+fn scene(kafka: &Kafka, topic: &str, target: &str, to: To) -> Scene {
+    let mut scene = Scene::new(kafka, topic);
     scene.spec["consumer"]["sink"] = match to {
         To::Stdout => json!({"stdout": {}}),
         To::Topic => json!({"kafka": {"topic": target, "delivery": "ExactlyOnce"}}),
     };
     if to == To::Topic {
-        kafka.create_topic(&target, 1, &[]).unwrap();
+        kafka.create_topic(target, 1, &[]).unwrap();
     }
     scene.spec["topic"]["partitions"] = json!(3);
     scene.spec["batch"]["maxRecords"] = json!(20);
     // It stays in the group while the broker is away.
     scene.spec["kafka"]["options"] = json!({"session.timeout.ms": "30000"});
+    scene
+}
+
+/// `is_begun`: whether the consumer has delivered anything of the partition since it got it.
+fn lose_the_end(topic: &str, is_begun: bool, comes: Comes, to: To) {
+    let mut kafka = kafka().unwrap();
+    let target = format!("{topic}.records");
+    let scene = scene(&kafka, topic, &target, to);
     let mut records = scene.write_input(0);
     for _ in 0..ROUNDS {
         send(&scene, &mut records);
