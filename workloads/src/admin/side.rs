@@ -147,6 +147,15 @@ impl Side {
         *lock(&self.last_error) = Some(LastError { message: one_line(message), at_ms: unix_ms() });
     }
 
+    /// The same, with a line in the log when it is not the newest already.
+    pub fn warn(&self, message: &str) {
+        let message = one_line(message);
+        if self.last_error().is_none_or(|newest| newest.message != message) {
+            tracing::warn!("{message}");
+        }
+        self.error(&message);
+    }
+
     /// A loop that begins now; it must tick at least once a minute until the beat is dropped.
     pub fn heartbeat(&self, name: &str) -> Beat {
         self.heartbeat_at(name, Instant::now())

@@ -66,7 +66,7 @@ impl Consumer {
             Some(Refusal::Joining(problem)) => {
                 self.complain(Gate::Group, reasons::GROUP_NOT_JOINED, &problem);
             }
-            Some(Refusal::Storage(problem)) => self.tell(&problem),
+            Some(Refusal::Storage(problem)) => self.shared.side.warn(&problem),
             None => tracing::debug!(%error, "while polling"),
         }
         None
@@ -74,15 +74,7 @@ impl Consumer {
 
     /// The brokers refuse something; librdkafka goes on asking, and what then comes opens the gate.
     fn complain(&self, gate: Gate, reason: &'static str, problem: &str) {
-        self.tell(problem);
+        self.shared.side.warn(problem);
         self.shared.side.gate(gate).close(reason, problem);
-    }
-
-    fn tell(&self, problem: &str) {
-        let side = &self.shared.side;
-        if side.last_error().is_none_or(|error| error.message != problem) {
-            tracing::warn!("{problem}");
-        }
-        side.error(problem);
     }
 }

@@ -29,7 +29,7 @@ use crate::{
     clock::unix_ms,
     kafka::{
         answers::{REQUEST_TIMEOUT, ask_committed, ask_offsets, is_silence},
-        leap::Leap,
+        leap::{self, Leap},
     },
 };
 
@@ -65,7 +65,11 @@ impl Watch {
                 Ok(()) => {
                     self.consumer.context().tell_reachable();
                     self.compare(&assigned, number);
-                    self.look_into(&mut leaps, number);
+                    leap::look_into(
+                        &mut leaps,
+                        |partition| self.watermarks.start_since(partition, number),
+                        |partition, from, expired| self.report_expired(partition, from, expired),
+                    );
                     self.notice_lost_ends(assigned.iter().zip(done), number, &mut short);
                     self.examine(&mut examination, &assigned);
                     self.tell_lag(&assigned);
@@ -174,21 +178,6 @@ impl Watch {
                 context.suspect(); // the next look follows, whatever comes meanwhile
             }
         }
-    }
-
-    /// Tells what retention removed under our hands: the part of a leap that is before the log's start.
-    /// What nobody has answered yet is asked again.
-    fn look_into(&self, leaps: &mut Vec<Leap>, answer: u64) {
-        leaps.retain(|leap| {
-            let Some(start) = self.watermarks.start_since(leap.partition, answer) else {
-                return true;
-            };
-            let expired = leap.expired(start);
-            if expired > 0 {
-                self.report_expired(leap.partition, leap.from, expired);
-            }
-            false
-        });
     }
 
     /// A partition that ends before what was done of it when its end was asked for has lost something, and what comes there is

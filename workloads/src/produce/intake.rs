@@ -176,13 +176,7 @@ impl Intake {
         let Some(position) = self.owed else { return };
         match self.source.acknowledge(position) {
             Ok(()) => self.owed = None,
-            Err(error) => {
-                let (side, what) = (&self.shared.side, chain(&error));
-                if side.last_error().is_none_or(|known| known.message != what) {
-                    tracing::warn!("{what}; trying again");
-                }
-                side.error(&what);
-            }
+            Err(error) => self.shared.side.warn(&chain(&error)),
         }
     }
 }

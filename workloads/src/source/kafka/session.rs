@@ -29,7 +29,7 @@ use crate::{
         answers::ask_offsets,
         fetching::Fetching,
         jump::{self, went_back},
-        leap::Leap,
+        leap::{self, Leap},
         refusal::Refusal,
         renewal::Renewal,
         stranded::{STRANDED, Stranded},
@@ -326,13 +326,10 @@ impl<'a> Session<'a> {
                 return;
             }
         };
-        self.leaps.retain(|leap| {
-            let Some(start) = starts.get(&leap.partition) else { return true }; // asked again
-            let expired = leap.expired(*start);
-            if expired > 0 {
-                context.report_expired(leap.partition, leap.from, expired);
-            }
-            false
-        });
+        leap::look_into(
+            &mut self.leaps,
+            |partition| starts.get(&partition).copied(),
+            |partition, from, expired| context.report_expired(partition, from, expired),
+        );
     }
 }
